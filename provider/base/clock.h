@@ -1,0 +1,54 @@
+/* Time, deadlines and cancellation, behind a table so that tests can move the clock. */
+#ifndef LLM_BASE_CLOCK_H
+#define LLM_BASE_CLOCK_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* A flag that many threads wait on; once set it stays set. `hard` says that also running calls are
+ * to end (the core's second interrupt, or the process shutting down); without it, only new work
+ * stops. */
+struct cancel;
+
+struct cancel *cancel_new(void);
+void cancel_free(struct cancel *c);
+void cancel_set(struct cancel *c, bool hard);
+bool cancel_is_set(const struct cancel *c);
+bool cancel_is_hard(const struct cancel *c);
+
+/* Functions to call when the flag is set hard (to wake a poll loop). At most 8; 0 or -1. `fn` must
+ * not block and must not call back into cancel. */
+int cancel_on_hard(struct cancel *c, void (*fn)(void *), void *arg);
+
+struct clock {
+    /* Milliseconds of a clock that never jumps. */
+    int64_t (*monotonic_ms)(void *self);
+    /* Seconds since 1970-01-01 UTC, for signatures and expiry. */
+    int64_t (*unix_s)(void *self);
+    /* Waits `ms` or until `c` (may be NULL) is set; returns 0, or -1 when it was cancelled. */
+    int (*sleep_ms)(void *self, int64_t ms, const struct cancel *c);
+    /* A number in [0, 1), for jitter. */
+    double (*random)(void *self);
+    void *self;
+};
+
+/* The machine's clock. */
+const struct clock *clock_system(void);
+
+/* What bounds a piece of work: passed down from the RPC to every call and wait. */
+struct work {
+    const struct clock *clock;
+    const struct cancel *cancel; /* may be NULL */
+    int64_t deadline_ms;         /* of clock->monotonic_ms; INT64_MAX for none */
+};
+
+static inline int64_t work_left_ms(const struct work *w)
+{
+    if (w->deadline_ms == INT64_MAX)
+        return INT64_MAX;
+    int64_t left = w->deadline_ms - w->clock->monotonic_ms(w->clock->self);
+    return left > 0 ? left : 0;
+}
+
+#endif
