@@ -1,0 +1,94 @@
+/* HTTP behind a table of functions: what a cloud room needs to send one request and get one answer.
+ *
+ * The transport retries nothing and knows no cloud. It keeps one connection pool for the process
+ * (keep-alive, HTTP/2 where the server offers it, TLS sessions reused) and bounds connections per
+ * host and answers in size. Redirects are not followed. */
+#ifndef LLM_HTTP_HTTP_H
+#define LLM_HTTP_HTTP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/slice.h"
+
+struct http_header {
+    struct slice name;
+    struct slice value;
+};
+
+/* How a connection is made; requests with equal settings share connections. All may be NULL. */
+struct http_settings {
+    const char *proxy;     /* URL; NULL: http_proxy/https_proxy of the environment; "": none */
+    const char *no_proxy;  /* comma-separated hosts; NULL: no_proxy of the environment */
+    const char *ca_bundle; /* path of a PEM file used instead of the system's */
+    const char *client_cert_pem, *client_key_pem; /* paths, for mutual TLS */
+    bool insecure;         /* do not verify certificates: test endpoints only */
+    int64_t connect_timeout_ms; /* 0: 10 s */
+    int64_t request_timeout_ms; /* one exchange; 0: 60 s; the work's deadline bounds it as well */
+    uint64_t max_response_bytes; /* 0: 64 MiB */
+};
+
+struct http_request {
+    const char *method;
+    const char *url; /* absolute, already encoded */
+    const struct http_header *headers;
+    size_t header_count;
+    struct slice body;
+    const struct http_settings *settings; /* NULL: defaults */
+    const char *log_operation; /* "ec2.CreateVpc": for the log lines; may be NULL */
+};
+
+/* What happened below HTTP. */
+enum http_failure {
+    HTTP_OK = 0,          /* an answer with a status arrived whole */
+    HTTP_RESOLVE,         /* no such host */
+    HTTP_CONNECT,         /* refused, unreachable: the request was never sent */
+    HTTP_TLS,             /* certificate or handshake */
+    HTTP_TIMEOUT,         /* it may have been processed */
+    HTTP_RESET,           /* broke after it was sent: it may have been processed */
+    HTTP_TOO_LARGE,       /* the answer is over max_response_bytes */
+    HTTP_CANCELLED,       /* hard cancel while it ran: it may have been processed */
+    HTTP_DEADLINE,        /* the work's deadline passed while it ran, or before */
+    HTTP_NO_MEMORY,
+    HTTP_BAD_REQUEST,     /* URL or settings that cannot be used */
+};
+
+struct http_response {
+    enum http_failure failure;
+    const char *failure_text; /* one line, for messages; NULL when HTTP_OK */
+    int status;
+    const struct http_header *headers; /* names in lower case */
+    size_t header_count;
+    struct slice body; /* NUL-terminated behind len */
+};
+
+struct http_transport {
+    /* Sends and waits. Fills *ret, whose parts are owned by `a`. Returns 0 when HTTP_OK, else -1.
+     * May be called from any number of threads. A hard cancel of w->cancel ends it. */
+    int (*send)(void *self, const struct work *w, struct arena *a, const struct http_request *req,
+                struct http_response *ret);
+    void (*free)(void *self);
+    void *self;
+};
+
+/* The libcurl transport; libcurl is loaded and its thread started at the first request. NULL when
+ * memory is out. Freed with t->free(t->self) and then free(t): use http_transport_free(). */
+struct http_transport *http_transport_new(void);
+void http_transport_free(struct http_transport *t);
+
+/* A header's value by lower-case name; empty when absent. */
+struct slice http_header_get(const struct http_response *r, const char *name);
+
+/* Appends `s` percent-encoded as RFC 3986 unreserved characters; '/' is kept when `keep_slash`. */
+struct buf;
+int http_encode_uri(struct buf *out, struct slice s, bool keep_slash);
+
+/* Bodies and header values as the log may show them: values of headers that authenticate, and of
+ * JSON, form and XML members whose names say password, secret, token, key material or user data,
+ * are replaced. Owned by `a`, cut at 4 KiB. */
+struct slice http_redact_body(struct arena *a, struct slice content_type, struct slice body);
+bool http_header_is_secret(struct slice name);
+
+#endif
