@@ -1,0 +1,150 @@
+/* Component descriptors: one const table per kind of cloud object, compiled from
+ * schemas/components/<cloud>/<kind>.json (format: schemas/README.md). */
+#ifndef LLM_CLOUD_COMPONENT_H
+#define LLM_CLOUD_COMPONENT_H
+
+#include "cloud/driver.h"
+#include "cloud/template.h"
+
+enum component_change {
+    COMPONENT_REPLACE, /* a different value needs a new object */
+    COMPONENT_UPDATE,  /* one of `updates` can set it */
+    COMPONENT_KEEP,    /* only used at creation; later differences do not matter */
+};
+
+struct component_attr {
+    const char *name;
+    const struct type *type;
+    enum component_change change;
+    bool input;       /* set by the resource */
+    bool output;      /* known from the cloud's answers */
+    bool required;
+    bool sensitive;   /* never recorded or printed; differences are seen through `version_of` */
+    bool in_create;   /* the create call carries it; otherwise the matching update follows it */
+    bool is_set;      /* compared without order, and duplicates ignored */
+    bool tags;        /* the object's tags: owner tags and default tags are merged in */
+    const char *read_path; /* in the item that `read` selects; NULL: keeps what was recorded */
+    enum template_transform read_as;
+    const char *read_where; /* "name=value": picks one of a list before read_path's last part */
+};
+
+/* A value taken from an answer into an attribute. */
+struct component_output {
+    const char *attr;
+    const char *path;
+    enum template_transform as;
+};
+
+enum component_each { COMPONENT_ONCE, COMPONENT_EACH_ADDED, COMPONENT_EACH_REMOVED };
+
+/* States of an object, as the cloud names them. */
+struct component_states {
+    const char *path; /* in the read item; NULL: existing is being ready */
+    const char *const *pending;
+    size_t pending_count;
+    const char *const *ready;
+    size_t ready_count;
+    const char *const *gone; /* listed by the API, yet no longer there */
+    size_t gone_count;
+    const char *const *failed;
+    size_t failed_count;
+    const char *reason_path; /* the cloud's words for a failure; NULL: none */
+};
+
+/* One step of a create, update or delete: a call, or a wait until the object has a state. */
+struct component_step {
+    const struct cloud_operation *op; /* NULL: a wait */
+    const struct template *request;
+    const struct component_output *outputs;
+    size_t output_count;
+    enum component_each each; /* once per member of `each_attr` that came or went */
+    const char *each_attr;    /* a set or map attribute; "$element" is the member (map: {key, value}) */
+    const char *when_attr;    /* skipped when this attribute is null, false or empty; NULL: always */
+    const char *unless_attr;
+    const char *const *tolerate; /* codes that count as success */
+    size_t tolerate_count;
+    const char *const *retry; /* codes that pass with time (eventual consistency, dependencies) */
+    size_t retry_count;
+    const struct component_states *wait; /* when op is NULL */
+    bool wait_gone;                      /* wait until the object is gone */
+};
+
+struct component_update {
+    const char *const *attrs; /* any of them differs: the steps run once */
+    size_t attr_count;
+    const char *warning; /* shown at plan ("stops and starts the instance"); NULL: none */
+    const struct component_step *steps;
+    size_t step_count;
+};
+
+struct component_read {
+    const struct cloud_operation *op;
+    const struct template *request; /* "$ids" is the list of ids when batch is set */
+    bool batch;                     /* one call reads many */
+    const char *items;              /* where the objects are ("vpcSet.*"); NULL: the answer itself */
+    const char *match;              /* path in an item that equals the id; NULL: the only item */
+    const char *const *not_found;   /* codes that mean it does not exist */
+    size_t not_found_count;
+    const char *next_token; /* "NextToken": more pages when the answer has it; NULL: one page */
+};
+
+/* More calls for attributes that `read` does not answer (an attribute's read_path starts with
+ * "<name>:" to select from this answer). */
+struct component_extra_read {
+    const char *name;
+    struct component_read read;
+};
+
+struct component {
+    const char *kind;  /* "aws_vpc" */
+    const char *cloud; /* "aws" */
+    const char *title; /* "VPC" */
+    bool hidden;       /* a look-up, not an object: not listed in `components` */
+    bool adopt_only;   /* never created or deleted here, only waited for */
+    const struct component_attr *attrs;
+    size_t attr_count;
+    const char *id_attr;   /* the attribute that reads and deletes work from */
+    const char *display;   /* the attribute shown as the id in `components` (an ARN where there is one) */
+    const struct component_step *create;
+    size_t create_count;
+    struct component_states states; /* readiness after create and update */
+    struct component_read read;     /* op NULL: never read again */
+    const struct component_extra_read *extra_reads;
+    size_t extra_read_count;
+    struct component_read find; /* by tags or name, for import and resume; op NULL: none */
+    const struct component_update *updates;
+    size_t update_count;
+    const struct component_step *destroy;
+    size_t destroy_count;
+    const char *const *permissions; /* "ec2:CreateVpc" */
+    size_t permission_count;
+    int64_t poll_ms, poll_max_ms; /* first and longest pause between reads while waiting */
+};
+
+/* One entry of a resource's component list. */
+struct resource_component {
+    const char *name; /* "subnet.private-{key}" */
+    const struct component *component;
+    const struct template *for_each; /* NULL: one; else a map (key -> each.value) */
+    const struct template *when;     /* NULL: always; else present when it is set and not false */
+    const char *when_equals;         /* NULL, or the string that `when` must equal */
+    const struct template *inputs;   /* an object template */
+    const char *const *after;        /* order without a reference */
+    size_t after_count;
+    const char *hook; /* a named hook of the resource that makes this component; NULL: the table */
+};
+
+struct resource_cloud {
+    const char *cloud;
+    const struct resource_component *components; /* in an order that respects the references */
+    size_t component_count;
+};
+
+/* A composite resource: what resources/composite.c works from. */
+struct resource_table {
+    const char *type_name;
+    const struct resource_cloud *clouds;
+    size_t cloud_count;
+};
+
+#endif
