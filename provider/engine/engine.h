@@ -1,0 +1,136 @@
+/* The engine: turns a table of components into ordered, parallel work on cloud objects.
+ *
+ * It knows no cloud and no resource. It is given a graph (which components, with which inputs), the
+ * records of what exists (from private state), and a driver. All results come back as records:
+ * whatever happens, the records name every object that exists.
+ *
+ * Work of independent components runs in parallel on a bounded pool that the whole process shares;
+ * calls are synchronous in their worker. Waiting for an object polls with growing pauses and does
+ * not hold up other components. One deadline (work->deadline_ms) bounds everything; a soft cancel
+ * starts nothing new and lets running calls end. */
+#ifndef LLM_ENGINE_ENGINE_H
+#define LLM_ENGINE_ENGINE_H
+
+#include "cloud/component.h"
+
+/* What is known of one cloud object. */
+struct record {
+    const char *name; /* component name: "subnet.private-a" */
+    const struct component *component;
+    const char *region;
+    const struct value *attrs; /* object: inputs as last seen in the cloud (or as last set), outputs */
+    const char *const *needs;  /* names of the components it was built on: destroyed before them */
+    size_t need_count;
+    bool exists;     /* an id is known */
+    bool incomplete; /* created, but a later step or its readiness did not finish */
+    const char *drift; /* set by refresh: NULL, "missing", or "changed (attr, attr)" */
+};
+
+struct records {
+    struct record *items; /* sorted by name */
+    size_t count;
+};
+
+/* Private state: records as JSON, sensitive attributes left out. Decoding drops kinds that this
+ * version does not know with an error that names them. */
+int records_encode(struct buf *out, const struct records *r);
+int records_decode(struct arena *a, const struct value *json,
+                   const struct component *const *kinds, size_t kind_count, struct records *ret,
+                   struct diags *diags);
+struct record *records_find(const struct records *r, const char *name);
+
+/* What a resource's code may decide while a component is created (hooks named in the table). */
+struct engine_create_try {
+    const struct component *component;
+    const char *name;
+    const struct value *inputs;      /* wholly known */
+    const struct cloud_error *error; /* of the last try; NULL before the first */
+    int tries;                       /* so far */
+};
+
+struct engine_hooks {
+    void *self;
+    /* For components with a `hook`: the inputs of the next try (changed attributes replaced), or 0
+     * with *ret_inputs NULL when there is nothing left to try: the hook has then added the error
+     * that says all that was tried. Called before the first try and after each failed one. */
+    int (*next_try)(void *self, struct arena *a, const char *hook,
+                    const struct engine_create_try *t, const struct value **ret_inputs,
+                    struct diags *diags);
+    /* Called from the caller's thread order-free after each component is done; may be NULL. */
+    void (*progress)(void *self, const char *name, const char *what);
+};
+
+struct engine {
+    const struct cloud_driver *driver;
+    struct cloud_client *client;
+    const char *region, *account, *partition;
+    const char *resource_type;        /* "llm_gpu_node" */
+    const struct value *name;         /* the resource's name: string, may be unknown at plan */
+    const struct value *tags;         /* of the resource: map of string; default and owner tags are added */
+    const struct engine_hooks *hooks; /* may be NULL */
+    const struct path *path;          /* for diagnostics without a better place; may be NULL */
+};
+
+/* A graph: the components that the configuration asks for, with inputs still as templates. */
+struct graph;
+
+/* Expands `table` in the scope of `config` and `derived` (objects; may hold unknowns). `when` or
+ * `for_each` that are unknown make *ret_partial true: the graph then holds what is certain. */
+int graph_expand(struct arena *a, const struct resource_cloud *table, const struct value *config,
+                 const struct value *derived, struct graph **ret, bool *ret_partial,
+                 struct diags *diags);
+
+enum engine_action {
+    ENGINE_NONE,
+    ENGINE_CREATE,
+    ENGINE_UPDATE,
+    ENGINE_REPLACE,
+    ENGINE_DESTROY,
+};
+
+struct engine_change {
+    const char *name;
+    const struct component *component;
+    enum engine_action action;
+    const char *const *attrs; /* what differs (update, replace) */
+    size_t attr_count;
+    const char *const *warnings; /* of the updates that will run */
+    size_t warning_count;
+    const struct value *attrs_after; /* planned attributes; unknown where only the apply knows */
+};
+
+struct engine_changes {
+    struct engine_change *items; /* sorted by name; every component of graph and records */
+    size_t count;
+};
+
+/* Compares graph and records without any call. */
+int engine_plan(struct arena *a, const struct engine *e, const struct graph *g,
+                const struct records *prior, struct engine_changes *ret, struct diags *diags);
+
+/* Makes the graph real: creates, updates and replaces in the order of the references, then removes
+ * what the graph no longer has, in reverse. *ret is always filled with all that exists afterwards,
+ * also on -1. */
+int engine_apply(struct arena *a, const struct engine *e, const struct work *w,
+                 const struct graph *g, const struct records *prior, struct records *ret,
+                 struct diags *diags);
+
+/* Reads every record at once, many per call where the API can, and fills in attrs and drift. Objects
+ * that are gone stay in the records with drift "missing". */
+int engine_refresh(struct arena *a, const struct engine *e, const struct work *w,
+                   const struct records *prior, struct records *ret, struct diags *diags);
+
+/* Removes everything in `prior`, dependants first. *ret holds what is left (empty on 0). */
+int engine_destroy(struct arena *a, const struct engine *e, const struct work *w,
+                   const struct records *prior, struct records *ret, struct diags *diags);
+
+/* Looks for existing objects of the graph's components by their owner tags or names. */
+int engine_find(struct arena *a, const struct engine *e, const struct work *w,
+                const struct graph *g, struct records *ret, struct diags *diags);
+
+/* One attribute of one component in records or in planned changes: for outputs. NULL: absent. */
+const struct value *records_attr(const struct records *r, const char *name, const char *attr);
+const struct value *changes_attr(const struct engine_changes *c, const char *name,
+                                 const char *attr);
+
+#endif

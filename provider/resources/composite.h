@@ -1,0 +1,73 @@
+/* A composite resource: a table of components plus the few hooks that data cannot say. composite.c
+ * implements every operation of struct resource_type over the engine; a new composite is a resource
+ * file and one `const struct composite`. */
+#ifndef LLM_RESOURCES_COMPOSITE_H
+#define LLM_RESOURCES_COMPOSITE_H
+
+#include "engine/engine.h"
+#include "resources/provider.h"
+
+/* What a hook may use. client is NULL when the provider is not configured or its configuration is
+ * not known yet; `online` says that credentials were had, so that calls make sense. */
+struct composite_context {
+    struct request *request;
+    struct arena *arena;
+    const struct cloud_driver *driver;
+    struct cloud_client *client;
+    bool online;
+    const struct work *work;
+    const char *cloud, *region; /* NULL: not known yet */
+    const char *account;        /* "" when not known */
+    const struct value *config;  /* as planned: defaults filled in */
+    const struct value *secrets; /* as written: with the write-only values (apply and plan only) */
+    const struct value *prior;   /* prior state; NULL: none */
+    const struct records *records; /* what exists; never NULL */
+    struct diags *diags;
+};
+
+struct composite {
+    const struct resource_table *table;
+
+    /* Checks across attributes that schema rules cannot say; unknowns are passed over. May be NULL. */
+    int (*validate)(struct arena *a, const struct value *config, struct diags *diags);
+
+    /* The `$derived` object: names, sizes, choices; unknown where an input is unknown. Called at
+     * plan and at apply; given the same inputs (and prior records) it must give the same result. */
+    int (*derive)(const struct composite_context *c, const struct value **ret);
+
+    /* Plan-time checks against the cloud (quota, names, offers), only when `online` and something
+     * is to be created or changed; never called in a plan that changes nothing. May be NULL. */
+    int (*check)(const struct composite_context *c, const struct engine_changes *changes,
+                 const struct value *derived);
+
+    /* Sets the computed attributes from derived values and records (or planned changes: unknown
+     * where they are). `planned` has configuration and defaults. */
+    int (*outputs)(const struct composite_context *c, const struct value *derived,
+                   const struct value *planned, const struct records *records,
+                   const struct engine_changes *changes, /* NULL at apply and read */
+                   const struct value **ret);
+
+    /* Engine hooks (placement); NULL: none. The object lives for one apply. */
+    int (*hooks_new)(const struct composite_context *c, const struct value *derived,
+                     struct engine_hooks *ret);
+
+    /* The configuration that found objects stand for (import): attributes by name. */
+    int (*describe)(const struct composite_context *c, const struct records *found,
+                    const struct value **ret);
+};
+
+/* The operations for `struct resource_type`; `table` there points to a struct composite. */
+int composite_validate(const struct resource_type *t, struct request *rq,
+                       const struct value *config);
+int composite_plan(const struct resource_type *t, struct request *rq,
+                   const struct resource_plan_args *args, struct resource_plan_result *ret);
+int composite_apply(const struct resource_type *t, struct request *rq,
+                    const struct resource_apply_args *args, struct resource_apply_result *ret);
+int composite_read(const struct resource_type *t, struct request *rq,
+                   const struct resource_read_args *args, struct resource_apply_result *ret);
+int composite_import(const struct resource_type *t, struct request *rq,
+                     const struct resource_import_args *args, struct resource_apply_result *ret);
+int composite_upgrade(const struct resource_type *t, struct request *rq, int64_t version,
+                      struct slice json, const struct value **ret);
+
+#endif
