@@ -37,7 +37,8 @@ struct component_output {
 
 enum component_each { COMPONENT_ONCE, COMPONENT_EACH_ADDED, COMPONENT_EACH_REMOVED };
 
-/* States of an object, as the cloud names them. */
+/* States of an object, as the cloud names them; a name that ends in '*' is a prefix. A state in none
+ * of the lists counts as pending. */
 struct component_states {
     const char *path; /* in the read item; NULL: existing is being ready */
     const char *const *pending;
@@ -49,6 +50,7 @@ struct component_states {
     const char *const *failed;
     size_t failed_count;
     const char *reason_path; /* the cloud's words for a failure; NULL: none */
+    const char *gone_path;   /* an item that has this is gone ("DeletedDate"); NULL: none */
 };
 
 /* One step of a create, update or delete: a call, or a wait until the object has a state. */
@@ -59,12 +61,19 @@ struct component_step {
     size_t output_count;
     enum component_each each; /* once per member of `each_attr` that came or went */
     const char *each_attr;    /* a set or map attribute; "$element" is the member (map: {key, value}) */
-    const char *when_attr;    /* skipped when this attribute is null, false or empty; NULL: always */
-    const char *unless_attr;
+    /* "power", or "prior.gateway_id" for the value before the update (null in a create). The step is
+     * skipped when the attribute is null, false or empty; with when_equals, unless it is that string. */
+    const char *when_attr;
+    const char *when_equals;
+    const char *unless_attr; /* skipped when it is set */
     const char *const *tolerate; /* codes that count as success */
     size_t tolerate_count;
-    const char *const *retry; /* codes that pass with time (eventual consistency, dependencies) */
+    /* Codes that pass with time (eventual consistency, dependencies), "Code" or "Code:part of the
+     * message". Retried for retry_ms at most; 0: two minutes in create and update, until the
+     * deadline in destroy. */
+    const char *const *retry;
     size_t retry_count;
+    int64_t retry_ms;
     const struct component_states *wait; /* when op is NULL */
     bool wait_gone;                      /* wait until the object is gone */
 };
@@ -82,7 +91,8 @@ struct component_read {
     const struct template *request; /* "$ids" is the list of ids when batch is set */
     bool batch;                     /* one call reads many */
     const char *items;              /* where the objects are ("vpcSet.*"); NULL: the answer itself */
-    const char *match;              /* path in an item that equals the id; NULL: the only item */
+    const char *match;              /* path in an item that equals match_attr; NULL: the only item */
+    const char *match_attr;         /* NULL: the component's id attribute */
     const char *const *not_found;   /* codes that mean it does not exist */
     size_t not_found_count;
     const char *next_token; /* "NextToken": more pages when the answer has it; NULL: one page */

@@ -31,7 +31,7 @@ enum template_transform {
     TRANSFORM_NUMBER,      /* string -> number */
     TRANSFORM_BOOL,        /* "true"/"false" -> bool */
     TRANSFORM_TAGS_MAP,    /* [{key|Key, value|Value}] -> map */
-    TRANSFORM_URI_DECODE,  /* percent-encoded string -> string */
+    TRANSFORM_JSON_DOCUMENT, /* JSON text, percent-encoded or not -> its canonical JSON text */
     TRANSFORM_LIST,        /* a single value -> [value] */
     TRANSFORM_FIRST_OF,    /* [x, …] -> x; null when empty */
 };
