@@ -45,7 +45,11 @@ struct template {
     enum template_kind kind;
     enum template_transform transform;
     const struct value *literal;
-    const char *root; /* "config", "derived", "each", a component's name, or "" for own attributes */
+    /* In a resource's component list: "config", "secrets", "derived", "each", or a component's name as
+     * it is written there ("subnet.private-{key}", "subnet.private-*"). In a component's requests: ""
+     * for its own attributes, "prior", "token", "element", "ids", "owner_filter", "region",
+     * "account", "partition". */
+    const char *root;
     const char *path; /* dotted; NULL: the root itself */
     const struct template_member *members;
     size_t member_count;
