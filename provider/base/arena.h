@@ -37,8 +37,7 @@ void *arena_calloc(struct arena *a, size_t count, size_t size);
 
 /* Grows an array from `old_count` to `new_count` elements by copying; the old one stays allocated
  * until the arena is freed. `old` may be NULL when `old_count` is 0. */
-void *arena_grow(struct arena *a, const void *old, size_t old_count, size_t new_count,
-                 size_t size);
+void *arena_grow(struct arena *a, const void *old, size_t old_count, size_t new_count, size_t size);
 
 /* Copies of strings and bytes, always with a terminating NUL. `s` may be NULL: returns NULL. */
 char *arena_strdup(struct arena *a, const char *s);

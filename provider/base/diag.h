@@ -37,8 +37,8 @@ void diags_init(struct diags *d, struct arena *arena);
 
 /* Append a copy of the texts. Both return -1, so that `return diags_error(…)` reads well. When
  * memory is out the count still rises, so that an error is never lost. */
-int diags_error(struct diags *d, const struct path *path, const char *summary, const char *fmt,
-                ...) __attribute__((format(printf, 4, 5)));
+int diags_error(struct diags *d, const struct path *path, const char *summary, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
 int diags_warning(struct diags *d, const struct path *path, const char *summary, const char *fmt,
                   ...) __attribute__((format(printf, 4, 5)));
 

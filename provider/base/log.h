@@ -37,7 +37,8 @@ void log_write(enum log_level level, const char *message, const struct log_field
     do {                                                                                           \
         if (log_enabled(level)) {                                                                  \
             const struct log_field log_fields_[] = {__VA_ARGS__};                                  \
-            log_write((level), (message), log_fields_, sizeof(log_fields_) / sizeof(*log_fields_)); \
+            log_write((level), (message), log_fields_,                                             \
+                      sizeof(log_fields_) / sizeof(*log_fields_));                                 \
         }                                                                                          \
     } while (0)
 

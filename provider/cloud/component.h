@@ -16,13 +16,13 @@ struct component_attr {
     const char *name;
     const struct type *type;
     enum component_change change;
-    bool input;       /* set by the resource */
-    bool output;      /* known from the cloud's answers */
+    bool input;  /* set by the resource */
+    bool output; /* known from the cloud's answers */
     bool required;
-    bool sensitive;   /* never recorded or printed; differences are seen through `version_of` */
-    bool in_create;   /* the create call carries it; otherwise the matching update follows it */
-    bool is_set;      /* compared without order, and duplicates ignored */
-    bool tags;        /* the object's tags: owner tags and default tags are merged in */
+    bool sensitive; /* never recorded or printed; differences are seen through `version_of` */
+    bool in_create; /* the create call carries it; otherwise the matching update follows it */
+    bool is_set;    /* compared without order, and duplicates ignored */
+    bool tags;      /* the object's tags: owner tags and default tags are merged in */
     const char *read_path; /* in the item that `read` selects; NULL: keeps what was recorded */
     enum template_transform read_as;
     const char *read_where; /* "name=value": picks one of a list before read_path's last part */
@@ -37,8 +37,8 @@ struct component_output {
 
 enum component_each { COMPONENT_ONCE, COMPONENT_EACH_ADDED, COMPONENT_EACH_REMOVED };
 
-/* States of an object, as the cloud names them; a name that ends in '*' is a prefix. A state in none
- * of the lists counts as pending. */
+/* States of an object, as the cloud names them; a name that ends in '*' is a prefix. A state in
+ * none of the lists counts as pending. */
 struct component_states {
     const char *path; /* in the read item; NULL: existing is being ready */
     const char *const *pending;
@@ -60,12 +60,14 @@ struct component_step {
     const struct component_output *outputs;
     size_t output_count;
     enum component_each each; /* once per member of `each_attr` that came or went */
-    const char *each_attr;    /* a set or map attribute; "$element" is the member (map: {key, value}) */
-    /* "power", or "prior.gateway_id" for the value before the update (null in a create). The step is
-     * skipped when the attribute is null, false or empty; with when_equals, unless it is that string. */
+    const char
+        *each_attr; /* a set or map attribute; "$element" is the member (map: {key, value}) */
+    /* "power", or "prior.gateway_id" for the value before the update (null in a create). The step
+     * is skipped when the attribute is null, false or empty; with when_equals, unless it is that
+     * string. */
     const char *when_attr;
     const char *when_equals;
-    const char *unless_attr; /* skipped when it is set */
+    const char *unless_attr;     /* skipped when it is set */
     const char *const *tolerate; /* codes that count as success */
     size_t tolerate_count;
     /* Codes that pass with time (eventual consistency, dependencies), "Code" or "Code:part of the
@@ -90,10 +92,10 @@ struct component_read {
     const struct cloud_operation *op;
     const struct template *request; /* "$ids" is the list of ids when batch is set */
     bool batch;                     /* one call reads many */
-    const char *items;              /* where the objects are ("vpcSet.*"); NULL: the answer itself */
-    const char *match;              /* path in an item that equals match_attr; NULL: the only item */
-    const char *match_attr;         /* NULL: the component's id attribute */
-    const char *const *not_found;   /* codes that mean it does not exist */
+    const char *items;            /* where the objects are ("vpcSet.*"); NULL: the answer itself */
+    const char *match;            /* path in an item that equals match_attr; NULL: the only item */
+    const char *match_attr;       /* NULL: the component's id attribute */
+    const char *const *not_found; /* codes that mean it does not exist */
     size_t not_found_count;
     const char *next_token; /* "NextToken": more pages when the answer has it; NULL: one page */
 };
@@ -113,8 +115,9 @@ struct component {
     bool adopt_only;   /* never created or deleted here, only waited for */
     const struct component_attr *attrs;
     size_t attr_count;
-    const char *id_attr;   /* the attribute that reads and deletes work from */
-    const char *display;   /* the attribute shown as the id in `components` (an ARN where there is one) */
+    const char *id_attr; /* the attribute that reads and deletes work from */
+    const char
+        *display; /* the attribute shown as the id in `components` (an ARN where there is one) */
     const struct component_step *create;
     size_t create_count;
     struct component_states states; /* readiness after create and update */

@@ -28,7 +28,8 @@ struct cloud_operation {
 struct cloud_client;
 
 struct cloud_driver {
-    const char *cloud; /* "aws": the value of a resource's `cloud`, and of the provider's attribute */
+    const char
+        *cloud; /* "aws": the value of a resource's `cloud`, and of the provider's attribute */
 
     /* Checks the provider configuration's part for this cloud (an object, may be null, may hold
      * unknowns). Paths start with the cloud's attribute. */

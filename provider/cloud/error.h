@@ -15,10 +15,10 @@ enum cloud_error_class {
     CLOUD_ERROR_CREDENTIALS, /* none, expired, or not valid */
     CLOUD_ERROR_PERMISSION,  /* valid, but may not do this */
     CLOUD_ERROR_NOT_FOUND,
-    CLOUD_ERROR_CONFLICT,    /* exists already, or is being changed by somebody else */
-    CLOUD_ERROR_DEPENDENCY,  /* still used by another object: delete waits */
-    CLOUD_ERROR_INVALID,     /* the request is wrong */
-    CLOUD_ERROR_PROTOCOL,    /* the answer makes no sense */
+    CLOUD_ERROR_CONFLICT,   /* exists already, or is being changed by somebody else */
+    CLOUD_ERROR_DEPENDENCY, /* still used by another object: delete waits */
+    CLOUD_ERROR_INVALID,    /* the request is wrong */
+    CLOUD_ERROR_PROTOCOL,   /* the answer makes no sense */
     CLOUD_ERROR_CANCELLED,
     CLOUD_ERROR_DEADLINE,
     CLOUD_ERROR_NO_MEMORY,

@@ -20,20 +20,20 @@ enum template_kind {
 /* Transformations of one value ("as" in the files). */
 enum template_transform {
     TRANSFORM_NONE,
-    TRANSFORM_TAGS,        /* map -> [{Key, Value}], sorted */
-    TRANSFORM_TAGS_LOWER,  /* map -> [{key, value}] */
-    TRANSFORM_TAG_KEYS,    /* map -> [{Key}] */
-    TRANSFORM_KEYS,        /* map -> [key] */
-    TRANSFORM_JSON,        /* any -> its JSON text */
-    TRANSFORM_JSON_PARSE,  /* JSON text -> value */
-    TRANSFORM_BASE64,      /* string -> base64 */
-    TRANSFORM_STRING,      /* number, bool -> string */
-    TRANSFORM_NUMBER,      /* string -> number */
-    TRANSFORM_BOOL,        /* "true"/"false" -> bool */
-    TRANSFORM_TAGS_MAP,    /* [{key|Key, value|Value}] -> map */
+    TRANSFORM_TAGS,          /* map -> [{Key, Value}], sorted */
+    TRANSFORM_TAGS_LOWER,    /* map -> [{key, value}] */
+    TRANSFORM_TAG_KEYS,      /* map -> [{Key}] */
+    TRANSFORM_KEYS,          /* map -> [key] */
+    TRANSFORM_JSON,          /* any -> its JSON text */
+    TRANSFORM_JSON_PARSE,    /* JSON text -> value */
+    TRANSFORM_BASE64,        /* string -> base64 */
+    TRANSFORM_STRING,        /* number, bool -> string */
+    TRANSFORM_NUMBER,        /* string -> number */
+    TRANSFORM_BOOL,          /* "true"/"false" -> bool */
+    TRANSFORM_TAGS_MAP,      /* [{key|Key, value|Value}] -> map */
     TRANSFORM_JSON_DOCUMENT, /* JSON text, percent-encoded or not -> its canonical JSON text */
-    TRANSFORM_LIST,        /* a single value -> [value] */
-    TRANSFORM_FIRST_OF,    /* [x, …] -> x; null when empty */
+    TRANSFORM_LIST,          /* a single value -> [value] */
+    TRANSFORM_FIRST_OF,      /* [x, …] -> x; null when empty */
 };
 
 struct template_member {
@@ -41,14 +41,15 @@ struct template_member {
     const struct template *value;
 };
 
-struct template {
+struct template
+{
     enum template_kind kind;
     enum template_transform transform;
     const struct value *literal;
-    /* In a resource's component list: "config", "secrets", "derived", "each", or a component's name as
-     * it is written there ("subnet.private-{key}", "subnet.private-*"). In a component's requests: ""
-     * for its own attributes, "prior", "token", "element", "ids", "owner_filter", "region",
-     * "account", "partition". */
+    /* In a resource's component list: "config", "secrets", "derived", "each", or a component's name
+     * as it is written there ("subnet.private-{key}", "subnet.private-*"). In a component's
+     * requests: "" for its own attributes, "prior", "token", "element", "ids", "owner_filter",
+     * "region", "account", "partition". */
     const char *root;
     const char *path; /* dotted; NULL: the root itself */
     const struct template_member *members;
@@ -71,8 +72,8 @@ int template_eval(struct arena *a, const struct template *t, template_lookup loo
 const struct value *template_transform(struct arena *a, enum template_transform tr,
                                        const struct value *v);
 
-/* Selects from an answer: "vpcSet.0.vpcId" (a number is an index), "instancesSet.*.instanceId" (all:
- * a tuple), "Reservations.*.Instances.*" (flattened). NULL when nothing is there. */
+/* Selects from an answer: "vpcSet.0.vpcId" (a number is an index), "instancesSet.*.instanceId"
+ * (all: a tuple), "Reservations.*.Instances.*" (flattened). NULL when nothing is there. */
 const struct value *template_select(struct arena *a, const struct value *v, const char *path);
 
 #endif

@@ -18,11 +18,12 @@ struct record {
     const char *name; /* component name: "subnet.private-a" */
     const struct component *component;
     const char *region;
-    const struct value *attrs; /* object: inputs as last seen in the cloud (or as last set), outputs */
-    const char *const *needs;  /* names of the components it was built on: destroyed before them */
+    const struct value
+        *attrs; /* object: inputs as last seen in the cloud (or as last set), outputs */
+    const char *const *needs; /* names of the components it was built on: destroyed before them */
     size_t need_count;
-    bool exists;     /* an id is known */
-    bool incomplete; /* created, but a later step or its readiness did not finish */
+    bool exists;       /* an id is known */
+    bool incomplete;   /* created, but a later step or its readiness did not finish */
     const char *drift; /* set by refresh: NULL, "missing", or "changed (attr, attr)" */
 };
 
@@ -34,9 +35,8 @@ struct records {
 /* Private state: records as JSON, sensitive attributes left out. Decoding drops kinds that this
  * version does not know with an error that names them. */
 int records_encode(struct buf *out, const struct records *r);
-int records_decode(struct arena *a, const struct value *json,
-                   const struct component *const *kinds, size_t kind_count, struct records *ret,
-                   struct diags *diags);
+int records_decode(struct arena *a, const struct value *json, const struct component *const *kinds,
+                   size_t kind_count, struct records *ret, struct diags *diags);
 struct record *records_find(const struct records *r, const char *name);
 
 /* What a resource's code may decide while a component is created (hooks named in the table). */
@@ -64,9 +64,9 @@ struct engine {
     const struct cloud_driver *driver;
     struct cloud_client *client;
     const char *region, *account, *partition;
-    const char *resource_type;        /* "llm_gpu_node" */
-    const struct value *name;         /* the resource's name: string, may be unknown at plan */
-    const struct value *tags;         /* of the resource: map of string; default and owner tags are added */
+    const char *resource_type; /* "llm_gpu_node" */
+    const struct value *name;  /* the resource's name: string, may be unknown at plan */
+    const struct value *tags; /* of the resource: map of string; default and owner tags are added */
     const struct engine_hooks *hooks; /* may be NULL */
     const struct path *path;          /* for diagnostics without a better place; may be NULL */
 };
@@ -115,8 +115,8 @@ int engine_apply(struct arena *a, const struct engine *e, const struct work *w,
                  const struct graph *g, const struct records *prior, struct records *ret,
                  struct diags *diags);
 
-/* Reads every record at once, many per call where the API can, and fills in attrs and drift. Objects
- * that are gone stay in the records with drift "missing". */
+/* Reads every record at once, many per call where the API can, and fills in attrs and drift.
+ * Objects that are gone stay in the records with drift "missing". */
 int engine_refresh(struct arena *a, const struct engine *e, const struct work *w,
                    const struct records *prior, struct records *ret, struct diags *diags);
 

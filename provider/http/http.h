@@ -24,9 +24,9 @@ struct http_settings {
     const char *no_proxy;  /* comma-separated hosts; NULL: no_proxy of the environment */
     const char *ca_bundle; /* path of a PEM file used instead of the system's */
     const char *client_cert_pem, *client_key_pem; /* paths, for mutual TLS */
-    bool insecure;         /* do not verify certificates: test endpoints only */
-    int64_t connect_timeout_ms; /* 0: 10 s */
-    int64_t request_timeout_ms; /* one exchange; 0: 60 s; the work's deadline bounds it as well */
+    bool insecure;               /* do not verify certificates: test endpoints only */
+    int64_t connect_timeout_ms;  /* 0: 10 s */
+    int64_t request_timeout_ms;  /* one exchange; 0: 60 s; the work's deadline bounds it as well */
     uint64_t max_response_bytes; /* 0: 64 MiB */
 };
 
@@ -37,22 +37,22 @@ struct http_request {
     size_t header_count;
     struct slice body;
     const struct http_settings *settings; /* NULL: defaults */
-    const char *log_operation; /* "ec2.CreateVpc": for the log lines; may be NULL */
+    const char *log_operation;            /* "ec2.CreateVpc": for the log lines; may be NULL */
 };
 
 /* What happened below HTTP. */
 enum http_failure {
-    HTTP_OK = 0,          /* an answer with a status arrived whole */
-    HTTP_RESOLVE,         /* no such host */
-    HTTP_CONNECT,         /* refused, unreachable: the request was never sent */
-    HTTP_TLS,             /* certificate or handshake */
-    HTTP_TIMEOUT,         /* it may have been processed */
-    HTTP_RESET,           /* broke after it was sent: it may have been processed */
-    HTTP_TOO_LARGE,       /* the answer is over max_response_bytes */
-    HTTP_CANCELLED,       /* hard cancel while it ran: it may have been processed */
-    HTTP_DEADLINE,        /* the work's deadline passed while it ran, or before */
+    HTTP_OK = 0,    /* an answer with a status arrived whole */
+    HTTP_RESOLVE,   /* no such host */
+    HTTP_CONNECT,   /* refused, unreachable: the request was never sent */
+    HTTP_TLS,       /* certificate or handshake */
+    HTTP_TIMEOUT,   /* it may have been processed */
+    HTTP_RESET,     /* broke after it was sent: it may have been processed */
+    HTTP_TOO_LARGE, /* the answer is over max_response_bytes */
+    HTTP_CANCELLED, /* hard cancel while it ran: it may have been processed */
+    HTTP_DEADLINE,  /* the work's deadline passed while it ran, or before */
     HTTP_NO_MEMORY,
-    HTTP_BAD_REQUEST,     /* URL or settings that cannot be used */
+    HTTP_BAD_REQUEST, /* URL or settings that cannot be used */
 };
 
 struct http_response {

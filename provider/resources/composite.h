@@ -16,8 +16,8 @@ struct composite_context {
     struct cloud_client *client;
     bool online;
     const struct work *work;
-    const char *cloud, *region; /* NULL: not known yet */
-    const char *account;        /* "" when not known */
+    const char *cloud, *region;  /* NULL: not known yet */
+    const char *account;         /* "" when not known */
     const struct value *config;  /* as planned: defaults filled in */
     const struct value *secrets; /* as written: with the write-only values (apply and plan only) */
     const struct value *prior;   /* prior state; NULL: none */
@@ -28,7 +28,8 @@ struct composite_context {
 struct composite {
     const struct resource_table *table;
 
-    /* Checks across attributes that schema rules cannot say; unknowns are passed over. May be NULL. */
+    /* Checks across attributes that schema rules cannot say; unknowns are passed over. May be NULL.
+     */
     int (*validate)(struct arena *a, const struct value *config, struct diags *diags);
 
     /* The `$derived` object: names, sizes, choices; unknown where an input is unknown. Called at

@@ -16,7 +16,8 @@ struct provider {
     const struct clock *clock;
     const char *version;    /* of the provider */
     const char *user_agent; /* "terraform-provider-llm/0.1.0 (Terraform/1.11.4)" */
-    struct cloud_client *clients[PROVIDER_MAX_CLOUDS]; /* by position in `drivers`; NULL: not configured */
+    struct cloud_client
+        *clients[PROVIDER_MAX_CLOUDS]; /* by position in `drivers`; NULL: not configured */
     bool configured;
     bool clouds_unknown[PROVIDER_MAX_CLOUDS]; /* its configuration holds unknown values (a plan) */
 };
@@ -40,7 +41,7 @@ void provider_clean_up(struct provider *p);
 /* Everything one RPC hands down. */
 struct request {
     struct provider *provider;
-    struct arena *arena;       /* the RPC's */
+    struct arena *arena; /* the RPC's */
     const struct cancel *cancel;
     struct diags *diags;
 };
@@ -115,8 +116,8 @@ struct data_source {
 
 struct function {
     const struct schema_function *schema;
-    /* 0, or -1 with *ret_error set to the message and *ret_argument to the argument's index (-1: the
-     * call as a whole). */
+    /* 0, or -1 with *ret_error set to the message and *ret_argument to the argument's index (-1:
+     * the call as a whole). */
     int (*call)(struct arena *a, const struct value *const *args, size_t count,
                 const struct value **ret, const char **ret_error, int64_t *ret_argument);
 };

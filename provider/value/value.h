@@ -91,8 +91,8 @@ bool value_is_known(const struct value *v); /* neither null nor unknown */
 bool value_is_wholly_known(const struct value *v);
 /* Members of a known collection or structure; 0 otherwise. */
 size_t value_count(const struct value *v);
-const struct value *value_at(const struct value *v, size_t index);       /* NULL out of range */
-const struct value *value_get(const struct value *v, const char *name);  /* attribute or map key */
+const struct value *value_at(const struct value *v, size_t index);      /* NULL out of range */
+const struct value *value_get(const struct value *v, const char *name); /* attribute or map key */
 const struct value *value_get_slice(const struct value *v, struct slice name);
 /* Follows a dotted path of attribute names and map keys ("network.cidr"): the value there, or the
  * null/unknown that stands on the way, or NULL when a name does not exist. */

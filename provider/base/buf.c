@@ -1,0 +1,172 @@
+/* Growable byte buffers with a declared maximum. */
+#include "base/buf.h"
+
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/secret.h"
+
+void buf_init(struct buf *b, size_t max_bytes)
+{
+    *b = BUF_INIT(max_bytes);
+}
+
+void buf_clean_up(struct buf *b)
+{
+    if (!b)
+        return;
+    if (b->ptr) {
+        secret_zero(b->ptr, b->cap);
+        alloc_table.free(b->ptr);
+    }
+    *b = BUF_INIT(b->max);
+}
+
+void buf_reset(struct buf *b)
+{
+    b->len = 0;
+    b->failed = false;
+    if (b->ptr)
+        b->ptr[0] = '\0';
+}
+
+/* Moves by hand instead of realloc(), so that the old bytes can be zeroed. */
+static int reserve(struct buf *b, size_t more)
+{
+    if (b->failed || more > b->max || b->len > b->max - more) {
+        b->failed = true;
+        return -1;
+    }
+    size_t need = b->len + more + 1;
+    if (need <= b->cap)
+        return 0;
+    size_t cap = b->cap ? b->cap : 256;
+    while (cap < need && cap <= SIZE_MAX / 2)
+        cap *= 2;
+    char *p = cap < need ? NULL : alloc_table.malloc(cap);
+    if (!p) {
+        b->failed = true;
+        return -1;
+    }
+    if (b->ptr) {
+        memcpy(p, b->ptr, b->len);
+        secret_zero(b->ptr, b->cap);
+        alloc_table.free(b->ptr);
+    }
+    b->ptr = p;
+    b->cap = cap;
+    b->ptr[b->len] = '\0';
+    return 0;
+}
+
+int buf_append(struct buf *b, const void *data, size_t len)
+{
+    if (reserve(b, len) < 0)
+        return -1;
+    if (len)
+        memcpy(b->ptr + b->len, data, len);
+    b->len += len;
+    b->ptr[b->len] = '\0';
+    return 0;
+}
+
+int buf_append_slice(struct buf *b, struct slice s)
+{
+    return buf_append(b, s.ptr, s.len);
+}
+
+int buf_append_str(struct buf *b, const char *s)
+{
+    return buf_append_slice(b, slice_str(s));
+}
+
+int buf_append_char(struct buf *b, char c)
+{
+    return buf_append(b, &c, 1);
+}
+
+int buf_vprintf(struct buf *b, const char *fmt, va_list ap)
+{
+    va_list again;
+    va_copy(again, ap);
+    int len = vsnprintf(NULL, 0, fmt, again);
+    va_end(again);
+    if (len < 0 || reserve(b, (size_t)len) < 0)
+        return -1;
+    vsnprintf(b->ptr + b->len, (size_t)len + 1, fmt, ap);
+    b->len += (size_t)len;
+    return 0;
+}
+
+int buf_printf(struct buf *b, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    int rc = buf_vprintf(b, fmt, ap);
+    va_end(ap);
+    return rc;
+}
+
+/* The length of the valid UTF-8 sequence at `p`, or 0 (RFC 3629: no surrogates, no overlong forms).
+ */
+static size_t utf8_sequence(const unsigned char *p, size_t left)
+{
+    if (p[0] < 0x80)
+        return 1;
+    size_t len = p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : 2;
+    if (p[0] < 0xc2 || p[0] > 0xf4 || len > left)
+        return 0;
+    for (size_t i = 1; i < len; i++)
+        if ((p[i] & 0xc0) != 0x80)
+            return 0;
+    if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
+        (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
+        return 0;
+    return len;
+}
+
+static int append_escaped_ascii(struct buf *b, unsigned char c)
+{
+    switch (c) {
+    case '"':
+        return buf_append_str(b, "\\\"");
+    case '\\':
+        return buf_append_str(b, "\\\\");
+    case '\n':
+        return buf_append_str(b, "\\n");
+    case '\r':
+        return buf_append_str(b, "\\r");
+    case '\t':
+        return buf_append_str(b, "\\t");
+    default:
+        return c < 0x20 || c == 0x7f ? buf_printf(b, "\\u%04x", c) : buf_append_char(b, (char)c);
+    }
+}
+
+int buf_append_json_escaped(struct buf *b, struct slice s)
+{
+    const unsigned char *p = (const unsigned char *)s.ptr;
+    size_t i = 0;
+    while (i < s.len) {
+        size_t len = utf8_sequence(p + i, s.len - i);
+        int rc = len == 0   ? buf_append_str(b, "\\ufffd")
+                 : len == 1 ? append_escaped_ascii(b, p[i])
+                            : buf_append(b, p + i, len);
+        if (rc < 0)
+            return -1;
+        i += len ? len : 1;
+    }
+    return 0;
+}
+
+struct slice buf_slice(const struct buf *b)
+{
+    return slice_from(b->ptr ? b->ptr : "", b->len);
+}
+
+const char *buf_cstr(const struct buf *b)
+{
+    return b->ptr ? b->ptr : "";
+}
