@@ -1,7 +1,8 @@
 /* Wire forms of values: msgpack and JSON as the plugin protocol defines them (cty's msgpack and
  * json packages are the reference), and plain JSON for cloud APIs.
  *
- * Decoders take bytes from outside. Limits: 64 levels deep, 64 MiB, 4 million members in all. */
+ * Decoders take bytes from outside. Limits: 64 MiB, 4 million members in all, 64 levels deep
+ * (msgpack: 31, the library's own). */
 #ifndef LLM_VALUE_CODEC_H
 #define LLM_VALUE_CODEC_H
 

@@ -1,0 +1,229 @@
+/* Exact decimal numbers. */
+#include "value/number.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { DIGITS_MOST = 512, EXPONENT_MOST = 4096, PLAIN_ZEROS_MOST = 64, DOUBLE_DIGITS_MOST = 1100 };
+
+/* The canonical form of sign, digits and exponent; NULL when memory is out or a limit is passed. */
+static const struct number *canonical(struct arena *a, bool negative, const char *digits,
+                                      size_t len, int64_t exponent, size_t digits_most)
+{
+    while (len && *digits == '0') {
+        digits++;
+        len--;
+    }
+    while (len && digits[len - 1] == '0') {
+        len--;
+        exponent++;
+    }
+    struct number *n = arena_new_object(a, struct number);
+    if (!n || len > digits_most)
+        return NULL;
+    if (len == 0) {
+        n->digits = slice_from("", 0);
+        return n;
+    }
+    if (exponent > EXPONENT_MOST || exponent < -EXPONENT_MOST)
+        return NULL;
+    char *copy = arena_strndup(a, digits, len);
+    if (!copy)
+        return NULL;
+    n->negative = negative;
+    n->digits = slice_from(copy, len);
+    n->exponent = (int)exponent;
+    return n;
+}
+
+/* What number_parse() reads, piece by piece. */
+struct scan {
+    const char *at, *end;
+    char digits[2 * DIGITS_MOST];
+    size_t len;
+    int64_t exponent;
+};
+
+static size_t scan_digits(struct scan *s, bool fraction)
+{
+    size_t seen = 0;
+    for (; s->at < s->end && *s->at >= '0' && *s->at <= '9'; s->at++, seen++) {
+        if (s->len == 0 && *s->at == '0') {
+            s->exponent -= fraction;
+            continue;
+        }
+        if (s->len == sizeof(s->digits)) {
+            s->len++; /* too many: refused below */
+            return 0;
+        }
+        if (s->len > sizeof(s->digits))
+            return 0;
+        s->digits[s->len++] = *s->at;
+        s->exponent -= fraction;
+    }
+    return seen;
+}
+
+static bool scan_exponent(struct scan *s)
+{
+    if (s->at == s->end || (*s->at != 'e' && *s->at != 'E'))
+        return true;
+    s->at++;
+    bool negative = s->at < s->end && *s->at == '-';
+    if (s->at < s->end && (*s->at == '-' || *s->at == '+'))
+        s->at++;
+    int64_t e = 0;
+    size_t seen = 0;
+    for (; s->at < s->end && *s->at >= '0' && *s->at <= '9'; s->at++, seen++)
+        if (e < 1000000)
+            e = e * 10 + (*s->at - '0');
+    s->exponent += negative ? -e : e;
+    return seen > 0;
+}
+
+const struct number *number_parse(struct arena *a, struct slice text)
+{
+    struct scan s = {.at = text.ptr, .end = text.ptr + text.len};
+    bool negative = text.len && *s.at == '-';
+    if (text.len && (*s.at == '-' || *s.at == '+'))
+        s.at++;
+    if (scan_digits(&s, false) == 0)
+        return NULL;
+    if (s.at < s.end && *s.at == '.') {
+        s.at++;
+        if (scan_digits(&s, true) == 0)
+            return NULL;
+    }
+    if (!scan_exponent(&s) || s.at != s.end || s.len > sizeof(s.digits))
+        return NULL;
+    return canonical(a, negative, s.digits, s.len, s.exponent, DIGITS_MOST);
+}
+
+const struct number *number_from_int(struct arena *a, int64_t n)
+{
+    char text[32];
+    int len = snprintf(text, sizeof(text), "%" PRId64, n);
+    size_t skip = n < 0 ? 1 : 0;
+    return canonical(a, n < 0, text + skip, (size_t)len - skip, 0, DIGITS_MOST);
+}
+
+const struct number *number_from_uint(struct arena *a, uint64_t n)
+{
+    char text[32];
+    int len = snprintf(text, sizeof(text), "%" PRIu64, n);
+    return canonical(a, false, text, (size_t)len, 0, DIGITS_MOST);
+}
+
+const struct number *number_from_double(struct arena *a, double d)
+{
+    if (!isfinite(d))
+        return NULL;
+    /* The C library prints the exact value: one digit, a point, the rest, e and the exponent. */
+    char text[DOUBLE_DIGITS_MOST + 32];
+    snprintf(text, sizeof(text), "%.*e", DOUBLE_DIGITS_MOST, fabs(d));
+    char *e = strchr(text, 'e');
+    if (!e)
+        return NULL;
+    int64_t exponent = strtoll(e + 1, NULL, 10) - DOUBLE_DIGITS_MOST;
+    size_t len = (size_t)(e - text) - 1;
+    memmove(text + 1, text + 2, len - 1);
+    return canonical(a, d < 0, text, len, exponent, DOUBLE_DIGITS_MOST);
+}
+
+/* Magnitudes: the position of the first digit decides, then the digits. */
+static int compare_magnitude(const struct number *a, const struct number *b)
+{
+    if (!a->digits.len || !b->digits.len)
+        return (a->digits.len > 0) - (b->digits.len > 0);
+    int64_t top_a = (int64_t)a->digits.len + a->exponent;
+    int64_t top_b = (int64_t)b->digits.len + b->exponent;
+    if (top_a != top_b)
+        return top_a < top_b ? -1 : 1;
+    return slice_cmp(a->digits, b->digits);
+}
+
+int number_compare(const struct number *a, const struct number *b)
+{
+    if (a->negative != b->negative)
+        return a->negative ? -1 : 1;
+    int c = compare_magnitude(a, b);
+    return a->negative ? -c : c;
+}
+
+static bool to_magnitude(const struct number *n, uint64_t *ret)
+{
+    uint64_t m = 0;
+    if (n->exponent < 0 || n->digits.len + (size_t)n->exponent > 20)
+        return n->digits.len == 0 ? (*ret = 0, true) : false;
+    for (size_t i = 0; i < n->digits.len + (size_t)n->exponent; i++) {
+        unsigned digit = i < n->digits.len ? (unsigned)(n->digits.ptr[i] - '0') : 0;
+        if (__builtin_mul_overflow(m, 10u, &m) || __builtin_add_overflow(m, digit, &m))
+            return false;
+    }
+    *ret = m;
+    return true;
+}
+
+bool number_to_uint(const struct number *n, uint64_t *ret)
+{
+    return !n->negative && to_magnitude(n, ret);
+}
+
+bool number_to_int(const struct number *n, int64_t *ret)
+{
+    uint64_t m = 0;
+    if (!to_magnitude(n, &m) || m > (uint64_t)INT64_MAX + (n->negative ? 1 : 0))
+        return false;
+    *ret = n->negative ? (int64_t)(0 - m) : (int64_t)m;
+    return true;
+}
+
+double number_to_double(const struct number *n, bool *exact)
+{
+    char text[DOUBLE_DIGITS_MOST + 64];
+    snprintf(text, sizeof(text), "%s%.*se%d", n->negative ? "-" : "",
+             n->digits.len ? (int)n->digits.len : 1, n->digits.len ? n->digits.ptr : "0",
+             n->exponent);
+    double d = strtod(text, NULL);
+    if (exact) {
+        _cleanup_arena_ struct arena *a = arena_new();
+        const struct number *back = a ? number_from_double(a, d) : NULL;
+        *exact = back && number_compare(back, n) == 0;
+    }
+    return d;
+}
+
+static void append_zeros(struct buf *out, int64_t count)
+{
+    for (int64_t i = 0; i < count; i++)
+        buf_append_char(out, '0');
+}
+
+int number_format(struct buf *out, const struct number *n)
+{
+    int64_t len = (int64_t)n->digits.len, top = len + n->exponent;
+    if (len == 0)
+        return buf_append_char(out, '0');
+    if (n->negative)
+        buf_append_char(out, '-');
+    if (n->exponent > PLAIN_ZEROS_MOST || top < -PLAIN_ZEROS_MOST) {
+        buf_append_slice(out, n->digits);
+        buf_printf(out, "e%d", n->exponent);
+    } else if (n->exponent >= 0) {
+        buf_append_slice(out, n->digits);
+        append_zeros(out, n->exponent);
+    } else if (top > 0) {
+        buf_append(out, n->digits.ptr, (size_t)top);
+        buf_append_char(out, '.');
+        buf_append(out, n->digits.ptr + top, (size_t)(len - top));
+    } else {
+        buf_append_str(out, "0.");
+        append_zeros(out, -top);
+        buf_append_slice(out, n->digits);
+    }
+    return out->failed ? -1 : 0;
+}
