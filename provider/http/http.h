@@ -74,7 +74,7 @@ struct http_transport {
 };
 
 /* The libcurl transport; libcurl is loaded and its thread started at the first request. NULL when
- * memory is out. Freed with t->free(t->self) and then free(t): use http_transport_free(). */
+ * memory is out. Freed with http_transport_free(), after the last send() has returned. */
 struct http_transport *http_transport_new(void);
 void http_transport_free(struct http_transport *t);
 
