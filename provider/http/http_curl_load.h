@@ -3,8 +3,10 @@
 #ifndef LLM_HTTP_HTTP_CURL_LOAD_H
 #define LLM_HTTP_HTTP_CURL_LOAD_H
 
-/* The type checks of curl's header wrap the functions in macros: the table holds plain pointers. */
+/* The type checks of curl's header wrap the functions in macros: the table holds plain pointers. The
+ * options are those of 7.68, some of which newer headers call deprecated. */
 #define CURL_DISABLE_TYPECHECK
+#define CURL_DISABLE_DEPRECATION
 #include <curl/curl.h>
 
 struct curl_functions {
