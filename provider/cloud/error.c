@@ -1,0 +1,64 @@
+/* Cloud errors as diagnostics. */
+#include "cloud/error.h"
+
+const char *cloud_error_class_name(enum cloud_error_class c)
+{
+    static const char *const names[] = {
+        "none",        "capacity",   "quota",     "unsupported",   "throttled",  "transient",
+        "credentials", "permission", "not found", "conflict",      "dependency", "invalid",
+        "protocol",    "cancelled",  "deadline",  "out of memory", "other"};
+    return (size_t)c < sizeof(names) / sizeof(*names) ? names[c] : "other";
+}
+
+/* What the user can do about an error of the class. */
+static const char *advice(enum cloud_error_class c)
+{
+    switch (c) {
+    case CLOUD_ERROR_CAPACITY:
+        return "The cloud has no such machine free there now. Allow more zones or machine types, "
+               "or try "
+               "again later.";
+    case CLOUD_ERROR_QUOTA:
+        return "Ask the cloud for a higher quota, or free what uses it.";
+    case CLOUD_ERROR_UNSUPPORTED:
+        return "Choose another zone or machine type.";
+    case CLOUD_ERROR_THROTTLED:
+        return "The cloud asked to slow down until the retries were used up. Run it again.";
+    case CLOUD_ERROR_TRANSIENT:
+        return "The cloud did not answer properly until the retries were used up. Run it again.";
+    case CLOUD_ERROR_CREDENTIALS:
+        return "Check the credentials: whether they exist, are valid, and have not expired.";
+    case CLOUD_ERROR_PERMISSION:
+        return "Grant the identity that runs this the permission that is named; the resource's "
+               "page lists "
+               "all that it needs.";
+    case CLOUD_ERROR_DEPENDENCY:
+        return "Another object still uses it. Remove that object, and run it again.";
+    case CLOUD_ERROR_PROTOCOL:
+        return "Something other than the cloud's API answered: check endpoint and proxy settings.";
+    case CLOUD_ERROR_CANCELLED:
+        return "What was made until then is in the state. Run it again to go on.";
+    case CLOUD_ERROR_DEADLINE:
+        return "What was made until then is in the state. Run it again to go on, or raise the "
+               "resource's "
+               "timeouts.";
+    default:
+        return "";
+    }
+}
+
+int cloud_error_report(struct diags *diags, const struct path *path, const char *doing,
+                       const struct cloud_error *err)
+{
+    struct arena *a = diags->arena;
+    const char *call = err->operation ? arena_printf(a, "%s.%s: ", err->service ? err->service : "",
+                                                     err->operation)
+                                      : "";
+    const char *code = err->code ? arena_printf(a, "%s: ", err->code) : "";
+    const char *id = err->request_id ? arena_printf(a, " (request id %s)", err->request_id) : "";
+    const char *what = advice(err->class_);
+    return diags_error(diags, path, arena_printf(a, "Error %s", doing) ?: "Cloud error",
+                       "%s%s%s%s%s%s", call ? call : "", code ? code : "",
+                       err->message ? err->message : "no message", id ? id : "",
+                       *what ? "\n\n" : "", what);
+}

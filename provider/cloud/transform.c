@@ -1,0 +1,162 @@
+/* The named transformations of templates. */
+#include "cloud/template.h"
+
+#include <string.h>
+
+#include <openssl/evp.h>
+
+#include "value/codec.h"
+
+enum { TEXT_MOST = 4 << 20 };
+
+static bool is_named(const struct value *v)
+{
+    return value_is_known(v) && (v->type->kind == TYPE_MAP || v->type->kind == TYPE_OBJECT);
+}
+
+static bool is_sequence(const struct value *v)
+{
+    return value_is_known(v) &&
+           (v->type->kind == TYPE_LIST || v->type->kind == TYPE_SET || v->type->kind == TYPE_TUPLE);
+}
+
+/* [{Key, Value}], in the map's order (sorted). `value_name` NULL: keys alone. */
+static const struct value *entries(struct arena *a, const struct value *v, const char *key_name,
+                                   const char *value_name)
+{
+    if (!is_named(v))
+        return NULL;
+    const struct value **elems = arena_calloc(a, v->count, sizeof(struct value *));
+    for (size_t i = 0; elems && i < v->count; i++) {
+        const struct value_member m[] = {{slice_str(key_name), value_string(a, v->members[i].key)},
+                                         {slice_str(value_name), v->members[i].value}};
+        elems[i] = value_object(a, m, value_name ? 2 : 1);
+    }
+    return elems ? value_tuple(a, elems, v->count) : NULL;
+}
+
+static const struct value *keys(struct arena *a, const struct value *v)
+{
+    if (!is_named(v))
+        return NULL;
+    const struct value **elems = arena_calloc(a, v->count, sizeof(struct value *));
+    for (size_t i = 0; elems && i < v->count; i++)
+        elems[i] = value_string(a, v->members[i].key);
+    return elems ? value_tuple(a, elems, v->count) : NULL;
+}
+
+static const struct value *tags_map(struct arena *a, const struct value *v)
+{
+    /* An empty XML list is an empty string. */
+    size_t count = is_sequence(v) ? v->count : 0;
+    struct value_member *m = arena_new_array(a, count, struct value_member);
+    for (size_t i = 0; m && i < count; i++) {
+        const struct value *e = v->members[i].value, *key = value_get(e, "key"),
+                           *value = value_get(e, "value");
+        m[i].key = value_slice(key ? key : value_get(e, "Key"));
+        value = value ? value : value_get(e, "Value");
+        m[i].value = value_is_null(value) ? value_str(a, "") : value;
+    }
+    return m ? value_map(a, &type_string, m, count) : NULL;
+}
+
+static const struct value *json_text(struct arena *a, const struct value *v)
+{
+    _cleanup_buf_ struct buf b = BUF_INIT(TEXT_MOST);
+    return value_json_write(&b, v, false) < 0 ? NULL : value_string(a, buf_slice(&b));
+}
+
+static const struct value *json_parsed(struct arena *a, struct slice text)
+{
+    struct diags ignored; /* the caller says what did not fit */
+    const struct value *v = NULL;
+    diags_init(&ignored, a);
+    return value_json_parse(a, text, &v, &ignored) < 0 ? NULL : v;
+}
+
+static int hex_digit(char c)
+{
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : -1;
+}
+
+static const struct value *json_document(struct arena *a, const struct value *v)
+{
+    struct slice in = value_slice(v);
+    _cleanup_buf_ struct buf b = BUF_INIT(TEXT_MOST);
+    bool encoded = in.len && in.ptr[0] == '%';
+    for (size_t i = 0; i < in.len; i++) {
+        int high = encoded && in.ptr[i] == '%' && i + 2 < in.len ? hex_digit(in.ptr[i + 1]) : -1;
+        int low = high >= 0 ? hex_digit(in.ptr[i + 2]) : -1;
+        buf_append_char(&b, low >= 0 ? (char)(high << 4 | low) : in.ptr[i]);
+        i += low >= 0 ? 2 : 0;
+    }
+    const struct value *parsed = json_parsed(a, buf_slice(&b));
+    /* What is no JSON is compared as it is. */
+    return parsed ? json_text(a, parsed) : value_string(a, buf_slice(&b));
+}
+
+static const struct value *base64(struct arena *a, struct slice in)
+{
+    if (in.len > TEXT_MOST)
+        return NULL;
+    unsigned char *out = arena_alloc(a, (in.len + 2) / 3 * 4 + 1);
+    if (!out)
+        return NULL;
+    int len = EVP_EncodeBlock(out, (const unsigned char *)in.ptr, (int)in.len);
+    return value_string(a, slice_from(out, (size_t)len));
+}
+
+static const struct value *to_type(struct arena *a, const struct value *v, const struct type *t)
+{
+    struct diags ignored;
+    diags_init(&ignored, a);
+    return value_convert(a, v, t, NULL, &ignored);
+}
+
+const struct value *template_transform(struct arena *a, enum template_transform tr,
+                                       const struct value *v)
+{
+    if (!v || tr == TRANSFORM_NONE)
+        return v;
+    /* Lists and maps of tags may be absent altogether. */
+    if (value_is_null(v))
+        return tr == TRANSFORM_TAGS_MAP ? value_map(a, &type_string, NULL, 0)
+                                        : value_null(a, &type_dynamic);
+    if (!value_is_wholly_known(v) && tr != TRANSFORM_LIST && tr != TRANSFORM_FIRST_OF)
+        return value_unknown(a, &type_dynamic);
+    switch (tr) {
+    case TRANSFORM_TAGS:
+        return entries(a, v, "Key", "Value");
+    case TRANSFORM_TAGS_LOWER:
+        return entries(a, v, "key", "value");
+    case TRANSFORM_TAG_KEYS:
+        return entries(a, v, "Key", NULL);
+    case TRANSFORM_KEYS:
+        return keys(a, v);
+    case TRANSFORM_JSON:
+        return json_text(a, v);
+    case TRANSFORM_JSON_PARSE:
+        return json_parsed(a, value_slice(v));
+    case TRANSFORM_JSON_DOCUMENT:
+        return json_document(a, v);
+    case TRANSFORM_BASE64:
+        return v->type->kind == TYPE_STRING ? base64(a, v->string) : NULL;
+    case TRANSFORM_STRING:
+        return to_type(a, v, &type_string);
+    case TRANSFORM_NUMBER:
+        return to_type(a, v, &type_number);
+    case TRANSFORM_BOOL:
+        return to_type(a, v, &type_bool);
+    case TRANSFORM_TAGS_MAP:
+        return tags_map(a, v);
+    case TRANSFORM_LIST:
+        return value_tuple(a, &v, 1);
+    case TRANSFORM_FIRST_OF:
+        return value_count(v) ? value_at(v, 0) : value_null(a, &type_dynamic);
+    default:
+        return NULL;
+    }
+}
