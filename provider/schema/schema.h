@@ -24,7 +24,8 @@ enum schema_flag {
 enum schema_replace {
     SCHEMA_REPLACE_NEVER,
     SCHEMA_REPLACE_ALWAYS,   /* any difference, an unknown one included */
-    SCHEMA_REPLACE_IF_KNOWN, /* only when old and new are known and differ */
+    SCHEMA_REPLACE_IF_KNOWN, /* only when old and new are known (null is a known value) and differ
+                              */
 };
 
 enum schema_nesting {
@@ -72,9 +73,9 @@ struct schema_attr {
 
 /* Rules over several attributes (dotted paths). */
 enum schema_rule_kind {
-    SCHEMA_CONFLICTS,        /* at most one of them is set */
-    SCHEMA_EXACTLY_ONE,      /* of them is set */
-    SCHEMA_AT_LEAST_ONE,     /* of them is set */
+    SCHEMA_CONFLICTS,    /* at most one of them is set */
+    SCHEMA_EXACTLY_ONE,  /* of them is set. This and the next say nothing when all of them stand */
+    SCHEMA_AT_LEAST_ONE, /* of them is set.  in one nested attribute that is itself not set */
     SCHEMA_REQUIRED_TOGETHER /* all or none */
 };
 
@@ -110,9 +111,10 @@ const struct schema_attr *schema_find(const struct schema *s, const char *dotted
 
 /* ---- what the RPCs need ---- */
 
-/* Checks a configuration (which may hold unknowns) against validators and rules; unknown values are
- * passed over. Every violation becomes an error at its path. Deprecated attributes that are set
- * become warnings. */
+/* Checks a configuration (which may hold unknowns) against flags, validators and rules; unknown
+ * values are passed over. Every violation becomes an error at its path, also a null inside a
+ * collection. Deprecated attributes that are set become warnings. 0, or -1 with at least one error.
+ */
 int schema_validate(const struct schema *s, const struct value *config, struct diags *diags);
 
 /* The first step of a plan: from the core's proposed new state, the configuration and the prior
@@ -130,13 +132,18 @@ int schema_plan(struct arena *a, const struct schema *s, const struct value *con
                 const struct value **ret_planned, const struct path *const **ret_replace,
                 size_t *ret_replace_count, struct diags *diags);
 
-/* `v` with every computed attribute that is not configured unknown (for a planned create of
- * dependent parts, or a replace). */
+/* `v` with every computed attribute that is neither configured nor has a default unknown (for a
+ * planned create of dependent parts, or a replace). */
 const struct value *schema_unknown_computed(struct arena *a, const struct schema *s,
                                             const struct value *planned,
                                             const struct value *config);
 
-/* `v` with write-only attributes null and sensitive ones marked. */
+/* A configuration with its defaults filled in, and null where nothing is set: what a data source
+ * works from. NULL when memory is out. */
+const struct value *schema_defaults(struct arena *a, const struct schema *s,
+                                    const struct value *config);
+
+/* `v` with write-only attributes null; `v` with sensitive ones marked. NULL when memory is out. */
 const struct value *schema_strip_write_only(struct arena *a, const struct schema *s,
                                             const struct value *v);
 const struct value *schema_mark_sensitive(struct arena *a, const struct schema *s,

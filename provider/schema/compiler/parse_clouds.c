@@ -1,0 +1,104 @@
+/* Reading "clouds" of a resource file: the components that the resource is made of. */
+#include "schemac.h"
+
+#include <string.h>
+
+#define COUNT(a) (sizeof(a) / sizeof(*(a)))
+
+/* "$derived.x", or {"ref": "$config.egress", "equals": "nat"} */
+static void field_when(struct compilation *c, const struct place *at, json_t *v, void *out)
+{
+    static const struct field fields[] = {
+        {"ref", true, field_template, offsetof(struct resource_component_def, when)},
+        {"equals", true, field_string, offsetof(struct resource_component_def, when_equals)},
+    };
+    struct resource_component_def *d = out;
+    if (json_is_object(v) && json_object_get(v, "ref"))
+        fields_read(c, at, v, fields, COUNT(fields), d);
+    else
+        field_template(c, at, v, &d->when);
+    if (d->when && d->when->kind != TMPL_REF && d->when->kind != TMPL_FIRST)
+        refuse(c, at, "a condition is a reference");
+}
+
+static void field_for_each(struct compilation *c, const struct place *at, json_t *v, void *out)
+{
+    struct tmpl **t = out;
+    field_template(c, at, v, t);
+    if ((*t)->kind != TMPL_REF)
+        refuse(c, at, "for_each is a reference to a map");
+}
+
+static void field_inputs(struct compilation *c, const struct place *at, json_t *v, void *out)
+{
+    struct tmpl **t = out;
+    field_template(c, at, v, t);
+    if ((*t)->kind != TMPL_OBJECT)
+        refuse(c, at, "inputs are an object");
+}
+
+static struct resource_component_def *parse_entry(struct compilation *c, const struct place *at,
+                                                  json_t *v)
+{
+    static const struct field fields[] = {
+        {"name", true, field_string, offsetof(struct resource_component_def, name)},
+        {"kind", true, field_string, offsetof(struct resource_component_def, kind)},
+        {"for_each", false, field_for_each, offsetof(struct resource_component_def, for_each)},
+        {"when", false, field_when, 0},
+        {"inputs", true, field_inputs, offsetof(struct resource_component_def, inputs)},
+        {"after", false, field_strings, offsetof(struct resource_component_def, after)},
+        {"hook", false, field_string, offsetof(struct resource_component_def, hook)},
+        {"purpose", false, field_string, offsetof(struct resource_component_def, purpose)},
+    };
+    struct resource_component_def *d = take(c, 1, sizeof(*d));
+    d->at = at;
+    if (!fields_read(c, at, v, fields, COUNT(fields), d) || !d->name || !d->kind || !d->inputs)
+        return NULL;
+    return d;
+}
+
+static void field_entries(struct compilation *c, const struct place *at, json_t *v, void *out)
+{
+    struct cloud_def *cloud = out;
+    if (!json_is_array(v)) {
+        refuse(c, at, "expected an array of components");
+        return;
+    }
+    cloud->components = take(c, json_array_size(v) + 1, sizeof(*cloud->components));
+    for (size_t i = 0; i < json_array_size(v); i++) {
+        struct resource_component_def *d =
+            parse_entry(c, place_index(c, at, i), json_array_get(v, i));
+        if (d)
+            cloud->components[cloud->component_count++] = d;
+    }
+}
+
+/* `out` is the member `clouds`, which `cloud_count` follows. */
+struct cloud_list {
+    struct cloud_def *clouds;
+    size_t cloud_count;
+};
+
+void field_clouds(struct compilation *c, const struct place *at, json_t *v, void *out)
+{
+    static const struct field fields[] = {
+        {"derived", false, field_strings, offsetof(struct cloud_def, derived)},
+        {"permissions", false, field_permissions, offsetof(struct cloud_def, permissions)},
+        {"components", true, field_entries, 0},
+    };
+    struct cloud_list *list = out;
+    if (!json_is_object(v)) {
+        refuse(c, at, "expected an object of clouds");
+        return;
+    }
+    list->clouds = take(c, json_object_size(v) + 1, sizeof(*list->clouds));
+    const char *key;
+    json_t *member;
+    json_object_foreach(v, key, member)
+    {
+        struct cloud_def *d = &list->clouds[list->cloud_count++];
+        d->at = place_key(c, at, key);
+        d->cloud = d->at->key;
+        fields_read(c, d->at, member, fields, COUNT(fields), d);
+    }
+}
