@@ -1,0 +1,47 @@
+/* AWS Signature Version 4 (IAM User Guide, "Create a signed AWS API request"), in three stages,
+ * each of which can be tested: the canonical request, the string to sign, the signature. */
+#ifndef LLM_AWS_SIGN_H
+#define LLM_AWS_SIGN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/slice.h"
+#include "http/http.h"
+
+struct aws_sign_input {
+    const char *method;
+    struct slice path;                 /* as it is sent, percent-encoded; "" is "/" */
+    struct slice query;                /* as it is sent, without '?', percent-encoded */
+    const struct http_header *headers; /* those to sign: host, content-type, x-amz-* … */
+    size_t header_count;
+    struct slice body;
+    const char *payload_hash; /* NULL: of the body; or "UNSIGNED-PAYLOAD" */
+    bool single_encoding; /* S3: the path is taken as it is, neither encoded again nor normalised */
+    const char *region, *service;
+    struct slice access_key, secret_key, session_token; /* token empty: none */
+    int64_t unix_s;                                     /* time of the signature */
+};
+
+struct aws_sign {
+    struct arena *arena;
+    const struct aws_sign_input *in;
+    char date[20];            /* 20150830T123600Z */
+    const char *payload_hash; /* hex */
+    const char *signed_headers;
+    const char *scope;
+    /* Headers to add to the request, besides those given: x-amz-date, x-amz-security-token,
+     * x-amz-content-sha256 (S3), authorization. */
+    struct http_header added[4];
+    size_t added_count;
+    const char *canonical_request, *string_to_sign, *authorization;
+};
+
+/* Runs the three stages; everything is owned by `a`. 0, or -1 when memory is out. */
+int aws_sign(struct arena *a, const struct aws_sign_input *in, struct aws_sign *ret);
+
+/* Lower-case hex of SHA-256; owned by `a`. */
+const char *aws_sha256_hex(struct arena *a, struct slice data);
+
+#endif
