@@ -63,8 +63,8 @@ void field_string(struct compilation *c, const struct place *at, json_t *v, void
         return;
     }
     const char *s = json_string_value(v);
-    if (!*s || strlen(s) != json_string_length(v)) {
-        refuse(c, at, *s ? "the string holds a NUL character" : "the string is empty");
+    if (!*s) {
+        refuse(c, at, "the string is empty");
         return;
     }
     *(const char **)out = text(c, "%s", s);

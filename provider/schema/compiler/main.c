@@ -70,7 +70,7 @@ int main(int argc, char **argv)
     bool compare = docs && argc > 2 && strcmp(argv[2], "--check") == 0;
     char **args = argv + 2 + compare;
     int count = argc - 2 - compare;
-    if (count != (docs ? 3 : tables ? 2 : strcmp(mode, "check") == 0 ? 1 : -1))
+    if (count != (docs ? 3 : tables ? 2 : strcmp(mode, "check") == 0 ? 1 : -2))
         return usage();
     struct compilation c = {0};
     int rc = 0;

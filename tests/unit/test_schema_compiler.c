@@ -1,0 +1,218 @@
+/* The schema compiler: the good schemas of compiler/good compile, and each case of compiler/refusals.json
+ * (an edit of one of their files) is refused with the message that it names. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define GOOD TEST_SOURCE_DIR "/compiler/good/"
+
+static const char *const files[] = {
+    "provider.json",       "resources/box.json",      "data_sources/sizes.json",
+    "functions/fits.json", "components/aws/net.json", "components/aws/box.json",
+};
+enum { FILE_COUNT = sizeof(files) / sizeof(*files) };
+
+static char dir[64]; /* the schemas that are compiled */
+static char output[65536];
+
+static json_t *load(const char *path)
+{
+    json_error_t e;
+    json_t *v = json_load_file(path, JSON_ALLOW_NUL, &e);
+    if (!v)
+        fail_msg("%s:%d: %s", path, e.line, e.text);
+    return v;
+}
+
+static void put(const char *file, const char *text)
+{
+    char path[256];
+    snprintf(path, sizeof(path), "%s/%s", dir, file);
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    assert_true(fputs(text, f) >= 0);
+    assert_int_equal(fclose(f), 0);
+}
+
+static void put_json(const char *file, json_t *v)
+{
+    char *text = json_dumps(v, JSON_INDENT(1));
+    assert_non_null(text);
+    put(file, text);
+    free(text);
+}
+
+static int copy_good(void **state)
+{
+    static const char *const dirs[] = {"",          "/resources",  "/data_sources",
+                                       "/functions", "/components", "/components/aws"};
+    (void)state;
+    snprintf(dir, sizeof(dir), "/tmp/test_schema_compiler.XXXXXX");
+    if (!mkdtemp(dir))
+        return -1;
+    for (size_t i = 1; i < sizeof(dirs) / sizeof(*dirs); i++) {
+        char path[128];
+        snprintf(path, sizeof(path), "%s%s", dir, dirs[i]);
+        if (mkdir(path, 0700))
+            return -1;
+    }
+    for (size_t i = 0; i < FILE_COUNT; i++) {
+        char path[512];
+        snprintf(path, sizeof(path), GOOD "%s", files[i]);
+        json_t *v = load(path);
+        put_json(files[i], v);
+        json_decref(v);
+    }
+    return 0;
+}
+
+static int remove_all(void **state)
+{
+    char command[128];
+    (void)state;
+    snprintf(command, sizeof(command), "rm -rf '%s'", dir);
+    return system(command);
+}
+
+/* Runs the compiler; its exit code, with all it printed in `output`. */
+static int compile(const char *arguments)
+{
+    char command[512];
+    snprintf(command, sizeof(command), "'%s' %s 2>&1", SCHEMAC, arguments);
+    FILE *p = popen(command, "r");
+    assert_non_null(p);
+    size_t len = fread(output, 1, sizeof(output) - 1, p);
+    output[len] = '\0';
+    int status = pclose(p);
+    assert_true(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+/* The parent of a slash-separated path, and its last name. */
+static json_t *parent_of(json_t *v, const char *path, char *last, size_t size)
+{
+    const char *slash = strchr(path, '/');
+    if (!slash) {
+        snprintf(last, size, "%s", path);
+        return v;
+    }
+    char name[128];
+    snprintf(name, sizeof(name), "%.*s", (int)(slash - path), path);
+    json_t *next = json_is_array(v) ? json_array_get(v, strtoul(name, NULL, 10))
+                                    : json_object_get(v, name);
+    if (!next)
+        fail_msg("the good file has nothing at %s", path);
+    return parent_of(next, slash + 1, last, size);
+}
+
+static void set(json_t *v, const char *path, json_t *value)
+{
+    char last[128];
+    json_t *parent = parent_of(v, path, last, sizeof(last));
+    size_t index = strtoul(last, NULL, 10);
+    int rc = !json_is_array(parent)            ? json_object_set(parent, last, value)
+             : index == json_array_size(parent) ? json_array_append(parent, value)
+                                                : json_array_set(parent, index, value);
+    assert_int_equal(rc, 0);
+}
+
+static void drop(json_t *v, const char *path)
+{
+    char last[128];
+    json_t *parent = parent_of(v, path, last, sizeof(last));
+    if (json_object_del(parent, last))
+        fail_msg("the good file has nothing at %s", path);
+}
+
+static void edit(json_t *v, json_t *c)
+{
+    const char *path;
+    json_t *value;
+    json_object_foreach(json_object_get(c, "set"), path, value) {
+        set(v, path, value);
+    }
+    size_t i;
+    json_array_foreach(json_object_get(c, "remove"), i, value) {
+        drop(v, json_string_value(value));
+    }
+}
+
+static bool refused_as_expected(json_t *c)
+{
+    const char *file = json_string_value(json_object_get(c, "file"));
+    const char *expected = json_string_value(json_object_get(c, "expect"));
+    const char *text = json_string_value(json_object_get(c, "text"));
+    char path[512], arguments[128];
+    snprintf(path, sizeof(path), GOOD "%s", file);
+    json_t *good = load(path), *bad = json_deep_copy(good);
+    edit(bad, c);
+    if (text)
+        put(file, text);
+    else
+        put_json(file, bad);
+    snprintf(arguments, sizeof(arguments), "check '%s'", dir);
+    int rc = compile(arguments);
+    const char *at = strstr(output, expected);
+    /* The message is of this file, and starts with its name. */
+    bool ok = rc == 1 && at && strstr(output, file);
+    if (!ok)
+        print_error("expected: %s\nfile: %s\nexit code %d, output:\n%s\n", expected, file, rc, output);
+    put_json(file, good);
+    json_decref(good);
+    json_decref(bad);
+    return ok;
+}
+
+static void test_good(void **state)
+{
+    char arguments[256];
+    (void)state;
+    snprintf(arguments, sizeof(arguments), "tables '%s' '%s/out'", dir, dir);
+    if (compile(arguments) || *output)
+        fail_msg("%s", output);
+}
+
+static void test_refusals(void **state)
+{
+    size_t i, wrong = 0;
+    json_t *c, *cases = load(TEST_SOURCE_DIR "/compiler/refusals.json");
+    (void)state;
+    assert_true(json_array_size(cases) > 100);
+    json_array_foreach(cases, i, c) {
+        wrong += !refused_as_expected(c);
+    }
+    json_decref(cases);
+    assert_int_equal(wrong, 0);
+}
+
+static void test_usage(void **state)
+{
+    (void)state;
+    assert_int_equal(compile(""), 2);
+    assert_non_null(strstr(output, "usage: llm-schemac"));
+    assert_int_equal(compile("check /nonexistent"), 1);
+    assert_non_null(strstr(output, "provider.json: top level: "));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_good),
+        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_usage),
+    };
+    return cmocka_run_group_tests(tests, copy_good, remove_all);
+}
