@@ -1,0 +1,186 @@
+/* The functions of the AWS driver. */
+#include "aws/driver.h"
+
+#include <string.h>
+
+#include "aws/client.h"
+#include "aws/endpoint.h"
+#include "aws/errors.h"
+#include "base/alloc.h"
+
+static void client_free(struct cloud_client *c)
+{
+    if (!c)
+        return;
+    retry_clean_up(&c->retry);
+    aws_credential_cache_clean_up(&c->credentials);
+    pthread_mutex_destroy(&c->account_lock);
+    arena_free(c->arena);
+    alloc_table.free(c);
+}
+
+static struct cloud_client *configure(const struct value *config, struct http_transport *transport,
+                                      const struct clock *clock, const char *user_agent,
+                                      struct diags *diags)
+{
+    struct arena *arena = arena_new();
+    struct cloud_client *c = arena ? alloc_table.malloc(sizeof(*c)) : NULL;
+    if (!c) {
+        arena_free(arena);
+        diags_error(diags, NULL, "Out of memory", "The AWS client could not be made.");
+        return NULL;
+    }
+    memset(c, 0, sizeof(*c));
+    c->arena = arena;
+    c->transport = transport;
+    c->clock = clock;
+    c->user_agent = arena_strdup(arena, user_agent);
+    pthread_mutex_init(&c->account_lock, NULL);
+    aws_credential_cache_init(&c->credentials);
+    int rc = aws_config_resolve(arena, config, &c->config, diags);
+    retry_init(&c->retry, &c->config.retry);
+    if (rc == 0 && c->user_agent)
+        return c;
+    client_free(c);
+    return NULL;
+}
+
+static const char *default_region(struct cloud_client *c)
+{
+    return c->config.region;
+}
+
+static int call(struct cloud_client *c, const struct work *w, struct arena *a, const char *region,
+                const struct cloud_operation *op, const struct value *request,
+                const struct value **ret, struct cloud_error *err)
+{
+    return aws_call(c, w, a, region ? region : c->config.region, op, request, NULL, ret, err);
+}
+
+static int check_credentials(struct cloud_client *c, const struct work *w, struct arena *a,
+                             const char *region, struct cloud_error *err)
+{
+    struct aws_credentials k = AWS_CREDENTIALS_EMPTY;
+    memset(err, 0, sizeof(*err));
+    int rc = aws_credentials_get(c, w, a, region ? region : c->config.region, &k, err);
+    aws_credentials_clean_up(&k);
+    return rc;
+}
+
+static bool set_has(const struct value *set, const char *text)
+{
+    for (size_t i = 0; i < value_count(set); i++)
+        if (slice_eq_str(value_slice(value_at(set, i)), text))
+            return true;
+    return false;
+}
+
+static int refuse_account(struct cloud_client *c, struct arena *a, const char *account,
+                          struct cloud_error *err)
+{
+    bool forbidden = set_has(c->config.forbidden_account_ids, account);
+    bool missing = value_count(c->config.allowed_account_ids) &&
+                   !set_has(c->config.allowed_account_ids, account);
+    if (!forbidden && !missing)
+        return 0;
+    memset(err, 0, sizeof(*err));
+    err->class_ = CLOUD_ERROR_PERMISSION;
+    err->retry_after_ms = -1;
+    err->message = arena_printf(
+        a, "the credentials belong to the AWS account %s, which %s", account,
+        forbidden ? "forbidden_account_ids names" : "allowed_account_ids does not name");
+    if (!err->message)
+        err->message = "the credentials belong to an account that is not allowed";
+    return -1;
+}
+
+static int account(struct cloud_client *c, const struct work *w, struct arena *a,
+                   const char *region, const char **ret, struct cloud_error *err)
+{
+    static const struct cloud_operation op = {
+        .service = "sts", .name = "GetCallerIdentity", .idempotent = true};
+    const struct value *answer = NULL;
+    bool needed =
+        value_count(c->config.allowed_account_ids) || value_count(c->config.forbidden_account_ids);
+    if (c->config.skip_requesting_account_id && !needed) {
+        *ret = "";
+        return 0;
+    }
+    pthread_mutex_lock(&c->account_lock);
+    int rc = 0;
+    if (!c->account) {
+        rc = call(c, w, a, region, &op, NULL, &answer, err);
+        const char *id = rc == 0 ? value_cstr(value_get(answer, "Account"), NULL) : NULL;
+        c->account = id ? arena_strdup(c->arena, id) : NULL;
+        if (rc == 0 && !c->account) {
+            memset(err, 0, sizeof(*err));
+            err->class_ = CLOUD_ERROR_PROTOCOL;
+            err->message = "STS named no account";
+            rc = -1;
+        }
+    }
+    *ret = c->account;
+    pthread_mutex_unlock(&c->account_lock);
+    return rc < 0 ? -1 : refuse_account(c, a, *ret, err);
+}
+
+static const struct value *default_tags(struct cloud_client *c, struct arena *a)
+{
+    return value_copy(a, c->config.default_tags);
+}
+
+static bool ignores_tag(struct cloud_client *c, struct slice key)
+{
+    /* Tags that AWS sets by itself cannot be changed by anyone. */
+    if (slice_has_prefix(key, "aws:"))
+        return true;
+    for (size_t i = 0; i < value_count(c->config.ignore_keys); i++)
+        if (slice_eq(value_slice(value_at(c->config.ignore_keys, i)), key))
+            return true;
+    for (size_t i = 0; i < value_count(c->config.ignore_prefixes); i++)
+        if (slice_has_prefix(key, value_cstr(value_at(c->config.ignore_prefixes, i), "")))
+            return true;
+    return false;
+}
+
+static const struct value *owner_tags(struct arena *a, const char *resource_type,
+                                      const struct value *name, const char *component)
+{
+    const struct value *owner = NULL, *label = NULL;
+    if (value_is_known(name)) {
+        char *dashed = arena_printf(a, "%s-%s", value_cstr(name, ""), component);
+        for (char *p = dashed; p && *p; p++)
+            if (*p == '.' || *p == '_')
+                *p = '-';
+        label = dashed ? value_str(a, dashed) : NULL;
+        owner = value_printf(a, "%s/%s", resource_type, value_cstr(name, ""));
+    } else {
+        label = owner = value_unknown(a, &type_string);
+    }
+    const struct value_member m[] = {{SLICE_LIT("Name"), label},
+                                     {SLICE_LIT("llm:component"), value_str(a, component)},
+                                     {SLICE_LIT("llm:resource"), owner}};
+    return value_map(a, &type_string, m, 3);
+}
+
+static int validate(struct arena *a, const struct value *config, struct diags *diags)
+{
+    return aws_config_validate(a, config, diags);
+}
+
+const struct cloud_driver aws_driver = {
+    .cloud = "aws",
+    .validate = validate,
+    .configure = configure,
+    .free = client_free,
+    .default_region = default_region,
+    .check_credentials = check_credentials,
+    .account = account,
+    .call = call,
+    .default_tags = default_tags,
+    .ignores_tag = ignores_tag,
+    .owner_tags = owner_tags,
+    .classify = aws_classify,
+    .partition = aws_partition,
+    .region_of_zone = aws_region_of_zone,
+};
