@@ -35,17 +35,21 @@ void buf_reset(struct buf *b)
 /* Moves by hand instead of realloc(), so that the old bytes can be zeroed. */
 static int reserve(struct buf *b, size_t more)
 {
-    if (b->failed || more > b->max || b->len > b->max - more) {
+    size_t most = b->max < SIZE_MAX ? b->max : SIZE_MAX - 1;
+    if (b->failed || more > most || b->len > most - more) {
         b->failed = true;
         return -1;
     }
     size_t need = b->len + more + 1;
     if (need <= b->cap)
         return 0;
-    size_t cap = b->cap ? b->cap : 256;
-    while (cap < need && cap <= SIZE_MAX / 2)
-        cap *= 2;
-    char *p = cap < need ? NULL : alloc_table.malloc(cap);
+    size_t cap = b->cap > 128 ? b->cap : 128;
+    cap = cap > SIZE_MAX / 2 ? need : cap * 2;
+    if (cap > most + 1)
+        cap = most + 1;
+    if (cap < need)
+        cap = need;
+    char *p = alloc_table.malloc(cap);
     if (!p) {
         b->failed = true;
         return -1;
@@ -127,38 +131,68 @@ static size_t utf8_sequence(const unsigned char *p, size_t left)
     return len;
 }
 
-static int append_escaped_ascii(struct buf *b, unsigned char c)
+/* How many of the first bytes of `s` need no escape. */
+static size_t plain_run(struct slice s)
 {
-    switch (c) {
-    case '"':
-        return buf_append_str(b, "\\\"");
-    case '\\':
-        return buf_append_str(b, "\\\\");
-    case '\n':
-        return buf_append_str(b, "\\n");
-    case '\r':
-        return buf_append_str(b, "\\r");
-    case '\t':
-        return buf_append_str(b, "\\t");
-    default:
-        return c < 0x20 || c == 0x7f ? buf_printf(b, "\\u%04x", c) : buf_append_char(b, (char)c);
-    }
+    const unsigned char *p = (const unsigned char *)s.ptr;
+    size_t i = 0;
+    while (i < s.len && p[i] >= 0x20 && p[i] < 0x7f && p[i] != '"' && p[i] != '\\')
+        i++;
+    return i;
 }
 
-int buf_append_json_escaped(struct buf *b, struct slice s)
+/* Writes the character at `p` into `ret` (8 bytes) as JSON has it, and its length in `p` into
+ * *ret_taken. Returns what was written. */
+static size_t escape_character(const unsigned char *p, size_t left, char *ret, size_t *ret_taken)
+{
+    static const char controls[] = "btnvfr"; /* from 8 on; JSON has no \v */
+    size_t len = utf8_sequence(p, left);
+    *ret_taken = len ? len : 1;
+    if (len == 0)
+        return (size_t)snprintf(ret, 8, "\\ufffd");
+    if (len > 1) {
+        memcpy(ret, p, len);
+        return len;
+    }
+    if (*p == '"' || *p == '\\')
+        return (size_t)snprintf(ret, 8, "\\%c", *p);
+    if (*p >= 8 && *p <= 13 && *p != 11)
+        return (size_t)snprintf(ret, 8, "\\%c", controls[*p - 8]);
+    return (size_t)snprintf(ret, 8, *p < 0x20 || *p == 0x7f ? "\\u%04x" : "%c", *p);
+}
+
+size_t buf_append_json_cut(struct buf *b, struct slice s, size_t room)
 {
     const unsigned char *p = (const unsigned char *)s.ptr;
     size_t i = 0;
     while (i < s.len) {
-        size_t len = utf8_sequence(p + i, s.len - i);
-        int rc = len == 0   ? buf_append_str(b, "\\ufffd")
-                 : len == 1 ? append_escaped_ascii(b, p[i])
-                            : buf_append(b, p + i, len);
-        if (rc < 0)
-            return -1;
-        i += len ? len : 1;
+        size_t run = plain_run(slice_from(p + i, s.len - i)), taken = 0;
+        char one[8];
+        if (run == 0) {
+            run = escape_character(p + i, s.len - i, one, &taken);
+            if (run > room || buf_append(b, one, run) < 0)
+                break;
+        } else {
+            taken = run = run < room ? run : room;
+            if (run == 0 || buf_append(b, p + i, run) < 0)
+                break;
+        }
+        room -= run;
+        i += taken;
     }
-    return 0;
+    return i;
+}
+
+int buf_append_json_escaped(struct buf *b, struct slice s)
+{
+    size_t before = b->len;
+    if (buf_append_json_cut(b, s, SIZE_MAX) == s.len && !b->failed)
+        return 0;
+    if (b->ptr) {
+        b->len = before;
+        b->ptr[before] = '\0';
+    }
+    return -1;
 }
 
 struct slice buf_slice(const struct buf *b)

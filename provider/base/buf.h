@@ -40,6 +40,10 @@ int buf_vprintf(struct buf *b, const char *fmt, va_list ap) __attribute__((forma
 /* Appends `s` as the inside of a JSON string: quotes, controls and invalid UTF-8 escaped. */
 int buf_append_json_escaped(struct buf *b, struct slice s);
 
+/* The same, of as many whole characters of `s` as take `room` bytes when escaped. Returns how many
+ * bytes of `s` that were; fewer also when the buffer failed. */
+size_t buf_append_json_cut(struct buf *b, struct slice s, size_t room);
+
 /* The content, valid until the next write; the empty string when nothing was written. */
 struct slice buf_slice(const struct buf *b);
 const char *buf_cstr(const struct buf *b);

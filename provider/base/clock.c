@@ -21,7 +21,15 @@ struct cancel {
         void *arg;
     } hooks[MOST_HOOKS];
     size_t hook_count;
+    struct cancel_hook *first; /* of the callers' own hooks */
 };
+
+/* Waiting and hooking change nothing that a reader of the flag sees: the lock and the list are not
+ * part of what `const` promises. */
+static struct cancel *unlocked(const struct cancel *c)
+{
+    return (struct cancel *)(uintptr_t)c;
+}
 
 struct cancel *cancel_new(void)
 {
@@ -53,11 +61,14 @@ void cancel_set(struct cancel *c, bool hard)
     int old = atomic_load(&c->level), level = hard ? 2 : 1;
     if (level > old)
         atomic_store(&c->level, level);
-    size_t hooks = level == 2 && old < 2 ? c->hook_count : 0;
     pthread_cond_broadcast(&c->changed);
+    if (level == 2 && old < 2) {
+        for (size_t i = 0; i < c->hook_count; i++)
+            c->hooks[i].fn(c->hooks[i].arg);
+        for (struct cancel_hook *h = c->first; h; h = h->next)
+            h->fn(h->arg);
+    }
     pthread_mutex_unlock(&c->lock);
-    for (size_t i = 0; i < hooks; i++)
-        c->hooks[i].fn(c->hooks[i].arg);
 }
 
 bool cancel_is_set(const struct cancel *c)
@@ -80,8 +91,45 @@ int cancel_on_hard(struct cancel *c, void (*fn)(void *), void *arg)
         c->hook_count++;
         rc = 0;
     }
+    if (rc == 0 && atomic_load(&c->level) == 2)
+        fn(arg);
     pthread_mutex_unlock(&c->lock);
     return rc;
+}
+
+void cancel_hook_add(const struct cancel *c, struct cancel_hook *hook)
+{
+    struct cancel *w = unlocked(c);
+    if (!w)
+        return;
+    pthread_mutex_lock(&w->lock);
+    hook->prev = NULL;
+    hook->next = w->first;
+    if (w->first)
+        w->first->prev = hook;
+    w->first = hook;
+    hook->listed = true;
+    if (atomic_load(&w->level) == 2)
+        hook->fn(hook->arg);
+    pthread_mutex_unlock(&w->lock);
+}
+
+void cancel_hook_remove(const struct cancel *c, struct cancel_hook *hook)
+{
+    struct cancel *w = unlocked(c);
+    if (!w)
+        return;
+    pthread_mutex_lock(&w->lock);
+    if (hook->listed) {
+        if (hook->prev)
+            hook->prev->next = hook->next;
+        else
+            w->first = hook->next;
+        if (hook->next)
+            hook->next->prev = hook->prev;
+        hook->listed = false;
+    }
+    pthread_mutex_unlock(&w->lock);
 }
 
 static int64_t system_monotonic_ms(void *self)
@@ -120,7 +168,7 @@ static int system_sleep_ms(void *self, int64_t ms, const struct cancel *c)
             ;
         return 0;
     }
-    struct cancel *w = (struct cancel *)(uintptr_t)c; /* waiting locks, and changes nothing seen */
+    struct cancel *w = unlocked(c);
     int rc = 0;
     pthread_mutex_lock(&w->lock);
     while (rc == 0 && atomic_load(&w->level) == 0)

@@ -18,8 +18,21 @@ bool cancel_is_set(const struct cancel *c);
 bool cancel_is_hard(const struct cancel *c);
 
 /* Functions to call when the flag is set hard (to wake a poll loop). At most 8; 0 or -1. `fn` must
- * not block and must not call back into cancel. */
+ * not block and must not call back into cancel. When the flag is set hard already, it is called at
+ * once. There is no way to take it back: `arg` outlives the flag. */
 int cancel_on_hard(struct cancel *c, void (*fn)(void *), void *arg);
+
+/* The same for one piece of work: the caller owns the hook, and takes it back before it goes. The
+ * function runs at most once, and not after cancel_hook_remove() has returned. Both accept a NULL
+ * `c`; removing a hook that is not in the list does nothing. Any number of hooks; any thread. */
+struct cancel_hook {
+    void (*fn)(void *arg); /* as for cancel_on_hard() */
+    void *arg;
+    struct cancel_hook *prev, *next; /* private */
+    bool listed;                     /* private */
+};
+void cancel_hook_add(const struct cancel *c, struct cancel_hook *hook);
+void cancel_hook_remove(const struct cancel *c, struct cancel_hook *hook);
 
 struct clock {
     /* Milliseconds of a clock that never jumps. */

@@ -1,7 +1,10 @@
 /* hclog lines on stderr, as go-plugin reads them from a plugin (hclog's JSON format). */
 #include "base/log.h"
 
+#include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -11,7 +14,11 @@
 
 #include "base/buf.h"
 
-enum { LINE_MOST = 64 * 1024 };
+enum {
+    LINE_MOST = 60 * 1024, /* go-plugin takes a line of 64 KiB and more apart */
+    FIELD_LEAST = 256,     /* bytes kept for each field, with its key */
+    STALL_MS = 1000,       /* how long a full pipe is waited for */
+};
 
 static const char *const level_names[] = {"trace", "debug", "info", "warn", "error"};
 static int least = LOG_WARN;
@@ -57,8 +64,17 @@ static void append_timestamp(struct buf *b)
                tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, (long)now.tv_usec);
 }
 
+/* Appends `s` escaped, in about `room` bytes. */
+static void append_cut(struct buf *b, struct slice s, size_t room)
+{
+    if (buf_append_json_cut(b, s, room) < s.len)
+        buf_append_str(b, "…");
+}
+
 static void append_field(struct buf *b, const struct log_field *f, size_t room)
 {
+    if (f->kind == LOG_FIELD_STRING && !f->str.ptr)
+        return;
     buf_append_str(b, ",\"");
     buf_append_json_escaped(b, slice_str(f->key));
     buf_append_str(b, "\":");
@@ -67,35 +83,54 @@ static void append_field(struct buf *b, const struct log_field *f, size_t room)
     } else if (f->kind == LOG_FIELD_BOOL) {
         buf_append_str(b, f->num ? "true" : "false");
     } else {
-        struct slice s = f->str;
-        bool cut = s.len > room;
-        if (cut)
-            s.len = room;
         buf_append_char(b, '"');
-        buf_append_json_escaped(b, s);
-        buf_append_str(b, cut ? "…\"" : "\"");
+        append_cut(b, f->str, room);
+        buf_append_char(b, '"');
     }
+}
+
+/* False when the pipe stays full. A reader that does not read is waited for once, not at each line.
+ */
+static bool wait_writable(void)
+{
+    static bool stalled; /* under write_line()'s lock */
+    struct pollfd out = {STDERR_FILENO, POLLOUT, 0};
+    stalled = poll(&out, 1, stalled ? 0 : STALL_MS) <= 0;
+    return !stalled;
+}
+
+static void write_line(const char *p, size_t left)
+{
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    pthread_mutex_lock(&lock);
+    while (left) {
+        ssize_t n = write(STDERR_FILENO, p, left);
+        if (n > 0) {
+            p += n;
+            left -= (size_t)n;
+        } else if (errno != EINTR && (errno != EAGAIN || !wait_writable())) {
+            break; /* the line is lost, the work goes on */
+        }
+    }
+    pthread_mutex_unlock(&lock);
 }
 
 void log_write(enum log_level level, const char *message, const struct log_field *fields,
                size_t count)
 {
-    /* An escaped byte takes six at the most: strings share a sixth of the line. */
-    const size_t room = LINE_MOST / 6 / (count + 1);
     _cleanup_buf_ struct buf b = BUF_INIT(2 * LINE_MOST);
     buf_printf(&b, "{\"@level\":\"%s\",\"@message\":\"", level_names[level]);
-    struct slice text = slice_str(message);
-    if (text.len > room)
-        text.len = room;
-    buf_append_json_escaped(&b, text);
+    append_cut(&b, slice_str(message), LINE_MOST / 2);
     buf_append_str(&b, "\",\"@module\":\"llm\",\"@timestamp\":\"");
     append_timestamp(&b);
     buf_append_char(&b, '"');
-    for (size_t i = 0; i < count; i++)
-        append_field(&b, &fields[i], room);
+    /* Each string may take what is left, but leaves a little to the fields behind it. */
+    for (size_t i = 0; i < count; i++) {
+        size_t taken = b.len + (count - i) * FIELD_LEAST;
+        size_t room = taken < LINE_MOST ? LINE_MOST - taken : 0;
+        append_field(&b, &fields[i], room + FIELD_LEAST / 2);
+    }
     buf_append_str(&b, "}\n");
-    if (b.failed)
-        return;
-    ssize_t written = write(STDERR_FILENO, b.ptr, b.len);
-    (void)written;
+    if (!b.failed)
+        write_line(b.ptr, b.len);
 }

@@ -1,8 +1,10 @@
 /* Log lines for the core, as hclog JSON on stderr:
  * {"@level":"debug","@message":"…","@module":"llm","@timestamp":"…","key":value,…}
- * Each line is written with one write(2), so that threads do not mix. Lines over 64 KiB are cut.
- * Lines below the level set at start (TF_LOG_PROVIDER, TF_LOG; default: warn and above when none is
- * set, as go-plugin shows what it gets) are not formatted at all. */
+ * Each line is written under a lock, with one write(2) as long as the pipe takes it whole, so that
+ * threads do not mix. go-plugin reads lines of less than 64 KiB: a string that would not fit is
+ * cut, and ends in "…". A field whose string has a NULL pointer is left out.
+ * Lines below the level set at start (TF_LOG_PROVIDER_LLM, TF_LOG_PROVIDER, TF_LOG; default: warn
+ * and above when none is set, as go-plugin shows what it gets) are not formatted at all. */
 #ifndef LLM_BASE_LOG_H
 #define LLM_BASE_LOG_H
 

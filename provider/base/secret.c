@@ -1,6 +1,7 @@
 /* Strings that are zeroed when they go. */
 #include "base/secret.h"
 
+#include <stdint.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -13,7 +14,7 @@ void secret_zero(void *ptr, size_t len)
 
 int secret_set(struct secret *s, struct slice content)
 {
-    char *p = alloc_table.malloc(content.len + 1);
+    char *p = content.len < SIZE_MAX ? alloc_table.malloc(content.len + 1) : NULL;
     if (!p)
         return -1;
     if (content.len)
