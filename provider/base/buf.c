@@ -95,6 +95,7 @@ int buf_vprintf(struct buf *b, const char *fmt, va_list ap)
 {
     va_list again;
     va_copy(again, ap);
+    /* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): clang 14 does not see va_copy() */
     int len = vsnprintf(NULL, 0, fmt, again);
     va_end(again);
     if (len < 0 || reserve(b, (size_t)len) < 0)

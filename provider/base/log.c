@@ -118,7 +118,7 @@ static void write_line(const char *p, size_t left)
 void log_write(enum log_level level, const char *message, const struct log_field *fields,
                size_t count)
 {
-    _cleanup_buf_ struct buf b = BUF_INIT(2 * LINE_MOST);
+    _cleanup_buf_ struct buf b = BUF_INIT(2 * (size_t)LINE_MOST);
     buf_printf(&b, "{\"@level\":\"%s\",\"@message\":\"", level_names[level]);
     append_cut(&b, slice_str(message), LINE_MOST / 2);
     buf_append_str(&b, "\",\"@module\":\"llm\",\"@timestamp\":\"");

@@ -85,7 +85,7 @@ static void append(struct buf *b, const struct path *p)
 
 const char *path_string(struct arena *a, const struct path *p)
 {
-    _cleanup_buf_ struct buf b = BUF_INIT(64 * 1024);
+    _cleanup_buf_ struct buf b = BUF_INIT(65536);
     if (p)
         append(&b, p);
     return arena_strndup(a, buf_cstr(&b), b.len);

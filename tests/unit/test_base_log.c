@@ -133,13 +133,13 @@ static void test_long_strings(void **state)
     char *text = captured_text(&len);
     char *end = strchr(text, '\n');
     assert_non_null(end);
-    assert_true(end - text < 64 * 1024);
-    assert_true(end - text > 50 * 1024);
+    assert_true(end - text < 65536);
+    assert_true(end - text > 51200);
     *end = '\0';
     assert_non_null(strstr(text, "…\",\"after\":\"still here\""));
     assert_non_null(strstr(text, "\\u0001…\",\"n\":7}"));
     char *second = end + 1;
-    assert_true(strlen(second) < 64 * 1024);
+    assert_true(strlen(second) < 65536);
     assert_non_null(strstr(second, "\\u0001…\",\"@module\""));
     assert_non_null(strstr(second, ",\"key\":\"value\"}\n"));
 }
