@@ -74,7 +74,7 @@ int schema_duration_parse(struct slice text, int64_t *ret_ms)
         if (!(total <= most))
             return -1;
     }
-    int64_t ms = (int64_t)(total + 1e-6);
+    int64_t ms = (int64_t)(total + 5e-7);
     *ret_ms = negative ? -ms : ms;
     return 0;
 }

@@ -9,7 +9,9 @@ struct filler {
     enum absent
         absent; /* what a computed value is that has neither configuration nor prior value */
     struct diags *diags; /* may be NULL */
-    bool failed;
+    bool failed;         /* memory is out */
+    bool refused;        /* diags says why */
+    size_t comparisons;  /* of elements of sets, so far */
 };
 
 static const struct value *fill_attr(struct filler *f, const struct schema_attr *a,
@@ -53,11 +55,87 @@ static const struct value *fill_element(struct filler *f, const struct schema_at
 
 /* ---- sets: which prior element a configured one continues ---- */
 
-static bool continues(const struct schema_attr *attrs, size_t count, const struct value *config,
-                      const struct value *prior);
+/* A matching of configured elements (rows) with prior ones (columns), as large as can be: greedy
+ * choices could leave an element without its own prior one, and so show a difference where there is
+ * none. */
+struct matching {
+    size_t rows, columns;
+    bool *fits;     /* rows x columns */
+    size_t *row_of; /* by column; SIZE_MAX: free */
+    bool *tried;    /* columns, in one search */
+};
 
-static bool continues_attr(const struct schema_attr *a, const struct value *config,
-                           const struct value *prior)
+/* Largest set that is matched, and the most comparisons of elements in one plan; above them every
+ * computed value of a set's elements counts as new. */
+enum { MATCH_MAX = 512, COMPARISONS_MAX = 2000000 };
+
+static bool continues(struct filler *f, const struct schema_attr *attrs, size_t count,
+                      const struct value *config, const struct value *prior);
+
+/* Finds a column for `row`, moving other rows where that helps. As deep as there are rows. */
+static bool match_row(struct matching *m, size_t row)
+{
+    for (size_t k = 0; k < m->columns; k++) {
+        if (!m->fits[row * m->columns + k] || m->tried[k])
+            continue;
+        m->tried[k] = true;
+        if (m->row_of[k] == SIZE_MAX || match_row(m, m->row_of[k])) {
+            m->row_of[k] = row;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The number of rows that have a column. While the configuration holds unknowns, only equal
+ * elements match: what the others turn out to be may match differently when the plan is made again
+ * at apply. */
+static size_t match(struct filler *f, struct arena *arena, const struct schema_attr *a,
+                    const struct value *config, const struct value *prior, struct matching *m)
+{
+    bool known = value_is_wholly_known(config);
+    size_t matched = 0;
+    *m = (struct matching){.rows = value_count(config), .columns = value_count(prior)};
+    if (m->rows > MATCH_MAX || m->columns > MATCH_MAX)
+        m->columns = 0;
+    m->fits = arena_new_array(arena, m->rows * m->columns, bool);
+    m->row_of = arena_new_array(arena, m->columns, size_t);
+    m->tried = arena_new_array(arena, m->columns, bool);
+    if (!m->fits || !m->row_of || !m->tried) {
+        f->failed = true;
+        m->columns = 0;
+    }
+    for (size_t k = 0; k < m->columns; k++)
+        m->row_of[k] = SIZE_MAX;
+    for (size_t i = 0; i < m->rows; i++) {
+        const struct value *c = value_at(config, i);
+        for (size_t k = 0; k < m->columns; k++) {
+            const struct value *p = value_at(prior, k);
+            m->fits[i * m->columns + k] =
+                known ? continues(f, a->attrs, a->attr_count, c, p) : value_equal(c, p);
+            m->tried[k] = false;
+        }
+        matched += match_row(m, i);
+        for (size_t k = 0; k < m->columns; k++)
+            m->tried[k] = false;
+    }
+    return matched;
+}
+
+static bool set_continues(struct filler *f, const struct schema_attr *a, const struct value *config,
+                          const struct value *prior)
+{
+    struct arena *scratch _cleanup_arena_ = arena_new();
+    struct matching m;
+    if (!scratch) {
+        f->failed = true;
+        return false;
+    }
+    return match(f, scratch, a, config, prior, &m) == value_count(config);
+}
+
+static bool continues_attr(struct filler *f, const struct schema_attr *a,
+                           const struct value *config, const struct value *prior)
 {
     if (a->flags & SCHEMA_WRITE_ONLY)
         return true;
@@ -67,50 +145,35 @@ static bool continues_attr(const struct schema_attr *a, const struct value *conf
         return true;
     if (value_is_null(config))
         return (a->flags & SCHEMA_COMPUTED) != 0;
-    if (a->nesting == SCHEMA_NESTING_NONE || a->nesting == SCHEMA_NESTING_SET ||
-        !value_is_known(config) || !value_is_known(prior) ||
+    if (a->nesting == SCHEMA_NESTING_NONE || !value_is_known(config) || !value_is_known(prior) ||
         value_count(config) != value_count(prior))
         return false;
     if (a->nesting == SCHEMA_NESTING_SINGLE)
-        return continues(a->attrs, a->attr_count, config, prior);
+        return continues(f, a->attrs, a->attr_count, config, prior);
+    if (a->nesting == SCHEMA_NESTING_SET)
+        return set_continues(f, a, config, prior);
     for (size_t i = 0; i < value_count(config); i++) {
         if (!slice_eq(config->members[i].key, prior->members[i].key) ||
-            !continues(a->attrs, a->attr_count, value_at(config, i), value_at(prior, i)))
+            !continues(f, a->attrs, a->attr_count, value_at(config, i), value_at(prior, i)))
             return false;
     }
     return true;
 }
 
 /* True when `prior` can have come from `config`: they differ in computed values only. */
-static bool continues(const struct schema_attr *attrs, size_t count, const struct value *config,
-                      const struct value *prior)
+static bool continues(struct filler *f, const struct schema_attr *attrs, size_t count,
+                      const struct value *config, const struct value *prior)
 {
+    if (f->comparisons++ > COMPARISONS_MAX)
+        return false;
     if (!value_is_known(config) || !value_is_known(prior))
         return value_equal(config, prior);
     for (size_t i = 0; i < count; i++) {
-        if (!continues_attr(&attrs[i], value_get(config, attrs[i].name),
+        if (!continues_attr(f, &attrs[i], value_get(config, attrs[i].name),
                             value_get(prior, attrs[i].name)))
             return false;
     }
     return true;
-}
-
-/* Fills in matches[i] for configured elements that have none yet. Exact matches come first, so that
- * two elements which differ in a computed value only keep theirs. */
-static void match_elements(const struct schema_attr *a, const struct value *config,
-                           const struct value *prior, bool exact, const struct value **matches,
-                           bool *used)
-{
-    for (size_t i = 0; i < value_count(config); i++) {
-        const struct value *c = value_at(config, i);
-        for (size_t k = 0; k < value_count(prior) && !matches[i]; k++) {
-            const struct value *p = value_at(prior, k);
-            if (used[k] || !(exact ? value_equal(c, p) : continues(a->attrs, a->attr_count, c, p)))
-                continue;
-            matches[i] = p;
-            used[k] = true;
-        }
-    }
 }
 
 static const struct value *fill_set(struct filler *f, const struct schema_attr *a,
@@ -120,16 +183,19 @@ static const struct value *fill_set(struct filler *f, const struct schema_attr *
     size_t count = value_count(config);
     const struct value **elems = arena_new_array(f->arena, count, const struct value *);
     const struct value **matches = arena_new_array(f->arena, count, const struct value *);
-    bool *used = arena_new_array(f->arena, value_count(prior), bool);
-    if (!elems || !matches || !used)
+    struct matching m;
+    if (!elems || !matches)
         return NULL;
-    match_elements(a, config, prior, true, matches, used);
-    match_elements(a, config, prior, false, matches, used);
+    match(f, f->arena, a, config, prior, &m);
+    for (size_t k = 0; k < m.columns; k++) {
+        if (m.row_of[k] != SIZE_MAX)
+            matches[m.row_of[k]] = value_at(prior, k);
+    }
     for (size_t i = 0; i < count; i++)
         elems[i] = fill_element(f, a, value_at(config, i), matches[i], path);
     const struct value *ret = value_set(f->arena, a->type->elem, elems, count);
     if (ret && value_count(ret) < count && f->diags) {
-        f->failed = true;
+        f->refused = true;
         diags_error(f->diags, path, "Equal elements in a set",
                     "Two elements of %s are the same once their defaults are filled in. Remove one "
                     "of them.",
@@ -322,11 +388,11 @@ int schema_plan(struct arena *a, const struct schema *s, const struct value *con
     struct filler f = {.arena = a, .absent = ABSENT_UNKNOWN, .diags = diags};
     struct replaces r = {.arena = a};
     const struct value *planned = fill(&f, s, config, prior);
-    if (f.failed)
+    if (f.refused)
         return -1;
     if (planned && value_is_known(prior) && value_is_known(planned))
         collect(&r, s->attrs, s->attr_count, prior, planned, NULL);
-    if (!planned || r.failed)
+    if (!planned || f.failed || r.failed)
         return diags_error(diags, NULL, "Out of memory", "The plan of %s does not fit into memory.",
                            s->name);
     *ret_planned = planned;

@@ -1,5 +1,6 @@
-/* The schema compiler: the good schemas of compiler/good compile, and each case of compiler/refusals.json
- * (an edit of one of their files) is refused with the message that it names. */
+/* The schema compiler: the good schemas of compiler/good compile, and each case of
+ * compiler/refusals.json (an edit of one of their files) is refused with the message that it names.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -57,7 +58,7 @@ static void put_json(const char *file, json_t *v)
 
 static int copy_good(void **state)
 {
-    static const char *const dirs[] = {"",          "/resources",  "/data_sources",
+    static const char *const dirs[] = {"",           "/resources",  "/data_sources",
                                        "/functions", "/components", "/components/aws"};
     (void)state;
     snprintf(dir, sizeof(dir), "/tmp/test_schema_compiler.XXXXXX");
@@ -111,8 +112,8 @@ static json_t *parent_of(json_t *v, const char *path, char *last, size_t size)
     }
     char name[128];
     snprintf(name, sizeof(name), "%.*s", (int)(slash - path), path);
-    json_t *next = json_is_array(v) ? json_array_get(v, strtoul(name, NULL, 10))
-                                    : json_object_get(v, name);
+    json_t *next =
+        json_is_array(v) ? json_array_get(v, strtoul(name, NULL, 10)) : json_object_get(v, name);
     if (!next)
         fail_msg("the good file has nothing at %s", path);
     return parent_of(next, slash + 1, last, size);
@@ -123,7 +124,7 @@ static void set(json_t *v, const char *path, json_t *value)
     char last[128];
     json_t *parent = parent_of(v, path, last, sizeof(last));
     size_t index = strtoul(last, NULL, 10);
-    int rc = !json_is_array(parent)            ? json_object_set(parent, last, value)
+    int rc = !json_is_array(parent)             ? json_object_set(parent, last, value)
              : index == json_array_size(parent) ? json_array_append(parent, value)
                                                 : json_array_set(parent, index, value);
     assert_int_equal(rc, 0);
@@ -141,11 +142,13 @@ static void edit(json_t *v, json_t *c)
 {
     const char *path;
     json_t *value;
-    json_object_foreach(json_object_get(c, "set"), path, value) {
+    json_object_foreach(json_object_get(c, "set"), path, value)
+    {
         set(v, path, value);
     }
     size_t i;
-    json_array_foreach(json_object_get(c, "remove"), i, value) {
+    json_array_foreach(json_object_get(c, "remove"), i, value)
+    {
         drop(v, json_string_value(value));
     }
 }
@@ -169,7 +172,8 @@ static bool refused_as_expected(json_t *c)
     /* The message is of this file, and starts with its name. */
     bool ok = rc == 1 && at && strstr(output, file);
     if (!ok)
-        print_error("expected: %s\nfile: %s\nexit code %d, output:\n%s\n", expected, file, rc, output);
+        print_error("expected: %s\nfile: %s\nexit code %d, output:\n%s\n", expected, file, rc,
+                    output);
     put_json(file, good);
     json_decref(good);
     json_decref(bad);
@@ -191,7 +195,8 @@ static void test_refusals(void **state)
     json_t *c, *cases = load(TEST_SOURCE_DIR "/compiler/refusals.json");
     (void)state;
     assert_true(json_array_size(cases) > 100);
-    json_array_foreach(cases, i, c) {
+    json_array_foreach(cases, i, c)
+    {
         wrong += !refused_as_expected(c);
     }
     json_decref(cases);
