@@ -131,8 +131,9 @@ static const struct value *default_tags(struct cloud_client *c, struct arena *a)
 
 static bool ignores_tag(struct cloud_client *c, struct slice key)
 {
-    /* Tags that AWS sets by itself cannot be changed by anyone. */
-    if (slice_has_prefix(key, "aws:"))
+    /* Tags that AWS sets by itself cannot be changed by anyone; the node's own report is its own.
+     */
+    if (slice_has_prefix(key, "aws:") || slice_eq_str(key, "llm:status"))
         return true;
     for (size_t i = 0; i < value_count(c->config.ignore_keys); i++)
         if (slice_eq(value_slice(value_at(c->config.ignore_keys, i)), key))
@@ -163,6 +164,25 @@ static const struct value *owner_tags(struct arena *a, const char *resource_type
     return value_map(a, &type_string, m, 3);
 }
 
+/* EC2's filters: [{Name: "tag:llm:resource", Value: [x]}, …], without the name that users may
+ * change. */
+static const struct value *owner_filter(struct arena *a, const struct value *tags)
+{
+    const struct value *filters[4];
+    size_t count = 0;
+    for (size_t i = 0; i < value_count(tags) && count < 4; i++) {
+        if (!slice_has_prefix(tags->members[i].key, "llm:"))
+            continue;
+        const struct value *v = tags->members[i].value;
+        const struct value_member m[] = {
+            {SLICE_LIT("Name"),
+             value_printf(a, "tag:%.*s", (int)tags->members[i].key.len, tags->members[i].key.ptr)},
+            {SLICE_LIT("Value"), value_tuple(a, &v, 1)}};
+        filters[count++] = value_object(a, m, 2);
+    }
+    return value_tuple(a, filters, count);
+}
+
 static int validate(struct arena *a, const struct value *config, struct diags *diags)
 {
     return aws_config_validate(a, config, diags);
@@ -180,6 +200,7 @@ const struct cloud_driver aws_driver = {
     .default_tags = default_tags,
     .ignores_tag = ignores_tag,
     .owner_tags = owner_tags,
+    .owner_filter = owner_filter,
     .classify = aws_classify,
     .partition = aws_partition,
     .region_of_zone = aws_region_of_zone,

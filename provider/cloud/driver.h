@@ -71,6 +71,9 @@ struct cloud_driver {
     const struct value *(*owner_tags)(struct arena *a, const char *resource_type,
                                       const struct value *name, const char *component);
 
+    /* "$owner_filter" in requests: what selects objects by these tags in the cloud's list calls. */
+    const struct value *(*owner_filter)(struct arena *a, const struct value *owner_tags);
+
     /* Error classes by the cloud's code (tables in the cloud's room). */
     enum cloud_error_class (*classify)(const char *service, const char *code, int http_status);
 

@@ -18,13 +18,13 @@ struct record {
     const char *name; /* component name: "subnet.private-a" */
     const struct component *component;
     const char *region;
+    const struct value *attrs; /* object: inputs as last set, outputs as last seen */
     const struct value
-        *attrs; /* object: inputs as last seen in the cloud (or as last set), outputs */
+        *drifted; /* object: attributes that refresh found to be different; NULL: none */
     const char *const *needs; /* names of the components it was built on: destroyed before them */
     size_t need_count;
-    bool exists;       /* an id is known */
-    bool incomplete;   /* created, but a later step or its readiness did not finish */
-    const char *drift; /* set by refresh: NULL, "missing", or "changed (attr, attr)" */
+    bool incomplete; /* created, but a later step or its readiness did not finish */
+    bool missing;    /* refresh did not find it */
 };
 
 struct records {
@@ -32,11 +32,15 @@ struct records {
     size_t count;
 };
 
-/* Private state: records as JSON, sensitive attributes left out. Decoding drops kinds that this
- * version does not know with an error that names them. */
+/* "ready", "missing", "incomplete" or "changed (attr, attr)"; owned by `a`. */
+const char *record_state(struct arena *a, const struct record *r);
+
+/* Private state: records as JSON, sensitive attributes left out. 0 or -1. */
 int records_encode(struct buf *out, const struct records *r);
+/* From JSON as records_encode() wrote it. A kind that `kinds` (NULL-terminated) does not have is an
+ * error that names it: the state was written by a later version. */
 int records_decode(struct arena *a, const struct value *json, const struct component *const *kinds,
-                   size_t kind_count, struct records *ret, struct diags *diags);
+                   struct records *ret, struct diags *diags);
 struct record *records_find(const struct records *r, const char *name);
 
 /* What a resource's code may decide while a component is created (hooks named in the table). */
@@ -56,8 +60,6 @@ struct engine_hooks {
     int (*next_try)(void *self, struct arena *a, const char *hook,
                     const struct engine_create_try *t, const struct value **ret_inputs,
                     struct diags *diags);
-    /* Called from the caller's thread order-free after each component is done; may be NULL. */
-    void (*progress)(void *self, const char *name, const char *what);
 };
 
 struct engine {
@@ -68,17 +70,18 @@ struct engine {
     const struct value *name;  /* the resource's name: string, may be unknown at plan */
     const struct value *tags; /* of the resource: map of string; default and owner tags are added */
     const struct engine_hooks *hooks; /* may be NULL */
-    const struct path *path;          /* for diagnostics without a better place; may be NULL */
+    const char *nonce; /* makes client tokens of this apply differ from those of earlier ones */
 };
 
 /* A graph: the components that the configuration asks for, with inputs still as templates. */
 struct graph;
 
-/* Expands `table` in the scope of `config` and `derived` (objects; may hold unknowns). `when` or
- * `for_each` that are unknown make *ret_partial true: the graph then holds what is certain. */
+/* Expands `table` in the scope of `config`, `derived` and `secrets` (objects; may hold unknowns).
+ * `when` or `for_each` that are unknown make *ret_partial true: the graph then holds what is
+ * certain. */
 int graph_expand(struct arena *a, const struct resource_cloud *table, const struct value *config,
-                 const struct value *derived, struct graph **ret, bool *ret_partial,
-                 struct diags *diags);
+                 const struct value *derived, const struct value *secrets, struct graph **ret,
+                 bool *ret_partial, struct diags *diags);
 
 enum engine_action {
     ENGINE_NONE,
@@ -124,7 +127,8 @@ int engine_refresh(struct arena *a, const struct engine *e, const struct work *w
 int engine_destroy(struct arena *a, const struct engine *e, const struct work *w,
                    const struct records *prior, struct records *ret, struct diags *diags);
 
-/* Looks for existing objects of the graph's components by their owner tags or names. */
+/* Looks for existing objects of the graph's components by their owner tags or names; those whose
+ * tags say that they are not this resource's are passed over. */
 int engine_find(struct arena *a, const struct engine *e, const struct work *w,
                 const struct graph *g, struct records *ret, struct diags *diags);
 

@@ -1,0 +1,320 @@
+/* From a resource's table to a graph of components, and the inputs of each. */
+#include <string.h>
+
+#include "engine/internal.h"
+
+enum { NODES_MOST = 4096 };
+
+/* ---- names ---- */
+
+/* "subnet.private-{key}" with the key put in; the name itself when it has no place for one. */
+static const char *name_with_key(struct arena *a, const char *name, const char *key)
+{
+    const char *at = strstr(name, "{key}");
+    if (!at || !key)
+        return name;
+    return arena_printf(a, "%.*s%s%s", (int)(at - name), name, key, at + 5);
+}
+
+/* Whether `root`, which ends in '*', stands for the nodes of `entry`. */
+static bool stands_for(const char *root, const char *entry)
+{
+    size_t n = strlen(root);
+    return n && root[n - 1] == '*' && strncmp(root, entry, n - 1) == 0 &&
+           strcmp(entry + n - 1, "{key}") == 0;
+}
+
+const struct node *graph_find(const struct graph *g, const char *name)
+{
+    for (size_t i = 0; i < g->count; i++)
+        if (strcmp(g->nodes[i].name, name) == 0)
+            return &g->nodes[i];
+    return NULL;
+}
+
+static bool is_unsure(const struct graph *g, const char *root)
+{
+    for (size_t i = 0; i < g->unsure_count; i++)
+        if (strcmp(g->unsure[i], root) == 0 || stands_for(root, g->unsure[i]))
+            return true;
+    return false;
+}
+
+/* ---- scope ---- */
+
+struct scope {
+    const struct engine *engine;
+    const struct graph *graph;
+    const struct node *node; /* NULL while the graph is made */
+    graph_resolve resolve;
+    void *self;
+};
+
+/* A path into a value whose parents may be null or unknown. */
+static const struct value *inside(struct arena *a, const struct value *v, const char *path)
+{
+    const struct value *found = path ? value_path(v, path) : v;
+    if (value_is_unknown(found))
+        return value_unknown(a, &type_dynamic);
+    return value_is_null(found) ? NULL : found;
+}
+
+/* All nodes of a for_each: an object of the attribute by key. */
+static const struct value *all_of(struct scope *s, struct arena *a, const char *root,
+                                  const char *attr)
+{
+    struct value_member *m = arena_new_array(a, s->graph->count, struct value_member);
+    size_t count = 0;
+    for (size_t i = 0; m && i < s->graph->count; i++) {
+        const struct node *n = &s->graph->nodes[i];
+        if (!n->key || !stands_for(root, n->entry->name))
+            continue;
+        m[count].key = slice_str(n->key);
+        m[count].value = s->resolve(s->self, a, n->name, attr);
+        count += m[count].value != NULL;
+    }
+    return m && count ? value_object(a, m, count) : NULL;
+}
+
+static int lookup(void *self, struct arena *a, const char *root, const char *path,
+                  const struct value **ret)
+{
+    struct scope *s = self;
+    const struct graph *g = s->graph;
+    *ret = NULL;
+    if (strcmp(root, "config") == 0) {
+        *ret = inside(a, g->config, path);
+    } else if (strcmp(root, "derived") == 0) {
+        *ret = inside(a, g->derived, path);
+    } else if (strcmp(root, "secrets") == 0) {
+        *ret = inside(a, g->secrets, path);
+    } else if (strcmp(root, "each") == 0) {
+        bool key = path && strcmp(path, "key") == 0;
+        *ret = !s->node ? NULL : key ? value_str(a, s->node->key) : inside(a, s->node->each, path);
+    } else if (is_unsure(g, root)) {
+        *ret = value_unknown(a, &type_dynamic);
+    } else if (s->resolve && root[strlen(root) - 1] == '*') {
+        *ret = all_of(s, a, root, path);
+    } else if (s->resolve) {
+        const char *name = name_with_key(a, root, s->node ? s->node->key : NULL);
+        if (!name)
+            return -1;
+        *ret = graph_find(g, name) ? s->resolve(s->self, a, name, path) : NULL;
+    }
+    return 0;
+}
+
+/* ---- making the graph ---- */
+
+enum presence { ABSENT, PRESENT, UNSURE };
+
+static enum presence entry_presence(struct arena *a, struct scope *s,
+                                    const struct resource_component *entry, int *rc)
+{
+    const struct value *v = NULL;
+    if (!entry->when)
+        return PRESENT;
+    if (template_eval(a, entry->when, lookup, s, &v) < 0) {
+        *rc = -1;
+        return ABSENT;
+    }
+    if (value_is_unknown(v))
+        return UNSURE;
+    if (entry->when_equals)
+        return slice_eq_str(value_slice(v), entry->when_equals) ? PRESENT : ABSENT;
+    bool is_false = value_is_known(v) && v->type->kind == TYPE_BOOL && !v->boolean;
+    return value_is_null(v) || is_false ? ABSENT : PRESENT;
+}
+
+static int add_node(struct arena *a, struct graph *g, size_t *cap,
+                    const struct resource_component *entry, const char *key,
+                    const struct value *each)
+{
+    if (g->count == *cap) {
+        *cap = *cap ? 2 * *cap : 32;
+        g->nodes =
+            *cap > NODES_MOST ? NULL : arena_grow(a, g->nodes, g->count, *cap, sizeof(*g->nodes));
+        if (!g->nodes)
+            return -1;
+    }
+    struct node *n = &g->nodes[g->count];
+    *n = (struct node){
+        name_with_key(a, entry->name, key), entry, entry->component, key, each, NULL, 0};
+    g->count++;
+    return n->name ? 0 : -1;
+}
+
+static int add_entry(struct arena *a, struct graph *g, size_t *cap, struct scope *s,
+                     const struct resource_component *entry)
+{
+    int rc = 0;
+    const struct value *each = NULL;
+    enum presence presence = entry_presence(a, s, entry, &rc);
+    if (rc == 0 && presence == PRESENT && entry->for_each)
+        rc = template_eval(a, entry->for_each, lookup, s, &each);
+    if (rc < 0 || presence == ABSENT)
+        return rc;
+    if (presence == UNSURE || value_is_unknown(each)) {
+        g->unsure[g->unsure_count++] = entry->name;
+        return 0;
+    }
+    if (!entry->for_each)
+        return add_node(a, g, cap, entry, NULL, NULL);
+    for (size_t i = 0; i < value_count(each); i++)
+        if (add_node(a, g, cap, entry, each->members[i].key.ptr, each->members[i].value) < 0)
+            return -1;
+    return 0;
+}
+
+/* ---- dependencies ---- */
+
+static int add_dep(struct arena *a, struct graph *g, struct node *n, size_t dep)
+{
+    for (size_t i = 0; i < n->dep_count; i++)
+        if (n->deps[i] == dep)
+            return 0;
+    n->deps = arena_grow(a, n->deps, n->dep_count, n->dep_count + 1, sizeof(*n->deps));
+    if (!n->deps)
+        return -1;
+    n->deps[n->dep_count++] = dep;
+    (void)g;
+    return 0;
+}
+
+static int add_root(struct arena *a, struct graph *g, struct node *n, const char *root)
+{
+    const char *name = name_with_key(a, root, n->key);
+    if (!name)
+        return -1;
+    for (size_t i = 0; i < g->count; i++) {
+        const struct node *other = &g->nodes[i];
+        bool meant = strcmp(other->name, name) == 0 ||
+                     (root[0] && stands_for(root, other->entry->name)) ||
+                     strcmp(other->entry->name, name) == 0;
+        if (meant && other != n && add_dep(a, g, n, i) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int add_template_deps(struct arena *a, struct graph *g, struct node *n,
+                             const struct template *t)
+{
+    if (t->kind == TEMPLATE_REF)
+        return add_root(a, g, n, t->root);
+    for (size_t i = 0; i < t->member_count; i++)
+        if (add_template_deps(a, g, n, t->members[i].value) < 0)
+            return -1;
+    return 0;
+}
+
+static int add_deps(struct arena *a, struct graph *g, struct node *n)
+{
+    if (n->entry->inputs && add_template_deps(a, g, n, n->entry->inputs) < 0)
+        return -1;
+    for (size_t i = 0; i < n->entry->after_count; i++)
+        if (add_root(a, g, n, n->entry->after[i]) < 0)
+            return -1;
+    return 0;
+}
+
+int graph_expand(struct arena *a, const struct resource_cloud *table, const struct value *config,
+                 const struct value *derived, const struct value *secrets, struct graph **ret,
+                 bool *ret_partial, struct diags *diags)
+{
+    struct graph *g = arena_new_object(a, struct graph);
+    size_t cap = 0;
+    int rc = g ? 0 : -1;
+    if (g) {
+        *g = (struct graph){
+            .table = table, .config = config, .derived = derived, .secrets = secrets};
+        g->unsure = arena_calloc(a, table->component_count, sizeof(*g->unsure));
+        rc = g->unsure ? 0 : -1;
+    }
+    struct scope s = {.graph = g};
+    for (size_t i = 0; rc == 0 && i < table->component_count; i++)
+        rc = add_entry(a, g, &cap, &s, &table->components[i]);
+    for (size_t i = 0; rc == 0 && i < g->count; i++)
+        rc = add_deps(a, g, &g->nodes[i]);
+    if (rc < 0)
+        return diags_error(diags, NULL, "The components could not be laid out",
+                           "Memory ran out, or there are more than %d of them.", NODES_MOST);
+    *ret = g;
+    *ret_partial = g->unsure_count > 0;
+    return 0;
+}
+
+/* ---- inputs ---- */
+
+struct merge {
+    struct value_member *members;
+    size_t count;
+    bool unknown;
+};
+
+static void merge_map(struct merge *m, const struct value *v)
+{
+    m->unknown |= value_is_unknown(v);
+    for (size_t i = 0; i < value_count(v); i++)
+        if (!value_is_null(v->members[i].value))
+            m->members[m->count++] = v->members[i];
+}
+
+/* The provider's default tags, the resource's, the owner tags, then what the table says. */
+static const struct value *merged_tags(struct arena *a, const struct engine *e, const char *name,
+                                       const struct value *own)
+{
+    const struct value *maps[4] = {e->client ? e->driver->default_tags(e->client, a) : NULL,
+                                   e->tags,
+                                   e->driver->owner_tags(a, e->resource_type, e->name, name), own};
+    size_t most = 1;
+    for (size_t i = 0; i < 4; i++)
+        most += value_count(maps[i]);
+    struct merge m = {arena_new_array(a, most, struct value_member), 0, false};
+    for (size_t i = 0; m.members && i < 4; i++)
+        merge_map(&m, maps[i]);
+    if (m.unknown)
+        return value_unknown(a, &type_map_of_string);
+    return m.members ? value_map(a, &type_string, m.members, m.count) : NULL;
+}
+
+static const struct value *typed_inputs(struct arena *a, const struct engine *e,
+                                        const struct node *n, const struct value *raw,
+                                        struct diags *diags)
+{
+    const struct component *c = n->component;
+    struct value_member *m = arena_new_array(a, c->attr_count, struct value_member);
+    size_t count = 0, before = diags->errors;
+    for (size_t i = 0; m && i < c->attr_count; i++) {
+        const struct component_attr *attr = &c->attrs[i];
+        const struct value *v = attr->input ? value_get(raw, attr->name) : NULL;
+        if (attr->tags && attr->input)
+            v = merged_tags(a, e, n->name, v);
+        if (!v || value_is_null(v))
+            continue;
+        m[count].key = slice_str(attr->name);
+        m[count].value = value_convert(a, v, attr->type, NULL, diags);
+        if (!m[count++].value)
+            break;
+    }
+    const struct value *inputs = m && diags->errors == before ? value_object(a, m, count) : NULL;
+    if (!inputs)
+        diags_error(diags, NULL, "The inputs of a component do not fit",
+                    "Component %s of kind %s: a value has another type than its table says.",
+                    n->name, c->kind);
+    return inputs;
+}
+
+const struct value *graph_inputs(struct arena *a, const struct engine *e, const struct graph *g,
+                                 const struct node *n, graph_resolve resolve, void *self,
+                                 struct diags *diags)
+{
+    struct scope s = {e, g, n, resolve, self};
+    const struct value *raw = NULL;
+    if (n->entry->inputs && template_eval(a, n->entry->inputs, lookup, &s, &raw) < 0) {
+        diags_error(diags, NULL, "The inputs of a component could not be worked out",
+                    "Component %s of kind %s.", n->name, n->component->kind);
+        return NULL;
+    }
+    return typed_inputs(a, e, n, raw, diags);
+}
