@@ -21,3 +21,6 @@ foreach(test schema_tables schema_validate schema_plan)
   llm_unit_test(${test} good_tables room_schema)
 endforeach()
 target_sources(test_schema_plan PRIVATE oracle.c)
+
+add_test(NAME docs.check
+  COMMAND llm-schemac docs --check ${CMAKE_SOURCE_DIR}/schemas ${CMAKE_SOURCE_DIR}/examples ${CMAKE_SOURCE_DIR}/docs)

@@ -203,6 +203,49 @@ static void test_refusals(void **state)
     assert_int_equal(wrong, 0);
 }
 
+/* ---- documentation ---- */
+
+#define COMPILER TEST_SOURCE_DIR "/compiler"
+
+static int docs(const char *flag, const char *examples)
+{
+    char arguments[512];
+    snprintf(arguments, sizeof(arguments), "docs %s '" COMPILER "/good' '%s' '%s/docs'", flag,
+             examples, dir);
+    return compile(arguments);
+}
+
+static void expect_output(const char *expected)
+{
+    if (!strstr(output, expected))
+        fail_msg("expected: %s\noutput:\n%s", expected, output);
+}
+
+static void test_docs(void **state)
+{
+    char command[512];
+    (void)state;
+    assert_int_equal(docs("--check", COMPILER "/examples"), 1);
+    expect_output("docs/index.md: missing; run scripts/docs");
+    if (docs("", COMPILER "/examples"))
+        fail_msg("%s", output);
+    /* The pages that were read and found good. */
+    snprintf(command, sizeof(command), "diff -r '" COMPILER "/docs' '%s/docs'", dir);
+    assert_int_equal(system(command), 0);
+    assert_int_equal(docs("--check", COMPILER "/examples"), 0);
+    put("docs/functions/gone.md", "x");
+    assert_int_equal(docs("--check", COMPILER "/examples"), 1);
+    expect_output(
+        "docs/functions/gone.md: no schema file stands behind this page; run scripts/docs");
+    put("docs/index.md", "x");
+    assert_int_equal(docs("--check", COMPILER "/examples"), 1);
+    expect_output("docs/index.md: differs from the schemas and examples; run scripts/docs");
+    assert_int_equal(docs("", COMPILER "/examples"), 0);
+    assert_int_equal(docs("--check", COMPILER "/examples"), 0);
+    assert_int_equal(docs("", "/nonexistent"), 1);
+    expect_output("/nonexistent/resources/llm_box/import.sh: missing: every page shows an example");
+}
+
 static void test_usage(void **state)
 {
     (void)state;
@@ -217,6 +260,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_good),
         cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_docs),
         cmocka_unit_test(test_usage),
     };
     return cmocka_run_group_tests(tests, copy_good, remove_all);

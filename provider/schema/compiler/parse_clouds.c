@@ -48,7 +48,7 @@ static struct resource_component_def *parse_entry(struct compilation *c, const s
         {"inputs", true, field_inputs, offsetof(struct resource_component_def, inputs)},
         {"after", false, field_strings, offsetof(struct resource_component_def, after)},
         {"hook", false, field_string, offsetof(struct resource_component_def, hook)},
-        {"purpose", false, field_string, offsetof(struct resource_component_def, purpose)},
+        {"made", false, field_string, offsetof(struct resource_component_def, made)},
     };
     struct resource_component_def *d = take(c, 1, sizeof(*d));
     d->at = at;

@@ -211,7 +211,7 @@ struct resource_component_def {
     const char *when_equals;
     struct strings after;
     const char *hook;
-    const char *purpose; /* for the documentation; may be NULL */
+    const char *made; /* when, in words, for the documentation; may be NULL */
     /* found by the check pass */
     bool *needs; /* by position in the cloud's list */
 };

@@ -1,0 +1,1 @@
+data "llm_sizes" "all" {}

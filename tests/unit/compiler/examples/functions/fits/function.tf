@@ -1,0 +1,3 @@
+output "fits" {
+  value = provider::llm::fits(3)
+}

@@ -1,0 +1,1 @@
+tofu import llm_box.x aws/x

@@ -1,0 +1,4 @@
+resource "llm_box" "x" {
+  name  = "x"
+  cloud = "aws"
+}
