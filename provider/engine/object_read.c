@@ -1,0 +1,320 @@
+/* Reading one cloud object: its attributes, its state, and waiting for a state. */
+#include <string.h>
+
+#include "base/log.h"
+#include "engine/internal.h"
+
+enum { POLL_MS = 1000, POLL_MOST_MS = 15000, PAGES_MOST = 100 };
+
+/* ---- selecting ---- */
+
+/* The object among those that an answer lists, or NULL. */
+static const struct value *pick(struct object *o, const struct component_read *r,
+                                const struct value *answer)
+{
+    if (!r->items)
+        return answer;
+    const struct value *items = template_select(o->a, answer, r->items);
+    if (!strchr(r->items, '*'))
+        return items;
+    const char *attr = r->match_attr ? r->match_attr : o->component->id_attr;
+    struct slice want = value_slice(value_get(o->attrs, attr));
+    for (size_t i = 0; i < value_count(items); i++) {
+        const struct value *item = value_at(items, i);
+        const struct value *found = r->match ? template_select(o->a, item, r->match) : NULL;
+        if (!r->match || slice_eq(value_slice(found), want))
+            return item;
+    }
+    return NULL;
+}
+
+static bool listed(const char *const *list, size_t count, const char *code)
+{
+    for (size_t i = 0; code && i < count; i++)
+        if (strcmp(list[i], code) == 0)
+            return true;
+    return false;
+}
+
+static int call(struct object *o, const struct cloud_operation *op, const struct value *request,
+                const struct value **ret)
+{
+    const struct engine *e = o->engine;
+    return e->driver->call(e->client, o->work, o->a, e->region, op, request, ret, &o->error);
+}
+
+/* All pages until the object is on one. */
+static enum object_found read_with(struct object *o, const struct component_read *r,
+                                   const struct value **ret)
+{
+    const struct value *request = NULL, *answer = NULL;
+    if (object_eval(o, r->request, &request) < 0)
+        return OBJECT_FAILED;
+    for (int page = 0; page < PAGES_MOST; page++) {
+        if (call(o, r->op, request, &answer) < 0) {
+            bool gone = o->error.class_ == CLOUD_ERROR_NOT_FOUND ||
+                        listed(r->not_found, r->not_found_count, o->error.code);
+            return gone ? OBJECT_GONE : OBJECT_FAILED;
+        }
+        *ret = pick(o, r, answer);
+        if (*ret)
+            return OBJECT_FOUND;
+        const struct value *next = NULL;
+        for (const char *t = r->next_token; t && !next;) {
+            /* Answers spell it with a small letter where requests have a capital one. */
+            char lower[64] = {0};
+            strncpy(lower, t, sizeof(lower) - 1);
+            lower[0] = (char)(lower[0] | 0x20);
+            next = value_get(answer, t);
+            next = value_slice(next).len ? next : value_get(answer, lower);
+            break;
+        }
+        if (!value_slice(next).len)
+            return OBJECT_GONE;
+        request = value_with(o->a, request, r->next_token, next);
+    }
+    return OBJECT_GONE;
+}
+
+/* ---- attributes ---- */
+
+/* "routeSet.gatewayId" with read_where "destinationCidrBlock=0.0.0.0/0": the list before the last
+ * part, the member that fits, then the last part. */
+static const struct value *select_where(struct arena *a, const struct value *item, const char *path,
+                                        const char *where)
+{
+    const char *last = strrchr(path, '.'), *equals = strchr(where, '=');
+    if (!last || !equals)
+        return NULL;
+    const char *list = arena_printf(a, "%.*s.*", (int)(last - path), path);
+    const char *key = arena_strndup(a, where, (size_t)(equals - where));
+    const struct value *members = list ? template_select(a, item, list) : NULL;
+    for (size_t i = 0; key && i < value_count(members); i++) {
+        const struct value *m = value_at(members, i);
+        if (slice_eq_str(value_slice(template_select(a, m, key)), equals + 1))
+            return template_select(a, m, last + 1);
+    }
+    return NULL;
+}
+
+static const struct value *attr_from(struct arena *a, const struct component_attr *attr,
+                                     const char *path, const struct value *item)
+{
+    struct diags ignored;
+    diags_init(&ignored, a);
+    const struct value *v = attr->read_where ? select_where(a, item, path, attr->read_where)
+                                             : template_select(a, item, path);
+    if (!v)
+        v = value_null(a, &type_dynamic);
+    v = template_transform(a, attr->read_as, v);
+    /* Empty elements of XML are empty strings. */
+    bool empty = value_is_known(v) && v->type->kind == TYPE_STRING && !v->string.len;
+    if (!v || (empty && attr->type->kind != TYPE_STRING))
+        v = value_null(a, &type_dynamic);
+    const struct value *typed = value_convert(a, v, attr->type, NULL, &ignored);
+    return typed ? typed : value_null(a, attr->type);
+}
+
+const struct value *object_attrs_from(struct arena *a, const struct component *c,
+                                      const struct value *attrs, const struct value *item,
+                                      const char *extra)
+{
+    for (size_t i = 0; attrs && i < c->attr_count; i++) {
+        const struct component_attr *attr = &c->attrs[i];
+        const char *colon = attr->read_path ? strchr(attr->read_path, ':') : NULL;
+        bool fits = colon ? extra && strlen(extra) == (size_t)(colon - attr->read_path) &&
+                                strncmp(extra, attr->read_path, strlen(extra)) == 0
+                          : attr->read_path && !extra;
+        if (fits)
+            attrs = value_with(a, attrs, attr->name,
+                               attr_from(a, attr, colon ? colon + 1 : attr->read_path, item));
+    }
+    return attrs;
+}
+
+/* ---- states ---- */
+
+static bool state_in(const char *const *list, size_t count, struct slice state)
+{
+    for (size_t i = 0; i < count; i++) {
+        size_t n = strlen(list[i]);
+        bool prefix = n && list[i][n - 1] == '*';
+        if (prefix ? state.len >= n - 1 && strncmp(state.ptr, list[i], n - 1) == 0
+                   : slice_eq_str(state, list[i]))
+            return true;
+    }
+    return false;
+}
+
+enum object_state object_state_of(struct arena *a, const struct component_states *s,
+                                  const struct value *item)
+{
+    if (s->gone_path && !value_is_null(template_select(a, item, s->gone_path)))
+        return OBJECT_STATE_GONE;
+    if (!s->path)
+        return OBJECT_READY;
+    struct slice state = value_slice(template_select(a, item, s->path));
+    if (state_in(s->gone, s->gone_count, state))
+        return OBJECT_STATE_GONE;
+    if (state_in(s->failed, s->failed_count, state))
+        return OBJECT_STATE_FAILED;
+    return state_in(s->ready, s->ready_count, state) ? OBJECT_READY : OBJECT_PENDING;
+}
+
+/* ---- reading ---- */
+
+enum object_found object_read(struct object *o, bool take)
+{
+    const struct component *c = o->component;
+    const struct value *item = NULL;
+    if (!c->read.op)
+        return OBJECT_FOUND;
+    enum object_found found = read_with(o, &c->read, &item);
+    if (found != OBJECT_FOUND)
+        return found;
+    if (object_state_of(o->a, &c->states, item) == OBJECT_STATE_GONE)
+        return OBJECT_GONE;
+    o->item = item;
+    if (!take)
+        return OBJECT_FOUND;
+    o->attrs = object_attrs_from(o->a, c, o->attrs, item, NULL);
+    for (size_t i = 0; i < c->extra_read_count; i++) {
+        const struct component_extra_read *x = &c->extra_reads[i];
+        const struct value *more = NULL;
+        found = read_with(o, &x->read, &more);
+        if (found == OBJECT_FAILED)
+            return OBJECT_FAILED;
+        o->attrs = object_attrs_from(o->a, c, o->attrs, more, x->name);
+    }
+    return o->attrs ? OBJECT_FOUND : OBJECT_FAILED;
+}
+
+/* What an object is known by is in `find` what the cloud answers, not what we want. */
+static const struct value *only_read(struct object *o, const struct value *item)
+{
+    const struct value *nothing = value_object(o->a, NULL, 0);
+    return object_attrs_from(o->a, o->component, nothing, item, NULL);
+}
+
+enum object_found object_find(struct object *o)
+{
+    const struct component *c = o->component;
+    const struct value *item = NULL;
+    if (!c->find.op)
+        return OBJECT_GONE;
+    const struct component_read *r = &c->find;
+    enum object_found found = read_with(o, r, &item);
+    if (found != OBJECT_FOUND)
+        return found;
+    if (object_state_of(o->a, &c->states, item) == OBJECT_STATE_GONE)
+        return OBJECT_GONE;
+    o->attrs = only_read(o, item);
+    if (!o->attrs)
+        return OBJECT_FAILED;
+    for (size_t i = 0; i < c->extra_read_count; i++) {
+        const struct value *more = NULL;
+        const struct component_extra_read *x = &c->extra_reads[i];
+        /* An extra read may need what is not known of a found object: it is filled in later. */
+        if (read_with(o, &x->read, &more) == OBJECT_FOUND)
+            o->attrs = object_attrs_from(o->a, c, o->attrs, more, x->name);
+    }
+    return o->attrs ? OBJECT_FOUND : OBJECT_FAILED;
+}
+
+bool object_is_owned(const struct object *o)
+{
+    const struct engine *e = o->engine;
+    const struct value *owner = e->driver->owner_tags(o->a, e->resource_type, e->name, o->name);
+    for (size_t i = 0; i < o->component->attr_count; i++) {
+        const struct component_attr *attr = &o->component->attrs[i];
+        if (!attr->tags)
+            continue;
+        const struct value *tags = value_get(o->attrs, attr->name);
+        for (size_t k = 0; k < value_count(owner); k++)
+            if (!slice_eq_str(owner->members[k].key, "Name") &&
+                !value_equal(owner->members[k].value, value_get_slice(tags, owner->members[k].key)))
+                return false;
+    }
+    return true;
+}
+
+/* ---- waiting ---- */
+
+static int not_in_time(struct object *o, const struct component_states *s, const struct value *item)
+{
+    bool cancelled = cancel_is_set(o->work->cancel);
+    const char *state =
+        s->path && item ? value_cstr(template_select(o->a, item, s->path), NULL) : NULL;
+    memset(&o->error, 0, sizeof(o->error));
+    o->error.retry_after_ms = -1;
+    o->error.class_ = cancelled ? CLOUD_ERROR_CANCELLED : CLOUD_ERROR_DEADLINE;
+    o->error.message =
+        arena_printf(o->a, "%s while the %s \"%s\" was waited for%s%s",
+                     cancelled ? "it was cancelled" : "the time was up", o->component->title,
+                     o->name, state ? "; its last state was " : "", state ? state : "");
+    if (!o->error.message)
+        o->error.message = "it was not ready in time";
+    return -1;
+}
+
+static int has_failed(struct object *o, const struct component_states *s, const struct value *item)
+{
+    const char *state = s->path ? value_cstr(template_select(o->a, item, s->path), "") : "";
+    const char *reason =
+        s->reason_path ? value_cstr(template_select(o->a, item, s->reason_path), NULL) : NULL;
+    memset(&o->error, 0, sizeof(o->error));
+    o->error.retry_after_ms = -1;
+    o->error.class_ = CLOUD_ERROR_OTHER;
+    o->error.message = arena_printf(o->a, "its state became \"%s\"%s%s", state, reason ? ": " : "",
+                                    reason ? reason : "");
+    if (!o->error.message)
+        o->error.message = "it failed";
+    return -1;
+}
+
+static int gone_meanwhile(struct object *o)
+{
+    memset(&o->error, 0, sizeof(o->error));
+    o->error.retry_after_ms = -1;
+    o->error.class_ = CLOUD_ERROR_NOT_FOUND;
+    o->error.message = "it disappeared while it was waited for";
+    return -1;
+}
+
+/* A new object may not be found for a while; one that was seen and is gone will not come back. */
+enum { GONE_READS_MOST = 20 };
+
+int object_wait(struct object *o, const struct component_states *s, bool want_gone)
+{
+    const struct clock *clock = o->work->clock;
+    int64_t pause = o->component->poll_ms ? o->component->poll_ms : POLL_MS;
+    int64_t most = o->component->poll_max_ms ? o->component->poll_max_ms : POLL_MOST_MS;
+    int gone_reads = 0;
+    bool seen = o->item != NULL;
+    for (;;) {
+        /* What was just read need not be read again. */
+        enum object_found found = o->item && !want_gone ? OBJECT_FOUND : object_read(o, false);
+        const struct value *item = o->item;
+        if (found == OBJECT_FAILED)
+            return -1;
+        enum object_state state =
+            found == OBJECT_GONE ? OBJECT_STATE_GONE : object_state_of(o->a, s, item);
+        if (want_gone && state == OBJECT_STATE_GONE)
+            return 0;
+        if (!want_gone && state == OBJECT_READY)
+            return 0;
+        if (!want_gone && state == OBJECT_STATE_FAILED)
+            return has_failed(o, s, item);
+        if (!want_gone && state == OBJECT_STATE_GONE && !o->component->adopt_only &&
+            (seen || ++gone_reads > GONE_READS_MOST))
+            return gone_meanwhile(o);
+        seen |= found == OBJECT_FOUND;
+        o->item = NULL;
+        if (pause >= work_left_ms(o->work) ||
+            clock->sleep_ms(clock->self, pause, o->work->cancel) < 0)
+            return not_in_time(o, s, item);
+        pause = pause * 3 / 2 < most ? pause * 3 / 2 : most;
+        log_at(LOG_TRACE, "Waiting for a component", LOG_STR("component", o->name),
+               LOG_INT("pause_ms", pause));
+    }
+}
