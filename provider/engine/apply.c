@@ -1,0 +1,429 @@
+/* Makes a graph real, and takes records apart: create, update, replace, destroy, in order and in
+ * parallel. */
+#include <pthread.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "engine/internal.h"
+
+/* One apply or destroy at work. `lock` guards records, arena `a` and diags. */
+struct run {
+    struct arena *a;
+    const struct engine *engine;
+    const struct work *work;
+    const struct graph *graph;            /* NULL in a destroy */
+    const struct engine_changes *changes; /* likewise */
+    struct records *records;              /* what exists now */
+    struct diags *diags;
+    pthread_mutex_t lock;
+    const char **victims; /* names of the records that are destroyed, by job */
+};
+
+/* ---- one component's thread ---- */
+
+struct task {
+    struct run *run;
+    struct arena *a;
+    struct diags diags;
+    struct object object;
+    const struct node *node;
+    bool incomplete;
+    bool recorded;
+    bool failed_to_record;
+};
+
+static int put_record(struct task *t)
+{
+    struct run *r = t->run;
+    const struct node *n = t->node;
+    const char **needs = arena_calloc(t->a, n->dep_count, sizeof(*needs));
+    struct record rec = {.name = n->name,
+                         .component = n->component,
+                         .region = r->engine->region,
+                         .attrs = t->object.attrs,
+                         .needs = needs,
+                         .need_count = n->dep_count,
+                         .incomplete = t->incomplete};
+    for (size_t i = 0; needs && i < n->dep_count; i++)
+        needs[i] = r->graph->nodes[n->deps[i]].name;
+    pthread_mutex_lock(&r->lock);
+    int rc = needs && rec.attrs ? records_put(r->a, r->records, &rec) : -1;
+    pthread_mutex_unlock(&r->lock);
+    t->recorded = rc == 0;
+    t->failed_to_record = rc < 0;
+    return rc;
+}
+
+static void on_changed(void *self, const struct object *o)
+{
+    (void)o;
+    put_record(self);
+}
+
+static void object_init(struct task *t, const struct component *c, const char *name)
+{
+    t->object = (struct object){.engine = t->run->engine,
+                                .work = t->run->work,
+                                .a = t->a,
+                                .component = c,
+                                .name = name,
+                                .diags = &t->diags,
+                                .changed = on_changed,
+                                .self = t};
+}
+
+/* What other components are by now: those that are done are in the records. */
+static const struct value *resolve(void *self, struct arena *a, const char *component,
+                                   const char *attr)
+{
+    struct run *r = ((struct task *)self)->run;
+    pthread_mutex_lock(&r->lock);
+    const struct value *v = records_attr(r->records, component, attr);
+    const struct value *copy = v ? value_copy(a, v) : NULL;
+    pthread_mutex_unlock(&r->lock);
+    return copy;
+}
+
+static int create_by_hook(struct task *t, const struct value *inputs)
+{
+    const struct engine_hooks *hooks = t->run->engine->hooks;
+    struct engine_create_try try = {t->object.component, t->object.name, inputs, NULL, 0};
+    struct cloud_error last;
+    for (;;) {
+        const struct value *next = NULL;
+        if (hooks->next_try(hooks->self, t->a, t->node->entry->hook, &try, &next, &t->diags) < 0 ||
+            !next)
+            return -1;
+        t->object.attrs = next;
+        t->object.item = NULL;
+        if (object_create(&t->object, true) == 0)
+            return 0;
+        if (diags_has_error(&t->diags))
+            return -1;
+        if (cancel_is_set(t->run->work->cancel) || work_left_ms(t->run->work) == 0)
+            return object_report(&t->object, "creating the");
+        last = t->object.error;
+        try.error = &last;
+        try.tries++;
+    }
+}
+
+static int run_create(struct task *t, const struct value *inputs)
+{
+    const struct engine_hooks *hooks = t->run->engine->hooks;
+    t->object.attrs = inputs;
+    t->incomplete = true;
+    log_at(LOG_INFO, "Creating component", LOG_STR("component", t->node->name),
+           LOG_STR("kind", t->node->component->kind));
+    int rc = t->node->entry->hook && hooks && hooks->next_try ? create_by_hook(t, inputs)
+                                                              : object_create(&t->object, false);
+    if (rc == 0)
+        t->incomplete = false;
+    bool exists = rc == 0 || t->recorded;
+    return exists && put_record(t) < 0 ? -1 : rc;
+}
+
+static const struct value *overlay(struct arena *a, const struct value *base,
+                                   const struct value *top)
+{
+    for (size_t i = 0; base && i < value_count(top); i++)
+        base = value_with(a, base, top->members[i].key.ptr, top->members[i].value);
+    return base;
+}
+
+static int run_update(struct task *t, const struct record *rec, const struct value *inputs)
+{
+    const char *const *attrs = NULL;
+    size_t count = 0;
+    struct object *o = &t->object;
+    o->prior = record_actual(t->a, rec);
+    o->attrs = overlay(t->a, o->prior, inputs);
+    t->incomplete = rec->incomplete;
+    if (!o->prior || !o->attrs ||
+        compare_attrs(t->a, t->run->engine, o->component, inputs, o->prior, &attrs, &count) < 0)
+        return -1;
+    if (!count && !rec->incomplete)
+        return 0;
+    log_at(LOG_INFO, "Updating component", LOG_STR("component", t->node->name),
+           LOG_INT("attributes", (int64_t)count));
+    for (size_t i = 0; i < count; i++)
+        if (component_attr_find(o->component, attrs[i])->change == COMPONENT_REPLACE)
+            return diags_error(
+                &t->diags, NULL, "A component has to be replaced after all",
+                "%s \"%s\": %s came out different from the plan. Run apply again: the "
+                "next plan replaces it.",
+                o->component->title, t->node->name, attrs[i]);
+    /* An interrupted create goes on where it was: readiness, then what is not set yet. */
+    if (rec->incomplete && object_complete(o) < 0)
+        return object_report(o, "completing the");
+    int rc = object_update(o, attrs, count);
+    t->incomplete = rc < 0;
+    /* Until all is set, the record keeps what was there: the next plan compares anew. */
+    if (rc < 0)
+        o->attrs = o->prior;
+    return put_record(t) < 0 ? -1 : rc;
+}
+
+static int run_node(struct task *t)
+{
+    struct run *r = t->run;
+    const struct value *inputs =
+        graph_inputs(t->a, r->engine, r->graph, t->node, resolve, t, &t->diags);
+    if (!inputs)
+        return -1;
+    if (!value_is_wholly_known(inputs))
+        return diags_error(
+            &t->diags, NULL, "A component's input is not known",
+            "%s \"%s\" cannot be made: an input is still unknown. What exists is in the "
+            "state.",
+            t->object.component->title, t->node->name);
+    pthread_mutex_lock(&r->lock);
+    const struct record *found = records_find(r->records, t->node->name);
+    struct record rec = found ? *found : (struct record){NULL};
+    pthread_mutex_unlock(&r->lock);
+    return found && !rec.missing ? run_update(t, &rec, inputs) : run_create(t, inputs);
+}
+
+/* Errors from a thread reach the run's list; an error without words would be lost. */
+static int task_end(struct task *t, int rc)
+{
+    struct run *r = t->run;
+    pthread_mutex_lock(&r->lock);
+    if (t->failed_to_record)
+        rc = diags_error(
+            r->diags, NULL, "Out of memory",
+            "The object of component \"%s\" could not be recorded. It carries the owner tags of "
+            "%s \"%s\".",
+            t->object.name, r->engine->resource_type, value_cstr(r->engine->name, ""));
+    if (rc < 0 && !diags_has_error(&t->diags) && !t->failed_to_record)
+        diags_error(r->diags, NULL, "A component failed", "Component \"%s\": memory ran out.",
+                    t->object.name);
+    diags_merge(r->diags, &t->diags);
+    pthread_mutex_unlock(&r->lock);
+    return rc;
+}
+
+static int apply_job(void *self, size_t job)
+{
+    struct run *r = self;
+    _cleanup_arena_ struct arena *a = arena_new();
+    struct task t = {.run = r, .a = a, .node = &r->graph->nodes[job]};
+    if (!a) {
+        pthread_mutex_lock(&r->lock);
+        diags_error(r->diags, NULL, "Out of memory", "Component \"%s\".", t.node->name);
+        pthread_mutex_unlock(&r->lock);
+        return -1;
+    }
+    diags_init(&t.diags, a);
+    object_init(&t, t.node->component, t.node->name);
+    return task_end(&t, run_node(&t));
+}
+
+/* ---- destroying records ---- */
+
+static int destroy_job(void *self, size_t job)
+{
+    struct run *r = self;
+    _cleanup_arena_ struct arena *a = arena_new();
+    struct task t = {.run = r, .a = a};
+    const char *name = r->victims[job];
+    pthread_mutex_lock(&r->lock);
+    struct record rec = *records_find(r->records, name);
+    pthread_mutex_unlock(&r->lock);
+    if (!a)
+        return -1;
+    diags_init(&t.diags, a);
+    object_init(&t, rec.component, name);
+    t.object.changed = NULL;
+    t.object.attrs = record_actual(a, &rec);
+    bool nothing = rec.missing || rec.component->adopt_only || !rec.component->destroy_count;
+    if (!nothing)
+        log_at(LOG_INFO, "Destroying component", LOG_STR("component", name),
+               LOG_STR("kind", rec.component->kind));
+    int rc = nothing ? 0 : t.object.attrs ? object_destroy(&t.object) : -1;
+    if (rc == 0) {
+        pthread_mutex_lock(&r->lock);
+        records_remove(r->records, name);
+        pthread_mutex_unlock(&r->lock);
+    }
+    return task_end(&t, rc);
+}
+
+static bool needs(const struct record *r, const char *name)
+{
+    for (size_t i = 0; i < r->need_count; i++)
+        if (strcmp(r->needs[i], name) == 0)
+            return true;
+    return false;
+}
+
+/* Jobs for the victims: each waits for those that were built on it. */
+static int destroy_records(struct run *r, const char **victims, size_t count)
+{
+    size_t **deps = arena_calloc(r->a, count, sizeof(*deps));
+    size_t *dep_counts = arena_calloc(r->a, count, sizeof(*dep_counts));
+    enum schedule_status *status = arena_calloc(r->a, count, sizeof(*status));
+    if (!deps || !dep_counts || !status)
+        return diags_error(r->diags, NULL, "Out of memory", "Nothing was destroyed.");
+    for (size_t i = 0; i < count; i++) {
+        deps[i] = arena_calloc(r->a, count, sizeof(**deps));
+        for (size_t k = 0; deps[i] && k < count; k++)
+            if (k != i && needs(records_find(r->records, victims[k]), victims[i]))
+                deps[i][dep_counts[i]++] = k;
+        if (!deps[i])
+            return diags_error(r->diags, NULL, "Out of memory", "Nothing was destroyed.");
+    }
+    r->victims = victims;
+    struct schedule s = {.count = count,
+                         .deps = (const size_t *const *)deps,
+                         .dep_counts = dep_counts,
+                         .run = destroy_job,
+                         .self = r,
+                         .cancel = r->work->cancel,
+                         .keep_going = true,
+                         .status = status};
+    return schedule_run(&s);
+}
+
+/* The records whose change is `action`. */
+static size_t pick_victims(const struct run *r, enum engine_action action, const char **victims)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < r->changes->count; i++) {
+        const struct engine_change *ch = &r->changes->items[i];
+        if (ch->action == action && records_find(r->records, ch->name))
+            victims[count++] = ch->name;
+    }
+    return count;
+}
+
+/* ---- the phases of an apply ---- */
+
+static int make_nodes(struct run *r)
+{
+    const struct graph *g = r->graph;
+    const size_t **deps = arena_calloc(r->a, g->count, sizeof(*deps));
+    size_t *dep_counts = arena_calloc(r->a, g->count, sizeof(*dep_counts));
+    enum schedule_status *status = arena_calloc(r->a, g->count, sizeof(*status));
+    if (!deps || !dep_counts || !status)
+        return diags_error(r->diags, NULL, "Out of memory", "Nothing was made.");
+    for (size_t i = 0; i < g->count; i++) {
+        deps[i] = g->nodes[i].deps;
+        dep_counts[i] = g->nodes[i].dep_count;
+    }
+    struct schedule s = {.count = g->count,
+                         .deps = deps,
+                         .dep_counts = dep_counts,
+                         .run = apply_job,
+                         .self = r,
+                         .cancel = r->work->cancel,
+                         .status = status};
+    return schedule_run(&s);
+}
+
+/* Which components exist now and which do not: what a user needs to know after a failure. */
+static void say_what_exists(struct run *r, size_t from)
+{
+    _cleanup_buf_ struct buf exists = BUF_INIT(64 * 1024), lacking = BUF_INIT(64 * 1024);
+    for (size_t i = 0; i < r->records->count; i++) {
+        const struct record *rec = &r->records->items[i];
+        if (!rec->component->hidden && !rec->missing)
+            buf_printf(&exists, "%s%s", exists.len ? ", " : "", rec->name);
+    }
+    for (size_t i = 0; i < r->graph->count; i++) {
+        const struct node *n = &r->graph->nodes[i];
+        const struct record *rec = records_find(r->records, n->name);
+        if (!n->component->hidden && (!rec || rec->missing))
+            buf_printf(&lacking, "%s%s", lacking.len ? ", " : "", n->name);
+    }
+    bool cancelled = cancel_is_set(r->work->cancel) && diags_count(r->diags) == from;
+    diags_error(
+        r->diags, NULL, cancelled ? "The apply was cancelled" : "The apply is not complete",
+        "What exists is in the state: %s.\nNot made: %s.\nRun apply again to go on from there, "
+        "or destroy to remove what exists.",
+        exists.len ? buf_cstr(&exists) : "nothing",
+        lacking.len ? buf_cstr(&lacking) : "nothing is missing");
+}
+
+static int adopt(struct run *r, const struct records *prior)
+{
+    struct records found = {NULL, 0};
+    if (prior->count)
+        return 0;
+    /* A failed search is no reason not to create: names that are taken will say so. */
+    struct diags quiet;
+    diags_init(&quiet, r->a);
+    engine_find(r->a, r->engine, r->work, r->graph, &found, &quiet);
+    for (size_t i = 0; i < found.count; i++) {
+        log_at(LOG_WARN, "Found an object of an interrupted apply; it is used",
+               LOG_STR("component", found.items[i].name));
+        found.items[i].incomplete = true;
+        if (records_put(r->a, r->records, &found.items[i]) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int apply_phases(struct run *r, const struct records *prior)
+{
+    struct engine_changes changes;
+    size_t before = diags_count(r->diags);
+    if (adopt(r, prior) < 0 ||
+        engine_plan(r->a, r->engine, r->graph, r->records, &changes, r->diags) < 0)
+        return -1;
+    r->changes = &changes;
+    const char **victims = arena_calloc(r->a, changes.count, sizeof(*victims));
+    if (!victims)
+        return diags_error(r->diags, NULL, "Out of memory", "Nothing was made.");
+    int rc = destroy_records(r, victims, pick_victims(r, ENGINE_REPLACE, victims));
+    if (rc == 0)
+        rc = make_nodes(r);
+    if (rc == 0)
+        rc = destroy_records(r, victims, pick_victims(r, ENGINE_DESTROY, victims));
+    if (rc < 0)
+        say_what_exists(r, before);
+    return rc;
+}
+
+static void run_init(struct run *r, struct arena *a, const struct engine *e, const struct work *w,
+                     struct records *records, struct diags *diags)
+{
+    *r = (struct run){.a = a, .engine = e, .work = w, .records = records, .diags = diags};
+    pthread_mutex_init(&r->lock, NULL);
+}
+
+int engine_apply(struct arena *a, const struct engine *e, const struct work *w,
+                 const struct graph *g, const struct records *prior, struct records *ret,
+                 struct diags *diags)
+{
+    struct run r;
+    if (records_copy(a, ret, prior) < 0) {
+        *ret = *prior;
+        return diags_error(diags, NULL, "Out of memory", "Nothing was made.");
+    }
+    run_init(&r, a, e, w, ret, diags);
+    r.graph = g;
+    int rc = apply_phases(&r, prior);
+    pthread_mutex_destroy(&r.lock);
+    return rc;
+}
+
+int engine_destroy(struct arena *a, const struct engine *e, const struct work *w,
+                   const struct records *prior, struct records *ret, struct diags *diags)
+{
+    struct run r;
+    const char **victims = arena_calloc(a, prior->count, sizeof(*victims));
+    if (records_copy(a, ret, prior) < 0 || !victims) {
+        *ret = *prior;
+        return diags_error(diags, NULL, "Out of memory", "Nothing was destroyed.");
+    }
+    for (size_t i = 0; i < prior->count; i++)
+        victims[i] = prior->items[i].name;
+    run_init(&r, a, e, w, ret, diags);
+    int rc = destroy_records(&r, victims, prior->count);
+    pthread_mutex_destroy(&r.lock);
+    if (rc < 0 && !diags_has_error(diags))
+        diags_error(diags, NULL, "The destroy was cancelled",
+                    "What is left is in the state. Run destroy again to remove it.");
+    return rc;
+}

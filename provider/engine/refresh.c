@@ -1,0 +1,440 @@
+/* Reading what exists: refresh of records, many at once, and the search for objects. */
+#include <pthread.h>
+#include <string.h>
+
+#include "engine/internal.h"
+
+enum { BATCH_MOST = 100 };
+
+/* One read: a batch of records of one kind, or one record's extra read (extra >= 0). */
+struct read_job {
+    const struct component *component;
+    size_t *records; /* indexes */
+    size_t count;
+    const struct component_extra_read *extra;
+};
+
+struct refresh {
+    struct arena *a;
+    const struct engine *engine;
+    const struct work *work;
+    struct records *records;
+    const struct value **seen; /* attributes read so far, by record */
+    struct read_job *jobs;
+    size_t job_count;
+    struct diags *diags;
+    pthread_mutex_t lock;
+};
+
+/* ---- laying out the jobs ---- */
+
+static struct read_job *batch_for(struct refresh *r, const struct component *c)
+{
+    for (size_t i = 0; i < r->job_count; i++)
+        if (r->jobs[i].component == c && !r->jobs[i].extra && c->read.batch &&
+            r->jobs[i].count < BATCH_MOST)
+            return &r->jobs[i];
+    struct read_job *job = &r->jobs[r->job_count++];
+    job->component = c;
+    job->records = arena_calloc(r->a, BATCH_MOST, sizeof(*job->records));
+    return job->records ? job : NULL;
+}
+
+static int lay_out(struct refresh *r)
+{
+    size_t most = 0;
+    for (size_t i = 0; i < r->records->count; i++)
+        most += 1 + r->records->items[i].component->extra_read_count;
+    r->jobs = arena_new_array(r->a, most, struct read_job);
+    r->seen = arena_calloc(r->a, r->records->count, sizeof(*r->seen));
+    if (!r->jobs || !r->seen)
+        return -1;
+    for (size_t i = 0; i < r->records->count; i++) {
+        const struct component *c = r->records->items[i].component;
+        struct read_job *job = c->read.op && !c->adopt_only ? batch_for(r, c) : NULL;
+        if (c->read.op && !c->adopt_only && !job)
+            return -1;
+        if (job)
+            job->records[job->count++] = i;
+        for (size_t k = 0; job && k < c->extra_read_count; k++) {
+            struct read_job *extra = &r->jobs[r->job_count++];
+            *extra =
+                (struct read_job){c, arena_calloc(r->a, 1, sizeof(size_t)), 1, &c->extra_reads[k]};
+            if (!extra->records)
+                return -1;
+            extra->records[0] = i;
+        }
+    }
+    return 0;
+}
+
+/* ---- one job ---- */
+
+struct reading {
+    struct refresh *refresh;
+    const struct read_job *job;
+    struct object object; /* of the first record: scope of the request */
+    const struct value *ids;
+};
+
+static int batch_lookup_eval(struct reading *rd, const struct component_read *read,
+                             const struct value **ret)
+{
+    return object_eval(&rd->object, read->request, ret);
+}
+
+/* "$ids" of a batch: the object's own scope gives one id, so the list is put in afterwards. */
+static const struct value *with_ids(struct arena *a, const struct value *v, const struct value *one,
+                                    const struct value *all)
+{
+    if (value_equal(v, one))
+        return all;
+    for (size_t i = 0; i < value_count(v); i++) {
+        const struct value *m = with_ids(a, v->members[i].value, one, all);
+        if (m == v->members[i].value || !m)
+            continue;
+        if (v->type->kind == TYPE_OBJECT)
+            return value_with(a, v, v->members[i].key.ptr, m);
+        const struct value **elems = arena_calloc(a, v->count, sizeof(*elems));
+        for (size_t k = 0; elems && k < v->count; k++)
+            elems[k] = k == i ? m : v->members[k].value;
+        return elems ? value_tuple(a, elems, v->count) : NULL;
+    }
+    return v;
+}
+
+static const struct value *batch_ids(struct arena *a, const struct refresh *r,
+                                     const struct read_job *job)
+{
+    const struct value **ids = arena_calloc(a, job->count, sizeof(*ids));
+    for (size_t i = 0; ids && i < job->count; i++)
+        ids[i] = value_get(r->records->items[job->records[i]].attrs, job->component->id_attr);
+    return ids ? value_tuple(a, ids, job->count) : NULL;
+}
+
+static void store(struct refresh *r, size_t index, const struct component *c,
+                  const struct value *item, const char *extra)
+{
+    pthread_mutex_lock(&r->lock);
+    const struct value *base = r->seen[index] ? r->seen[index] : value_object(r->a, NULL, 0);
+    const struct value *copy = item ? value_copy(r->a, item) : NULL;
+    r->seen[index] = object_attrs_from(r->a, c, base, copy, extra);
+    pthread_mutex_unlock(&r->lock);
+}
+
+static void set_missing(struct refresh *r, size_t index)
+{
+    pthread_mutex_lock(&r->lock);
+    r->records->items[index].missing = true;
+    pthread_mutex_unlock(&r->lock);
+}
+
+static void take_items(struct reading *rd, const struct value *items)
+{
+    struct refresh *r = rd->refresh;
+    const struct component *c = rd->job->component;
+    struct arena *a = rd->object.a;
+    for (size_t i = 0; i < rd->job->count; i++) {
+        size_t index = rd->job->records[i];
+        struct slice id = value_slice(value_get(r->records->items[index].attrs, c->id_attr));
+        const struct value *found = NULL;
+        for (size_t k = 0; k < value_count(items) && !found; k++)
+            if (slice_eq(value_slice(template_select(a, value_at(items, k), c->read.match)), id))
+                found = value_at(items, k);
+        bool gone = !found || object_state_of(a, &c->states, found) == OBJECT_STATE_GONE;
+        if (gone)
+            set_missing(r, index);
+        else
+            store(r, index, c, found, NULL);
+    }
+}
+
+static int read_batch(struct reading *rd)
+{
+    const struct component_read *read = &rd->job->component->read;
+    const struct engine *e = rd->refresh->engine;
+    struct object *o = &rd->object;
+    const struct value *request = NULL, *answer = NULL;
+    const struct value *id = value_get(o->attrs, o->component->id_attr);
+    const struct value *one = value_tuple(o->a, &id, 1);
+    const struct value *all = batch_ids(o->a, rd->refresh, rd->job);
+    if (batch_lookup_eval(rd, read, &request) < 0 || !one || !all)
+        return -1;
+    request = with_ids(o->a, request, one, all);
+    if (!request || e->driver->call(e->client, o->work, o->a, e->region, read->op, request, &answer,
+                                    &o->error) < 0)
+        return -1;
+    take_items(rd, template_select(o->a, answer, read->items));
+    return 0;
+}
+
+static int read_single(struct reading *rd)
+{
+    struct object *o = &rd->object;
+    size_t index = rd->job->records[0];
+    /* Extra reads have jobs of their own: here only the main one. */
+    enum object_found found = object_read(o, false);
+    if (found == OBJECT_FAILED)
+        return -1;
+    if (found == OBJECT_GONE)
+        set_missing(rd->refresh, index);
+    else
+        store(rd->refresh, index, o->component, o->item, NULL);
+    return 0;
+}
+
+static int read_extra(struct reading *rd)
+{
+    struct object *o = &rd->object;
+    const struct component_extra_read *x = rd->job->extra;
+    struct component shadow = *o->component; /* the extra read in the place of the main one */
+    const struct component *real = o->component;
+    shadow.read = x->read;
+    shadow.states = (struct component_states){NULL};
+    o->component = &shadow;
+    enum object_found found = object_read(o, false);
+    o->component = real;
+    if (found == OBJECT_FAILED)
+        return -1;
+    store(rd->refresh, rd->job->records[0], real, found == OBJECT_FOUND ? o->item : NULL, x->name);
+    return 0;
+}
+
+static int refresh_job(void *self, size_t index)
+{
+    struct refresh *r = self;
+    _cleanup_arena_ struct arena *a = arena_new();
+    struct reading rd = {.refresh = r, .job = &r->jobs[index]};
+    struct diags diags;
+    if (!a)
+        return -1;
+    diags_init(&diags, a);
+    const struct record *first = &r->records->items[rd.job->records[0]];
+    rd.object = (struct object){.engine = r->engine,
+                                .work = r->work,
+                                .a = a,
+                                .component = first->component,
+                                .name = first->name,
+                                .attrs = first->attrs,
+                                .prior = first->attrs,
+                                .diags = &diags};
+    int rc = rd.job->extra                   ? read_extra(&rd)
+             : rd.job->component->read.batch ? read_batch(&rd)
+                                             : read_single(&rd);
+    if (rc < 0) {
+        object_report(&rd.object, "reading the");
+        pthread_mutex_lock(&r->lock);
+        diags_merge(r->diags, &diags);
+        pthread_mutex_unlock(&r->lock);
+    }
+    return rc;
+}
+
+/* ---- what was seen becomes what drifted ---- */
+
+static bool is_compared(const struct engine *e, const struct component_attr *attr,
+                        const struct value *was, const struct value *is)
+{
+    (void)e;
+    (void)is;
+    return attr->read_path && attr->input && !attr->sensitive && attr->change != COMPONENT_KEEP &&
+           !value_is_null(was);
+}
+
+static int take_seen(struct refresh *r, size_t index)
+{
+    struct record *rec = &r->records->items[index];
+    const struct component *c = rec->component;
+    const struct value *seen = r->seen[index];
+    struct value_member *m = arena_new_array(r->a, c->attr_count, struct value_member);
+    size_t count = 0;
+    if (!m)
+        return -1;
+    for (size_t i = 0; i < c->attr_count; i++) {
+        const struct component_attr *attr = &c->attrs[i];
+        const struct value *was = value_get(rec->attrs, attr->name);
+        const struct value *is = value_get(seen, attr->name);
+        if (!attr->read_path || !is)
+            continue;
+        if (attr->output && !attr->input && !value_is_null(is)) {
+            rec->attrs = value_with(r->a, rec->attrs, attr->name, is);
+        } else if (is_compared(r->engine, attr, was, is)) {
+            const char *const *names = NULL;
+            size_t differs = 0;
+            const struct value_member one = {slice_str(attr->name), was};
+            const struct value_member other = {slice_str(attr->name), is};
+            if (compare_attrs(r->a, r->engine, c, value_object(r->a, &one, 1),
+                              value_object(r->a, &other, 1), &names, &differs) < 0)
+                return -1;
+            if (differs)
+                m[count++] = other;
+        }
+    }
+    rec->missing = false;
+    rec->drifted = count ? value_object(r->a, m, count) : NULL;
+    return rec->attrs ? 0 : -1;
+}
+
+static int run_jobs(struct refresh *r)
+{
+    enum schedule_status *status = arena_calloc(r->a, r->job_count, sizeof(*status));
+    size_t *dep_counts = arena_calloc(r->a, r->job_count, sizeof(*dep_counts));
+    const size_t **deps = arena_calloc(r->a, r->job_count, sizeof(*deps));
+    if (!status || !dep_counts || !deps)
+        return -1;
+    for (size_t i = 0; i < r->records->count; i++)
+        r->records->items[i].missing = false;
+    struct schedule s = {.count = r->job_count,
+                         .deps = deps,
+                         .dep_counts = dep_counts,
+                         .run = refresh_job,
+                         .self = r,
+                         .cancel = r->work->cancel,
+                         .status = status};
+    return schedule_run(&s);
+}
+
+int engine_refresh(struct arena *a, const struct engine *e, const struct work *w,
+                   const struct records *prior, struct records *ret, struct diags *diags)
+{
+    struct refresh r = {.a = a, .engine = e, .work = w, .records = ret, .diags = diags};
+    size_t before = diags->errors;
+    pthread_mutex_init(&r.lock, NULL);
+    int rc = records_copy(a, ret, prior);
+    if (rc == 0)
+        rc = lay_out(&r);
+    if (rc == 0)
+        rc = run_jobs(&r);
+    for (size_t i = 0; rc == 0 && i < ret->count; i++)
+        if (r.seen[i] && !ret->items[i].missing)
+            rc = take_seen(&r, i);
+    pthread_mutex_destroy(&r.lock);
+    if (rc < 0 && diags->errors == before)
+        diags_error(diags, NULL, "The components could not be read",
+                    "Memory ran out, or it was cancelled.");
+    return rc;
+}
+
+/* ---- search ---- */
+
+struct search {
+    struct arena *a;
+    const struct engine *engine;
+    const struct work *work;
+    const struct graph *graph;
+    struct records *found;
+    struct diags *diags;
+    pthread_mutex_t lock;
+};
+
+static const struct value *found_attr(void *self, struct arena *a, const char *component,
+                                      const char *attr)
+{
+    struct search *s = self;
+    pthread_mutex_lock(&s->lock);
+    const struct value *v = records_attr(s->found, component, attr);
+    const struct value *copy = v ? value_copy(a, v) : NULL;
+    pthread_mutex_unlock(&s->lock);
+    return copy ? copy : value_unknown(a, &type_dynamic);
+}
+
+static int keep_found(struct search *s, const struct node *n, struct object *o,
+                      const struct value *inputs)
+{
+    const char **needs = arena_calloc(o->a, n->dep_count, sizeof(*needs));
+    for (size_t i = 0; needs && i < n->dep_count; i++)
+        needs[i] = s->graph->nodes[n->deps[i]].name;
+    /* Inputs that reading does not answer are taken to be as wanted. */
+    for (size_t i = 0; o->attrs && i < value_count(inputs); i++) {
+        const char *name = inputs->members[i].key.ptr;
+        const struct component_attr *attr = component_attr_find(n->component, name);
+        if (attr && !attr->read_path && !attr->sensitive &&
+            value_is_wholly_known(inputs->members[i].value))
+            o->attrs = value_with(o->a, o->attrs, name, inputs->members[i].value);
+    }
+    const struct record rec = {.name = n->name,
+                               .component = n->component,
+                               .region = s->engine->region,
+                               .attrs = o->attrs,
+                               .needs = needs,
+                               .need_count = n->dep_count};
+    pthread_mutex_lock(&s->lock);
+    int rc = needs && rec.attrs ? records_put(s->a, s->found, &rec) : -1;
+    pthread_mutex_unlock(&s->lock);
+    return rc;
+}
+
+static int search_job(void *self, size_t index)
+{
+    struct search *s = self;
+    const struct node *n = &s->graph->nodes[index];
+    _cleanup_arena_ struct arena *a = arena_new();
+    struct diags diags;
+    if (!a)
+        return -1;
+    if (!n->component->find.op)
+        return 0;
+    diags_init(&diags, a);
+    const struct value *inputs = graph_inputs(a, s->engine, s->graph, n, found_attr, s, &diags);
+    struct object o = {.engine = s->engine,
+                       .work = s->work,
+                       .a = a,
+                       .component = n->component,
+                       .name = n->name,
+                       .attrs = inputs,
+                       .diags = &diags};
+    const struct value *request = NULL;
+    /* What cannot be asked for yet belongs to an object that was not found either. */
+    if (!inputs || object_eval(&o, n->component->find.request, &request) < 0 ||
+        !value_is_wholly_known(request))
+        return 0;
+    enum object_found found = object_find(&o);
+    if (found == OBJECT_FAILED) {
+        object_report(&o, "looking for the");
+        pthread_mutex_lock(&s->lock);
+        diags_merge(s->diags, &diags);
+        pthread_mutex_unlock(&s->lock);
+        return -1;
+    }
+    return found == OBJECT_FOUND && object_is_owned(&o) ? keep_found(s, n, &o, inputs) : 0;
+}
+
+/* True when the search for the node needs nothing of another component. */
+static bool stands_alone(const struct template *t)
+{
+    if (t->kind == TEMPLATE_REF)
+        return strcmp(t->root, "owner_filter") == 0;
+    for (size_t i = 0; i < t->member_count; i++)
+        if (!stands_alone(t->members[i].value))
+            return false;
+    return true;
+}
+
+int engine_find(struct arena *a, const struct engine *e, const struct work *w,
+                const struct graph *g, struct records *ret, struct diags *diags)
+{
+    *ret = (struct records){NULL, 0};
+    struct search s = {a, e, w, g, ret, diags, PTHREAD_MUTEX_INITIALIZER};
+    enum schedule_status *status = arena_calloc(a, g->count, sizeof(*status));
+    size_t *dep_counts = arena_calloc(a, g->count, sizeof(*dep_counts));
+    const size_t **deps = arena_calloc(a, g->count, sizeof(*deps));
+    if (!status || !dep_counts || !deps)
+        return diags_error(diags, NULL, "Out of memory", "Nothing was looked for.");
+    for (size_t i = 0; i < g->count; i++) {
+        const struct component *c = g->nodes[i].component;
+        bool alone = !c->find.op || (c->find.request && stands_alone(c->find.request));
+        deps[i] = g->nodes[i].deps;
+        dep_counts[i] = alone ? 0 : g->nodes[i].dep_count;
+    }
+    struct schedule sch = {.count = g->count,
+                           .deps = deps,
+                           .dep_counts = dep_counts,
+                           .run = search_job,
+                           .self = &s,
+                           .cancel = w->cancel,
+                           .keep_going = true,
+                           .status = status};
+    int rc = schedule_run(&sch);
+    pthread_mutex_destroy(&s.lock);
+    return rc;
+}
