@@ -291,7 +291,7 @@ static void replaces_add(struct replaces *r, const struct path *path)
     if (r->count == r->capacity) {
         size_t capacity = r->capacity ? 2 * r->capacity : 8;
         const struct path **longer =
-            arena_grow(r->arena, r->paths, r->count, capacity, sizeof(*r->paths));
+            arena_grow(r->arena, r->paths, r->count, capacity, sizeof(const struct path *));
         if (!longer) {
             r->failed = true;
             return;

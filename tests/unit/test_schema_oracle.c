@@ -8,7 +8,9 @@
 #include <cmocka.h>
 
 #include <stdio.h>
+#include <stdlib.h>
 
+#include "base/alloc.h"
 #include "oracle.h"
 #include "random_schema.h"
 
@@ -199,12 +201,74 @@ static void test_no_difference_after_apply(void **state)
     assert_true(compared > ROUNDS / 2);
 }
 
+/* ---- failing allocations ---- */
+
+static size_t allocations_left;
+
+static void *failing_malloc(size_t size)
+{
+    return allocations_left && allocations_left-- ? malloc(size) : NULL;
+}
+
+static void *failing_realloc(void *ptr, size_t size)
+{
+    return allocations_left && allocations_left-- ? realloc(ptr, size) : NULL;
+}
+
+/* Validates and plans with the n-th allocation failing; true when none failed any more. */
+static bool plan_with(const struct round *r, const struct value *config, const struct value *prior,
+                      size_t n)
+{
+    const struct alloc_table usual = alloc_table;
+    struct arena *a = NULL;
+    allocations_left = n;
+    alloc_table.malloc = failing_malloc;
+    alloc_table.realloc = failing_realloc;
+    a = arena_new();
+    bool whole = a != NULL;
+    if (a) {
+        const struct value *planned = NULL, *marked = NULL;
+        const struct path *const *replace = NULL;
+        size_t count = 0;
+        struct diags diags;
+        diags_init(&diags, a);
+        schema_validate(r->s, config, &diags);
+        size_t errors = diags.errors;
+        int rc = schema_plan(a, r->s, config, prior, config, &planned, &replace, &count, &diags);
+        marked = schema_mark_sensitive(a, r->s, planned);
+        whole = !arena_failed(a) && allocations_left;
+        assert_int_equal(rc != 0, diags.errors > errors);
+        if (whole)
+            assert_true(rc || (planned && marked));
+    }
+    alloc_table = usual;
+    arena_free(a);
+    return whole;
+}
+
+static void test_out_of_memory(void **state)
+{
+    size_t failures = 0;
+    (void)state;
+    for (uint64_t seed = 1; seed <= 400; seed++) {
+        struct round r;
+        start(&r, seed);
+        const struct value *prior = some_prior(&r);
+        const struct value *config = random_config(&r.g, r.s);
+        for (size_t n = 0; !plan_with(&r, config, prior, n); n++)
+            failures++;
+        end(&r);
+    }
+    assert_true(failures > 800);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_plans_are_valid),
         cmocka_unit_test(test_second_plan_completes_first),
         cmocka_unit_test(test_no_difference_after_apply),
+        cmocka_unit_test(test_out_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -119,7 +119,7 @@ static void check_permission(struct compilation *c, const struct component_def *
                              const struct place *at, const struct operation_def *op)
 {
     const char *service = op->service ? op->service : d->service;
-    if (strcmp(d->cloud, "aws") != 0 || strcmp(service, "s3") == 0)
+    if (strcmp(d->cloud, "aws") != 0 || !service || strcmp(service, "s3") == 0)
         return;
     for (size_t i = 0; i < d->permissions.count; i++) {
         const char *colon = strchr(d->permissions.items[i], ':');

@@ -295,7 +295,8 @@ static void order(struct compilation *c, struct cloud_def *cloud)
 {
     size_t n = cloud->component_count;
     bool *done = take(c, n + 1, sizeof(*done));
-    struct resource_component_def **sorted = take(c, n + 1, sizeof(*sorted));
+    struct resource_component_def **sorted =
+        take(c, n + 1, sizeof(struct resource_component_def *));
     for (size_t placed = 0; placed < n; placed++) {
         size_t i = 0;
         while (i < n && (done[i] || !is_ready(cloud, done, i)))

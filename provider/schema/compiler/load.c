@@ -100,8 +100,8 @@ void check(struct compilation *c)
 {
     if (c->provider)
         check_schema(c, c->provider);
-    struct schema_list *lists[] = {&c->resources, &c->data_sources, &c->ephemerals};
-    for (size_t i = 0; i < sizeof(lists) / sizeof(*lists); i++) {
+    struct schema_list *lists[3] = {&c->resources, &c->data_sources, &c->ephemerals};
+    for (size_t i = 0; i < 3; i++) {
         for (size_t k = 0; k < lists[i]->count; k++)
             check_schema(c, lists[i]->items[k]);
     }

@@ -64,7 +64,7 @@ static void field_entries(struct compilation *c, const struct place *at, json_t 
         refuse(c, at, "expected an array of components");
         return;
     }
-    cloud->components = take(c, json_array_size(v) + 1, sizeof(*cloud->components));
+    cloud->components = take(c, json_array_size(v) + 1, sizeof(struct resource_component_def *));
     for (size_t i = 0; i < json_array_size(v); i++) {
         struct resource_component_def *d =
             parse_entry(c, place_index(c, at, i), json_array_get(v, i));

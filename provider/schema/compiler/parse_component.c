@@ -120,6 +120,7 @@ void field_states(struct compilation *c, const struct place *at, json_t *v, void
         {"reason", false, field_string, offsetof(struct states_def, reason)},
         {"gone_when", false, field_string, offsetof(struct states_def, gone_when)},
     };
+    enum { LISTS = 4 };
     struct states_def *s = out;
     if (!fields_read(c, at, v, fields, COUNT(fields), s))
         return;
@@ -127,10 +128,10 @@ void field_states(struct compilation *c, const struct place *at, json_t *v, void
         refuse(c, at, "states without a \"path\" to find them at");
     if (s->path && s->ready.count == 0)
         refuse(c, at, "no state is \"ready\"");
-    const struct strings *lists[] = {&s->pending, &s->ready, &s->gone, &s->failed};
-    for (size_t i = 0; i < COUNT(lists); i++) {
+    const struct strings *lists[LISTS] = {&s->pending, &s->ready, &s->gone, &s->failed};
+    for (size_t i = 0; i < LISTS; i++) {
         for (size_t k = 0; k < lists[i]->count; k++) {
-            for (size_t j = i + 1; j < COUNT(lists); j++) {
+            for (size_t j = i + 1; j < LISTS; j++) {
                 if (strings_have(lists[j], lists[i]->items[k]))
                     refuse(c, at, "the state \"%s\" is in two lists", lists[i]->items[k]);
             }

@@ -247,7 +247,7 @@ void field_attributes(struct compilation *c, const struct place *at, json_t *v, 
         refuse(c, at, "expected an object of attributes");
         return;
     }
-    list->attrs = take(c, json_object_size(v) + 1, sizeof(*list->attrs));
+    list->attrs = take(c, json_object_size(v) + 1, sizeof(struct attr_def *));
     const char *key;
     json_t *member;
     json_object_foreach(v, key, member)
@@ -255,7 +255,7 @@ void field_attributes(struct compilation *c, const struct place *at, json_t *v, 
         list->attrs[list->attr_count++] = parse_attribute(c, place_key(c, at, key), member);
     }
     if (list->attr_count)
-        qsort(list->attrs, list->attr_count, sizeof(*list->attrs), by_name);
+        qsort(list->attrs, list->attr_count, sizeof(struct attr_def *), by_name);
 }
 
 /* ---- rules, timeouts, identity ---- */
