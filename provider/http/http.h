@@ -2,7 +2,12 @@
  *
  * The transport retries nothing and knows no cloud. It keeps one connection pool for the process
  * (keep-alive, HTTP/2 where the server offers it, TLS sessions reused) and bounds connections per
- * host and answers in size. Redirects are not followed. */
+ * host and answers in size. Redirects are not followed.
+ *
+ * One exception to "retries nothing" comes with kept connections (RFC 9110, 9.2.2 and 9.3.1): when
+ * the server has closed the connection on which a request went out, and not one byte came back,
+ * the request goes out again on a new connection if it has no body and its method is idempotent.
+ * Any other is HTTP_RESET. */
 #ifndef LLM_HTTP_HTTP_H
 #define LLM_HTTP_HTTP_H
 
@@ -22,11 +27,13 @@ struct http_header {
 struct http_settings {
     const char *proxy;     /* URL; NULL: http_proxy/https_proxy of the environment; "": none */
     const char *no_proxy;  /* comma-separated hosts; NULL: no_proxy of the environment */
-    const char *ca_bundle; /* path of a PEM file used instead of the system's */
+    const char *ca_bundle; /* path of a PEM file used instead of the system's; NULL: SSL_CERT_FILE
+                              and SSL_CERT_DIR of the environment, where set */
     const char *client_cert_pem, *client_key_pem; /* paths, for mutual TLS */
     bool insecure;               /* do not verify certificates: test endpoints only */
     int64_t connect_timeout_ms;  /* 0: 10 s */
-    int64_t request_timeout_ms;  /* one exchange; 0: 60 s; the work's deadline bounds it as well */
+    int64_t request_timeout_ms;  /* one exchange, from when a connection is free for it; 0: 60 s;
+                                    the work's deadline bounds it as well */
     uint64_t max_response_bytes; /* 0: 64 MiB */
 };
 
@@ -47,12 +54,13 @@ enum http_failure {
     HTTP_CONNECT,   /* refused, unreachable: the request was never sent */
     HTTP_TLS,       /* certificate or handshake */
     HTTP_TIMEOUT,   /* it may have been processed */
-    HTTP_RESET,     /* broke after it was sent: it may have been processed */
+    HTTP_RESET,     /* broke after it was sent, or what came back is not HTTP or not whole: it may
+                       have been processed */
     HTTP_TOO_LARGE, /* the answer is over max_response_bytes */
     HTTP_CANCELLED, /* hard cancel while it ran: it may have been processed */
     HTTP_DEADLINE,  /* the work's deadline passed while it ran, or before */
     HTTP_NO_MEMORY,
-    HTTP_BAD_REQUEST, /* URL or settings that cannot be used */
+    HTTP_BAD_REQUEST, /* URL, header or settings that cannot be used, or no usable libcurl */
 };
 
 struct http_response {
@@ -85,10 +93,16 @@ struct slice http_header_get(const struct http_response *r, const char *name);
 struct buf;
 int http_encode_uri(struct buf *out, struct slice s, bool keep_slash);
 
-/* Bodies and header values as the log may show them: values of headers that authenticate, and of
- * JSON, form and XML members whose names say password, secret, token, key material or user data,
- * are replaced. Owned by `a`, cut at 4 KiB. */
+/* Bodies as the log may show them: values of JSON, form and XML members whose names say password,
+ * secret, token, key material or user data are replaced; of a body that is none of the three only
+ * the size is told. Owned by `a`, cut at 4 KiB; empty when memory is out. */
 struct slice http_redact_body(struct arena *a, struct slice content_type, struct slice body);
+
+/* A URL as the log may show it: without user information, and without the values of query
+ * parameters that authenticate (X-Amz-Signature, X-Amz-Credential, X-Amz-Security-Token, …). */
+struct slice http_redact_url(struct arena *a, const char *url);
+
+/* Headers whose values must not be logged: those that authenticate or carry keys or cookies. */
 bool http_header_is_secret(struct slice name);
 
 #endif

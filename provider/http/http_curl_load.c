@@ -3,80 +3,108 @@
 
 #include <dlfcn.h>
 #include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
-static struct curl_functions functions;
-static const char *failure;
-static char failure_text[512];
-static pthread_once_t once = PTHREAD_ONCE_INIT;
+enum { LEAST_VERSION = 0x074400 }; /* 7.68.0: curl_multi_wakeup() */
 
-/* POSIX allows a function's address to be kept in a void pointer; ISO C only lets it be copied. */
-#define LOAD(name)                                                                                 \
-    do {                                                                                           \
-        void *symbol = dlsym(library, "curl_" #name);                                              \
-        if (!symbol) {                                                                             \
-            snprintf(failure_text, sizeof(failure_text),                                           \
-                     "libcurl has no function curl_" #name "; version 7.68 or later is needed");   \
-            failure = failure_text;                                                                \
-            return;                                                                                \
-        }                                                                                          \
-        memcpy(&functions.name, &symbol, sizeof(symbol));                                          \
-    } while (0)
+static const char install[] =
+    "install version 7.68 or later: the package libcurl4 or libcurl4t64 (Debian, Ubuntu), "
+    "libcurl (Fedora, RHEL, Alpine)";
 
-static void *open_library(void)
+#define FUNCTION(name)                                                                             \
+    {                                                                                              \
+        "curl_" #name, offsetof(struct curl_functions, name)                                       \
+    }
+
+static const struct {
+    const char *name;
+    size_t offset; /* in struct curl_functions */
+} symbols[] = {
+    FUNCTION(global_init),      FUNCTION(easy_strerror),       FUNCTION(easy_init),
+    FUNCTION(easy_cleanup),     FUNCTION(easy_reset),          FUNCTION(easy_setopt),
+    FUNCTION(easy_getinfo),     FUNCTION(slist_append),        FUNCTION(slist_free_all),
+    FUNCTION(multi_init),       FUNCTION(multi_cleanup),       FUNCTION(multi_setopt),
+    FUNCTION(multi_add_handle), FUNCTION(multi_remove_handle), FUNCTION(multi_perform),
+    FUNCTION(multi_poll),       FUNCTION(multi_wakeup),        FUNCTION(multi_info_read),
+    FUNCTION(share_init),       FUNCTION(share_setopt),        FUNCTION(share_cleanup),
+    FUNCTION(version_info),
+};
+
+_Static_assert(sizeof(symbols) / sizeof(*symbols) * sizeof(void *) == sizeof(struct curl_functions),
+               "every function of the table is loaded");
+
+/* RTLD_LOCAL: libcurl brings a libssl of its own, which must not meet the one in this program. */
+static void *open_first(const char *const *names, char *why, size_t why_size)
 {
-    static const char *const names[] = {"libcurl.so.4", "libcurl-gnutls.so.4", "libcurl.so"};
-    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+    for (size_t i = 0; names[i]; i++) {
         void *library = dlopen(names[i], RTLD_NOW | RTLD_LOCAL);
         if (library)
             return library;
+        const char *error = dlerror();
+        if (i == 0)
+            snprintf(why, why_size, "libcurl could not be loaded (%s); %s",
+                     error ? error : "not found", install);
     }
     return NULL;
 }
 
+static int check_version(const struct curl_functions *f, char *why, size_t why_size)
+{
+    const curl_version_info_data *version = f->version_info(CURLVERSION_NOW);
+    if (version->version_num < LEAST_VERSION) {
+        snprintf(why, why_size, "libcurl is version %s; %s", version->version, install);
+        return -1;
+    }
+    if (!(version->features & CURL_VERSION_SSL)) {
+        snprintf(why, why_size, "libcurl %s was built without TLS; %s", version->version, install);
+        return -1;
+    }
+    return 0;
+}
+
+int curl_functions_open(const char *const *names, struct curl_functions *ret, char *ret_why,
+                        size_t why_size)
+{
+    void *library = open_first(names, ret_why, why_size);
+    if (!library)
+        return -1;
+    for (size_t i = 0; i < sizeof(symbols) / sizeof(*symbols); i++) {
+        void *symbol = dlsym(library, symbols[i].name);
+        if (!symbol) {
+            snprintf(ret_why, why_size, "libcurl has no function %s; %s", symbols[i].name, install);
+            return -1;
+        }
+        /* POSIX keeps functions in void pointers; ISO C only lets them be copied. */
+        memcpy((char *)ret + symbols[i].offset, &symbol, sizeof(symbol));
+    }
+    if (check_version(ret, ret_why, why_size) < 0)
+        return -1;
+    if (ret->global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
+        snprintf(ret_why, why_size, "libcurl could not be initialised");
+        return -1;
+    }
+    return 0;
+}
+
+static struct curl_functions functions;
+static char failure[768];
+static bool loaded;
+
 static void load(void)
 {
-    void *library = open_library();
-    if (!library) {
-        const char *why = dlerror();
-        snprintf(
-            failure_text, sizeof(failure_text),
-            "libcurl could not be loaded (%s); install the package libcurl4 (Debian, Ubuntu) or "
-            "libcurl (Fedora, Alpine)",
-            why ? why : "not found");
-        failure = failure_text;
-        return;
-    }
-    LOAD(global_init);
-    LOAD(easy_strerror);
-    LOAD(easy_init);
-    LOAD(easy_cleanup);
-    LOAD(easy_reset);
-    LOAD(easy_setopt);
-    LOAD(easy_getinfo);
-    LOAD(slist_append);
-    LOAD(slist_free_all);
-    LOAD(multi_init);
-    LOAD(multi_cleanup);
-    LOAD(multi_setopt);
-    LOAD(multi_add_handle);
-    LOAD(multi_remove_handle);
-    LOAD(multi_perform);
-    LOAD(multi_poll);
-    LOAD(multi_wakeup);
-    LOAD(multi_info_read);
-    LOAD(version_info);
-    if (functions.global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
-        failure = "libcurl could not be initialised";
+    static const char *const names[] = {"libcurl.so.4", "libcurl-gnutls.so.4", "libcurl.so", NULL};
+    loaded = curl_functions_open(names, &functions, failure, sizeof(failure)) == 0;
 }
 
 const struct curl_functions *curl_functions_load(const char **ret_why)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, load);
-    if (failure) {
-        *ret_why = failure;
-        return NULL;
-    }
-    return &functions;
+    if (loaded)
+        return &functions;
+    *ret_why = failure;
+    return NULL;
 }

@@ -1,4 +1,5 @@
-/* What the log may show of an exchange. */
+/* What the log may show of an exchange: names that are known to carry secrets lose their values,
+ * and what cannot be taken apart is not shown at all. */
 #include "http/http.h"
 
 #include <ctype.h>
@@ -7,46 +8,74 @@
 
 #include "base/buf.h"
 
-enum { SHOWN_MOST = 4096 };
-
-bool http_header_is_secret(struct slice name)
-{
-    static const char *const secret[] = {
-        "authorization", "x-amz-security-token", "x-aws-ec2-metadata-token", "cookie",
-        "set-cookie",    "proxy-authorization",  "x-amz-sso_bearer_token"};
-    for (size_t i = 0; i < sizeof(secret) / sizeof(*secret); i++)
-        if (strlen(secret[i]) == name.len && strncasecmp(secret[i], name.ptr, name.len) == 0)
-            return true;
-    return false;
-}
-
-/* Names of members whose values are secret, compared without case and separators. */
-static bool name_is_secret(struct slice name)
-{
-    static const char *const parts[] = {
-        "password", "secretstring", "secretbinary", "secretkey",    "secretaccess",
-        "token",    "userdata",     "privatekey",   "assertion",    "credential",
-        "authkey",  "clientsecret", "signature",    "samlassertion"};
-    static const char *const harmless[] = {"nexttoken", "clienttoken", "clientrequesttoken",
-                                           "httptokens", "paginationtoken"};
-    char folded[64];
-    size_t n = 0;
-    for (size_t i = 0; i < name.len && n + 1 < sizeof(folded); i++)
-        if (isalnum((unsigned char)name.ptr[i]))
-            folded[n++] = (char)tolower((unsigned char)name.ptr[i]);
-    folded[n] = '\0';
-    for (size_t i = 0; i < sizeof(harmless) / sizeof(*harmless); i++)
-        if (strcmp(folded, harmless[i]) == 0)
-            return false;
-    for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++)
-        if (strstr(folded, parts[i]))
-            return true;
-    return false;
-}
+enum { SHOWN_MOST = 4096, SEEN_MOST = 16384, NAME_MOST = 96 };
 
 static const char hidden[] = "(redacted)";
 
-/* name=value&name=value */
+/* Case and separators of a name do not matter: "user-data", "UserData" and "user_data" are one. */
+static size_t fold(struct slice name, char ret[NAME_MOST])
+{
+    size_t n = 0;
+    for (size_t i = 0; i < name.len && n + 1 < NAME_MOST; i++)
+        if (isalnum((unsigned char)name.ptr[i]))
+            ret[n++] = (char)tolower((unsigned char)name.ptr[i]);
+    ret[n] = '\0';
+    return n;
+}
+
+static bool any_inside(const char *text, const char *const *parts, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strstr(text, parts[i]))
+            return true;
+    return false;
+}
+
+#define COUNT(array) (sizeof(array) / sizeof(*(array)))
+
+bool http_header_is_secret(struct slice name)
+{
+    static const char *const parts[] = {"authorization", "cookie",      "token",    "secret",
+                                        "password",      "apikey",      "authkey",  "signature",
+                                        "credential",    "customerkey", "assertion"};
+    char folded[NAME_MOST];
+    fold(name, folded);
+    return any_inside(folded, parts, COUNT(parts));
+}
+
+/* Members of requests and answers whose values are secret. */
+static bool name_is_secret(struct slice name)
+{
+    static const char *const parts[] = {
+        "password",   "passphrase",  "secretstring", "secretbinary", "secretkey",  "secretaccess",
+        "token",      "userdata",    "privatekey",   "assertion",    "credential", "authkey",
+        "apikey",     "signature",   "clientsecret", "plaintext",    "payload",    "stringdata",
+        "kubeconfig", "keymaterial", "devicecode"};
+    /* Names with "token" or "signature" in them that are handles, states and versions. */
+    static const char *const harmless[] = {
+        "nexttoken",       "clienttoken",       "clientrequesttoken",
+        "httptokens",      "paginationtoken",   "nextpagetoken",
+        "pagetoken",       "continuationtoken", "nextcontinuationtoken",
+        "tokentype",       "signatureversion",  "signaturemethod",
+        "httptokensstate", "requesttoken",      "idempotencytoken",
+        "maxtokens",       "credentialscope"};
+    char folded[NAME_MOST];
+    /* EC2's parameters have paths for names: MetadataOptions.HttpTokens. */
+    const char *dot = name.len ? memrchr(name.ptr, '.', name.len) : NULL;
+    size_t last = dot ? (size_t)(dot - name.ptr) + 1 : 0;
+    fold(slice_from(name.ptr + last, name.len - last), folded);
+    for (size_t i = 0; i < COUNT(harmless); i++)
+        if (strcmp(folded, harmless[i]) == 0)
+            return false;
+    fold(name, folded);
+    /* A name that is written with escapes could be any. */
+    bool escaped =
+        name.len && (memchr(name.ptr, '\\', name.len) || memchr(name.ptr, '%', name.len));
+    return escaped || any_inside(folded, parts, COUNT(parts));
+}
+
+/* ---- name=value&name=value ---- */
+
 static void redact_form(struct buf *out, struct slice body)
 {
     size_t i = 0;
@@ -69,6 +98,15 @@ static void redact_form(struct buf *out, struct slice body)
     }
 }
 
+/* ---- JSON ---- */
+
+static size_t skip_space(struct slice s, size_t i)
+{
+    while (i < s.len && isspace((unsigned char)s.ptr[i]))
+        i++;
+    return i;
+}
+
 /* The end of the JSON string that starts at `i`, behind its closing quote. */
 static size_t string_end(struct slice s, size_t i)
 {
@@ -78,75 +116,168 @@ static size_t string_end(struct slice s, size_t i)
     return i < s.len ? i + 1 : s.len;
 }
 
-/* JSON is walked by its strings: one that is followed by a colon is a name. */
+/* The end of the JSON value at `i`, with everything inside it; the end of the text when it is cut
+ * off there. */
+static size_t value_end(struct slice s, size_t i)
+{
+    size_t depth = 0;
+    while (i < s.len) {
+        char c = s.ptr[i];
+        if (c == '"') {
+            i = string_end(s, i);
+        } else if (depth == 0 && (c == ',' || c == '}' || c == ']')) {
+            return i;
+        } else {
+            depth += c == '{' || c == '[';
+            depth -= c == '}' || c == ']';
+            i++;
+        }
+        if (depth == 0 && (c == '"' || c == '}' || c == ']'))
+            return i;
+    }
+    return s.len;
+}
+
+static bool contains(struct slice s, const char *needle)
+{
+    return s.len && memmem(s.ptr, s.len, needle, strlen(needle)) != NULL;
+}
+
+/* JSON is walked by its strings: one that is followed by a colon is a name. Two kinds of document
+ * give a harmless name to their secret: parameters of SSM ("Value" beside "SecureString") and
+ * Secrets of Kubernetes and Google ("data"). */
 static void redact_json(struct buf *out, struct slice body)
 {
+    bool secure_value = contains(body, "SecureString");
+    bool secret_data = contains(body, "\"Secret\"") || contains(body, "dataCrc32c");
     size_t i = 0;
-    bool secret = false;
     while (i < body.len) {
         if (body.ptr[i] != '"') {
-            if (body.ptr[i] == ',' || body.ptr[i] == '}' || body.ptr[i] == '{')
-                secret = false;
             buf_append_char(out, body.ptr[i++]);
             continue;
         }
-        size_t end = string_end(body, i), after = end;
-        while (after < body.len && isspace((unsigned char)body.ptr[after]))
-            after++;
-        bool is_name = after < body.len && body.ptr[after] == ':';
-        if (is_name)
-            secret = name_is_secret(slice_from(body.ptr + i + 1, end - i - 1));
-        if (!is_name && secret)
-            buf_printf(out, "\"%s\"", hidden);
-        else
-            buf_append(out, body.ptr + i, end - i);
+        size_t end = string_end(body, i), colon = skip_space(body, end);
+        buf_append(out, body.ptr + i, end - i);
+        struct slice name = slice_from(body.ptr + i + 1, end - i - 1);
+        name.len -= name.len > 0;
         i = end;
+        if (colon >= body.len || body.ptr[colon] != ':')
+            continue;
+        size_t value = skip_space(body, colon + 1);
+        buf_append(out, body.ptr + end, value - end);
+        i = value;
+        if (name_is_secret(name) || (secure_value && slice_eq_str(name, "Value")) ||
+            (secret_data && slice_eq_str(name, "data"))) {
+            buf_printf(out, "\"%s\"", hidden);
+            i = value_end(body, value);
+        }
     }
 }
 
-/* <name>text</name> */
+/* ---- XML ---- */
+
+/* The name of the element whose start tag is at `i`; empty for other markup. */
+static struct slice element_name(struct slice s, size_t i)
+{
+    size_t from = i + 1, to = from;
+    while (to < s.len && !strchr(" \t\r\n/>?!", s.ptr[to]))
+        to++;
+    return slice_from(s.ptr + from, to - from);
+}
+
+/* Where the element `name` ends whose content starts at `i`: at its end tag. */
+static size_t content_end(struct slice s, size_t i, struct slice name)
+{
+    for (; i + 2 + name.len <= s.len; i++)
+        if (s.ptr[i] == '<' && s.ptr[i + 1] == '/' &&
+            memcmp(s.ptr + i + 2, name.ptr, name.len) == 0)
+            return i;
+    return s.len;
+}
+
 static void redact_xml(struct buf *out, struct slice body)
 {
     size_t i = 0;
     while (i < body.len) {
-        if (body.ptr[i] != '<') {
-            buf_append_char(out, body.ptr[i++]);
-            continue;
-        }
-        const char *end = memchr(body.ptr + i, '>', body.len - i);
-        size_t len = end ? (size_t)(end - (body.ptr + i)) + 1 : body.len - i;
-        buf_append(out, body.ptr + i, len);
-        bool opening = len > 2 && body.ptr[i + 1] != '/' && body.ptr[i + len - 2] != '/';
-        bool secret = opening && name_is_secret(slice_from(body.ptr + i + 1, len - 2));
-        i += len;
-        size_t text = i;
-        while (i < body.len && body.ptr[i] != '<')
-            i++;
-        if (secret && i > text)
+        const char *tag = memchr(body.ptr + i, '<', body.len - i);
+        size_t at = tag ? (size_t)(tag - body.ptr) : body.len;
+        buf_append(out, body.ptr + i, at - i);
+        if (!tag)
+            return;
+        const char *end = memchr(tag, '>', body.len - at);
+        size_t after = end ? (size_t)(end - body.ptr) + 1 : body.len;
+        buf_append(out, tag, after - at);
+        struct slice name = element_name(body, at);
+        i = after;
+        if (name.len && end && end[-1] != '/' && name_is_secret(name)) {
             buf_append_str(out, hidden);
-        else
-            buf_append(out, body.ptr + text, i - text);
+            i = content_end(body, after, name);
+        }
     }
+}
+
+/* ---- what callers use ---- */
+
+static bool contains_fold(struct slice s, const char *needle)
+{
+    size_t len = strlen(needle);
+    for (size_t i = 0; i + len <= s.len; i++)
+        if (strncasecmp(s.ptr + i, needle, len) == 0)
+            return true;
+    return false;
+}
+
+/* `b` as text, cut at 4 KiB but never inside a character. */
+static struct slice shown(struct arena *a, const struct buf *b, bool cut)
+{
+    size_t len = b->len;
+    if (len > SHOWN_MOST) {
+        cut = true;
+        len = SHOWN_MOST;
+        while (len && ((unsigned char)b->ptr[len] & 0xc0) == 0x80)
+            len--;
+    }
+    const char *text = arena_printf(a, "%.*s%s", (int)len, buf_cstr(b), cut ? "…" : "");
+    return slice_str(text);
 }
 
 struct slice http_redact_body(struct arena *a, struct slice content_type, struct slice body)
 {
-    bool cut = body.len > 4 * SHOWN_MOST;
-    struct slice seen = cut ? slice_from(body.ptr, 4 * SHOWN_MOST) : body;
+    bool cut = body.len > SEEN_MOST;
+    struct slice seen = slice_from(body.ptr, cut ? SEEN_MOST : body.len);
+    size_t start = skip_space(seen, 0);
+    char first = start < seen.len ? seen.ptr[start] : '\0';
     _cleanup_buf_ struct buf b = BUF_INIT(1 << 20);
-    const char *type = arena_strndup(a, content_type.ptr ? content_type.ptr : "", content_type.len);
-    if (!type)
-        return SLICE_EMPTY;
-    if (strstr(type, "json") || (seen.len && seen.ptr[0] == '{'))
+    if (contains_fold(content_type, "json") || first == '{' || first == '[')
         redact_json(&b, seen);
-    else if (strstr(type, "x-www-form-urlencoded"))
+    else if (contains_fold(content_type, "x-www-form-urlencoded"))
         redact_form(&b, seen);
-    else if (strstr(type, "xml") || (seen.len && seen.ptr[0] == '<'))
+    else if (contains_fold(content_type, "xml") || first == '<')
         redact_xml(&b, seen);
-    else if (seen.len)
+    else if (body.len)
         buf_printf(&b, "(%zu bytes)", body.len);
-    cut = cut || b.len > SHOWN_MOST;
-    size_t len = b.len > SHOWN_MOST ? SHOWN_MOST : b.len;
-    const char *text = arena_printf(a, "%.*s%s", (int)len, buf_cstr(&b), cut ? "…" : "");
-    return slice_str(text);
+    return shown(a, &b, cut && b.len > 64);
+}
+
+struct slice http_redact_url(struct arena *a, const char *url)
+{
+    _cleanup_buf_ struct buf b = BUF_INIT(1 << 20);
+    const char *scheme_end = strstr(url, "://");
+    const char *host = scheme_end ? scheme_end + 3 : url;
+    size_t host_len = strcspn(host, "/?#");
+    const char *at = memrchr(host, '@', host_len);
+    buf_append(&b, url, (size_t)(host - url));
+    if (at) {
+        buf_append_str(&b, hidden);
+        host_len -= (size_t)(at - host);
+        host = at;
+    }
+    size_t path_len = strcspn(host + host_len, "?#");
+    buf_append(&b, host, host_len + path_len);
+    const char *query = host + host_len + path_len;
+    if (*query) {
+        buf_append_char(&b, *query);
+        redact_form(&b, slice_str(query + 1));
+    }
+    return shown(a, &b, false);
 }

@@ -1,0 +1,8 @@
+llm_unit_test(http_redact room_http room_base)
+llm_unit_test(http_curl room_http room_base OpenSSL::SSL OpenSSL::Crypto)
+llm_unit_test(http_load room_http room_base ${CMAKE_DL_LIBS})
+llm_unit_test(http_tls room_http room_base OpenSSL::SSL OpenSSL::Crypto)
+foreach(test http_curl http_tls)
+  target_sources(test_${test} PRIVATE http_test_server.c)
+endforeach()
+target_include_directories(test_http_load SYSTEM PRIVATE ${CURL_INCLUDE_DIR})
