@@ -1,0 +1,103 @@
+/* The catalogue: models as Ollama names them, and machines with GPUs. Const tables compiled from
+ * schemas/catalog/ by resources/compiler; every entry has the date and the source of its figures.
+ */
+#ifndef LLM_RESOURCES_CATALOG_H
+#define LLM_RESOURCES_CATALOG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/slice.h"
+
+#define CATALOG_GIB ((uint64_t)1 << 30)
+
+/* One quantization of a model. */
+struct catalog_variant {
+    const char *quantization; /* "q4_K_M" */
+    uint64_t bytes;           /* of the weights: on disk and in memory */
+};
+
+struct catalog_model {
+    const char *name;             /* "llama3.1:8b" */
+    bool latest;                  /* what the name without a tag means */
+    uint64_t parameters;          /* how many */
+    int layers, heads, kv_heads;  /* kv_heads 0: an encoder, which keeps no cache */
+    int key_length, value_length; /* of one head */
+    int window_layers;            /* layers that see only the last window_tokens */
+    int64_t window_tokens;        /* 0 with window_layers 0 */
+    int64_t context_max;          /* tokens that the model was made for */
+    int64_t vocabulary;           /* tokens that it knows */
+    const char *tag_prefix; /* "8b-instruct-": of the tags that name a quantization; or NULL */
+    const struct catalog_variant *variants; /* the first one is what `name` means */
+    size_t variant_count;
+    const char *huggingface; /* repository for vLLM */
+    uint64_t huggingface_bytes;
+    const char *date, *source; /* "2025-10-01"; a URL */
+};
+
+struct catalog_gpu {
+    const char *name;       /* "L4" */
+    int memory_gib;         /* of one, as the cloud states it */
+    int compute_capability; /* times ten: 89 for 8.9 */
+    const char *date, *source;
+};
+
+/* The image that a machine starts from when the user names none. */
+struct catalog_image {
+    const char *name, *parameter; /* parameter: where the cloud publishes the newest one's id */
+    const char *root_device;
+    int root_gib; /* size of the root volume to ask for */
+    const char *date, *source;
+};
+
+/* The quotas, in vCPUs, that a machine counts against. */
+struct catalog_quota {
+    const char *family;
+    const char *on_demand, *on_demand_name; /* code and name */
+    const char *spot, *spot_name;
+    const char *date, *source;
+};
+
+struct catalog_machine {
+    const char *cloud; /* "aws" */
+    const char *type;  /* "g6.xlarge" */
+    const struct catalog_gpu *gpu;
+    int gpu_count, vcpus, memory_gib;
+    const char *architecture; /* "x86_64" */
+    const struct catalog_quota *quota;
+    const struct catalog_image *image;
+    int64_t
+        price_micros; /* 10^-6 USD per hour, on demand, in price_region; -1: not sold by the hour */
+    const char *price_region;
+    const char *date, *source; /* of the price */
+};
+
+extern const struct catalog_model catalog_models[];
+extern const size_t catalog_model_count;
+extern const struct catalog_machine catalog_machines[];
+extern const size_t catalog_machine_count;
+
+/* A model in one quantization. */
+struct catalog_choice {
+    const struct catalog_model *model;
+    const struct catalog_variant *variant;
+};
+
+/* What an Ollama name stands for: "llama3.1", "llama3.1:latest", "llama3.1:8b" or
+ * "llama3.1:8b-instruct-q8_0". True with *ret set, or false when the catalogue has no such model.
+ */
+bool catalog_find(struct slice name, struct catalog_choice *ret);
+
+/* The name of the catalogue that is nearest to `name` (edit distance), or NULL when none is near.
+ * Owned by `a`. */
+const char *catalog_nearest(struct arena *a, struct slice name);
+
+/* A machine by cloud and type; NULL when there is none. */
+const struct catalog_machine *catalog_machine(const char *cloud, struct slice type);
+
+/* The machine type of `cloud` that is nearest to `type`, or NULL. Owned by `a`. */
+const char *catalog_nearest_machine(struct arena *a, const char *cloud, struct slice type);
+
+#endif

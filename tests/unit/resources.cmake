@@ -1,0 +1,5 @@
+llm_unit_test(catalog resources_catalog)
+llm_unit_test(fit resources_catalog)
+llm_unit_test(catalog_compiler)
+target_compile_definitions(test_catalog_compiler PRIVATE CATALOGC="$<TARGET_FILE:llm-catalogc>")
+add_dependencies(test_catalog_compiler llm-catalogc)
