@@ -1,0 +1,327 @@
+/* The gRPC server on a completion queue.
+ *
+ * A call lives from grpc_server_request_call() to its last batch. Its batches carry the call and
+ * what they are for as their tag. Unary methods (and those streams that this provider answers with
+ * one message) go: requested, received, handled by a worker, answered. go-plugin's two long streams
+ * go: requested, opened, closed by the client or by the server's end. */
+#include "plugin/server.h"
+
+#include <pthread.h>
+#include <string.h>
+
+#include <grpc/byte_buffer.h>
+#include <grpc/byte_buffer_reader.h>
+#include <grpc/grpc.h>
+#include <grpc/grpc_security.h>
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "plugin/rpc.h"
+#include "plugin/workers.h"
+
+enum { MESSAGE_MOST = 256 << 20, REQUESTS_AHEAD = 8, END_MS = 3000 };
+
+struct server {
+    struct server_options options;
+    grpc_completion_queue *queue;
+    grpc_server *grpc;
+    pthread_t thread;
+    struct workers *workers;
+    struct cancel *cancel;
+    bool ending; /* seen by the queue's thread */
+};
+
+enum step { STEP_REQUESTED, STEP_RECEIVED, STEP_ANSWERED, STEP_STREAM_CLOSED };
+
+struct call {
+    struct server *server;
+    enum step step;
+    grpc_call *grpc;
+    grpc_call_details details;
+    grpc_metadata_array metadata;
+    grpc_byte_buffer *request;
+    grpc_byte_buffer *response;
+    grpc_slice status_text;
+    int cancelled;
+};
+
+struct provider *server_provider(struct server *s)
+{
+    return s->options.provider;
+}
+
+const struct cancel *server_cancel(struct server *s)
+{
+    return s->cancel;
+}
+
+void server_stop_work(struct server *s)
+{
+    cancel_set(s->cancel, false);
+}
+
+void server_shut_down(struct server *s)
+{
+    s->options.shut_down(s->options.self);
+}
+
+/* ---- calls ---- */
+
+static void call_free(struct call *c)
+{
+    if (c->grpc)
+        grpc_call_unref(c->grpc);
+    grpc_call_details_destroy(&c->details);
+    grpc_metadata_array_destroy(&c->metadata);
+    if (c->request)
+        grpc_byte_buffer_destroy(c->request);
+    if (c->response)
+        grpc_byte_buffer_destroy(c->response);
+    grpc_slice_unref(c->status_text);
+    alloc_table.free(c);
+}
+
+static void request_next(struct server *s)
+{
+    struct call *c = alloc_table.malloc(sizeof(*c));
+    if (!c) {
+        log_at(LOG_ERROR, "Memory ran out; a call less can be served",
+               LOG_INT("bytes", sizeof(*c)));
+        return;
+    }
+    memset(c, 0, sizeof(*c));
+    c->server = s;
+    c->status_text = grpc_empty_slice();
+    grpc_call_details_init(&c->details);
+    grpc_metadata_array_init(&c->metadata);
+    if (grpc_server_request_call(s->grpc, &c->grpc, &c->details, &c->metadata, s->queue, s->queue,
+                                 c) != GRPC_CALL_OK)
+        call_free(c);
+}
+
+static void start_batch(struct call *c, const grpc_op *ops, size_t count)
+{
+    if (grpc_call_start_batch(c->grpc, ops, count, c, NULL) != GRPC_CALL_OK)
+        call_free(c);
+}
+
+static bool is_method(const struct call *c, const char *path)
+{
+    return grpc_slice_str_cmp(c->details.method, path) == 0;
+}
+
+/* go-plugin's streams that stay open: nothing is ever sent on them. */
+static bool is_long_stream(const struct call *c)
+{
+    return is_method(c, "/plugin.GRPCStdio/StreamStdio") ||
+           is_method(c, "/plugin.GRPCBroker/StartStream") ||
+           is_method(c, "/grpc.health.v1.Health/Watch");
+}
+
+static void open_stream(struct call *c)
+{
+    grpc_op ops[2];
+    memset(ops, 0, sizeof(ops));
+    ops[0].op = GRPC_OP_SEND_INITIAL_METADATA;
+    ops[1].op = GRPC_OP_RECV_CLOSE_ON_SERVER;
+    ops[1].data.recv_close_on_server.cancelled = &c->cancelled;
+    c->step = STEP_STREAM_CLOSED;
+    start_batch(c, ops, 2);
+}
+
+static void receive(struct call *c)
+{
+    grpc_op op;
+    memset(&op, 0, sizeof(op));
+    op.op = GRPC_OP_RECV_MESSAGE;
+    op.data.recv_message.recv_message = &c->request;
+    c->step = STEP_RECEIVED;
+    start_batch(c, &op, 1);
+}
+
+static void send_answer(struct call *c, struct grpc_answer *answer)
+{
+    grpc_op ops[4];
+    size_t n = 0;
+    memset(ops, 0, sizeof(ops));
+    ops[n++].op = GRPC_OP_SEND_INITIAL_METADATA;
+    if (answer->status == GRPC_STATUS_OK) {
+        grpc_slice bytes = grpc_slice_from_copied_buffer(buf_cstr(&answer->body), answer->body.len);
+        c->response = grpc_raw_byte_buffer_create(&bytes, 1);
+        grpc_slice_unref(bytes);
+        ops[n].op = GRPC_OP_SEND_MESSAGE;
+        ops[n++].data.send_message.send_message = c->response;
+    }
+    c->status_text = grpc_slice_from_copied_string(answer->text ? answer->text : "");
+    ops[n].op = GRPC_OP_SEND_STATUS_FROM_SERVER;
+    ops[n].data.send_status_from_server.status = (grpc_status_code)answer->status;
+    ops[n++].data.send_status_from_server.status_details = &c->status_text;
+    ops[n].op = GRPC_OP_RECV_CLOSE_ON_SERVER;
+    ops[n++].data.recv_close_on_server.cancelled = &c->cancelled;
+    c->step = STEP_ANSWERED;
+    start_batch(c, ops, n);
+}
+
+static void handle(void *arg)
+{
+    struct call *c = arg;
+    struct grpc_answer answer = {GRPC_STATUS_INTERNAL, "the request could not be read",
+                                 BUF_INIT(0)};
+    grpc_byte_buffer_reader reader;
+    grpc_slice path = c->details.method;
+    char method[128] = "";
+    size_t len = GRPC_SLICE_LENGTH(path);
+    if (len < sizeof(method))
+        memcpy(method, GRPC_SLICE_START_PTR(path), len);
+    if (!c->request) {
+        /* The client went away before its message, or it was over the limit. */
+        answer.status = GRPC_STATUS_INVALID_ARGUMENT;
+        answer.text = "the call has no message";
+    } else if (grpc_byte_buffer_reader_init(&reader, c->request)) {
+        grpc_slice all = grpc_byte_buffer_reader_readall(&reader);
+        log_at(LOG_TRACE, "Call", LOG_STR("method", method),
+               LOG_INT("bytes", (int64_t)GRPC_SLICE_LENGTH(all)));
+        rpc_dispatch(c->server, method,
+                     slice_from(GRPC_SLICE_START_PTR(all), GRPC_SLICE_LENGTH(all)), &answer);
+        grpc_slice_unref(all);
+        grpc_byte_buffer_reader_destroy(&reader);
+    }
+    send_answer(c, &answer);
+    buf_clean_up(&answer.body);
+}
+
+/* ---- the queue's thread ---- */
+
+static void on_event(struct server *s, struct call *c, bool success)
+{
+    switch (c->step) {
+    case STEP_REQUESTED:
+        if (!success) {
+            call_free(c);
+            return;
+        }
+        request_next(s);
+        if (is_long_stream(c))
+            open_stream(c);
+        else
+            receive(c);
+        return;
+    case STEP_RECEIVED:
+        /* Stopping must not wait behind the calls that it is to stop. */
+        if (is_method(c, "/tfplugin6.Provider/StopProvider") ||
+            workers_run(s->workers, handle, c) < 0)
+            handle(c);
+        return;
+    case STEP_ANSWERED:
+    case STEP_STREAM_CLOSED:
+        call_free(c);
+        return;
+    }
+}
+
+static void *queue_main(void *arg)
+{
+    struct server *s = arg;
+    for (;;) {
+        grpc_event e =
+            grpc_completion_queue_next(s->queue, gpr_inf_future(GPR_CLOCK_MONOTONIC), NULL);
+        if (e.type == GRPC_QUEUE_SHUTDOWN)
+            return NULL;
+        if (e.tag == s) {
+            /* The server's shutdown is complete: no new call can come. */
+            grpc_completion_queue_shutdown(s->queue);
+            continue;
+        }
+        on_event(s, e.tag, e.success != 0);
+    }
+}
+
+/* ---- start and end ---- */
+
+static grpc_server_credentials *credentials(const struct server_options *o)
+{
+    if (!o->tls)
+        return grpc_insecure_server_credentials_create();
+    grpc_ssl_pem_key_cert_pair pair = {o->tls->key_pem, o->tls->cert_pem};
+    return grpc_ssl_server_credentials_create_ex(
+        o->client_cert_pem, &pair, 1, GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY,
+        NULL);
+}
+
+static const char *listen_on(struct server *s)
+{
+    grpc_arg args[3];
+    memset(args, 0, sizeof(args));
+    args[0].type = args[1].type = GRPC_ARG_INTEGER;
+    args[0].key = (char *)(uintptr_t)GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH;
+    args[0].value.integer = MESSAGE_MOST;
+    args[1].key = (char *)(uintptr_t)GRPC_ARG_MAX_SEND_MESSAGE_LENGTH;
+    args[1].value.integer = MESSAGE_MOST;
+    grpc_channel_args all = {2, args};
+    s->queue = grpc_completion_queue_create_for_next(NULL);
+    s->grpc = grpc_server_create(&all, NULL);
+    if (!s->queue || !s->grpc)
+        return "gRPC could not be set up";
+    grpc_server_register_completion_queue(s->grpc, s->queue, NULL);
+    grpc_server_credentials *creds = credentials(&s->options);
+    char address[160];
+    snprintf(address, sizeof(address), "unix:%s", s->options.socket_path);
+    int bound = creds ? grpc_server_add_http2_port(s->grpc, address, creds) : 0;
+    if (creds)
+        grpc_server_credentials_release(creds);
+    return bound ? NULL : "the socket could not be opened, or the certificates are not usable";
+}
+
+static void server_free(struct server *s)
+{
+    if (s->grpc)
+        grpc_server_destroy(s->grpc);
+    if (s->queue)
+        grpc_completion_queue_destroy(s->queue);
+    cancel_free(s->cancel);
+    grpc_shutdown();
+    alloc_table.free(s);
+}
+
+struct server *server_start(const struct server_options *o, const char **ret_why)
+{
+    struct server *s = alloc_table.malloc(sizeof(*s));
+    *ret_why = "memory ran out";
+    if (!s)
+        return NULL;
+    memset(s, 0, sizeof(*s));
+    s->options = *o;
+    grpc_init();
+    s->workers = workers_new();
+    s->cancel = cancel_new();
+    const char *why = s->workers && s->cancel ? listen_on(s) : *ret_why;
+    if (why) {
+        *ret_why = why;
+        if (s->workers)
+            workers_end(s->workers, 0);
+        server_free(s);
+        return NULL;
+    }
+    grpc_server_start(s->grpc);
+    for (int i = 0; i < REQUESTS_AHEAD; i++)
+        request_next(s);
+    if (pthread_create(&s->thread, NULL, queue_main, s) != 0) {
+        *ret_why = "no thread could be started";
+        return NULL;
+    }
+    return s;
+}
+
+void server_end(struct server *s)
+{
+    cancel_set(s->cancel, true);
+    grpc_server_shutdown_and_notify(s->grpc, s->queue, s);
+    grpc_server_cancel_all_calls(s->grpc);
+    /* What does not end in time is left to the process's end, with all that it uses. */
+    if (!workers_end(s->workers, END_MS)) {
+        log_at(LOG_WARN, "A call did not end in time", LOG_INT("ms", END_MS));
+        return;
+    }
+    pthread_join(s->thread, NULL);
+    server_free(s);
+}

@@ -1,0 +1,25 @@
+/* The gRPC server: gRPC core's completion queue in one thread, calls handled by the workers. */
+#ifndef LLM_PLUGIN_SERVER_H
+#define LLM_PLUGIN_SERVER_H
+
+#include "plugin/tls.h"
+#include "resources/provider.h"
+
+struct server;
+
+struct server_options {
+    struct provider *provider;
+    const char *socket_path;
+    const struct plugin_tls *tls;  /* NULL: none */
+    const char *client_cert_pem;   /* what clients must show, with tls */
+    void (*shut_down)(void *self); /* a client asked for the process's end */
+    void *self;
+};
+
+/* Listens and serves. NULL with a line in *ret_why. */
+struct server *server_start(const struct server_options *o, const char **ret_why);
+
+/* Cancels what runs (hard), waits a few seconds for it, and frees. */
+void server_end(struct server *s);
+
+#endif
