@@ -7,6 +7,7 @@
 #include "plugin/server.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <grpc/byte_buffer.h>
