@@ -50,7 +50,7 @@ struct http_request {
 /* What happened below HTTP. */
 enum http_failure {
     HTTP_OK = 0,    /* an answer with a status arrived whole */
-    HTTP_RESOLVE,   /* no such host */
+    HTTP_RESOLVE,   /* no such host, or nobody who could say: the request was never sent */
     HTTP_CONNECT,   /* refused, unreachable: the request was never sent */
     HTTP_TLS,       /* certificate or handshake */
     HTTP_TIMEOUT,   /* it may have been processed */

@@ -258,6 +258,14 @@ static bool was_sent(const struct exchange *x)
     return x->started && (info_long(x, CURLINFO_REQUEST_SIZE) > 0 || x->body_sent > 0);
 }
 
+/* What kept an exchange from being sent for so long: the name, or the connection. */
+static enum http_failure unsent_failure(const struct exchange *x)
+{
+    curl_off_t resolved_us = 0;
+    x->curl->easy_getinfo(x->easy, CURLINFO_NAMELOOKUP_TIME_T, &resolved_us);
+    return resolved_us > 0 ? HTTP_CONNECT : HTTP_RESOLVE;
+}
+
 /* A handshake that ends in a broken connection is no fault of certificates or versions. */
 static enum http_failure tls_failure(const struct exchange *x)
 {
@@ -286,7 +294,7 @@ static enum http_failure failure_of(const struct exchange *x)
     case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
         return HTTP_TLS;
     case CURLE_OPERATION_TIMEDOUT:
-        return was_sent(x) ? HTTP_TIMEOUT : HTTP_CONNECT;
+        return was_sent(x) ? HTTP_TIMEOUT : unsent_failure(x);
     case CURLE_OUT_OF_MEMORY:
         return HTTP_NO_MEMORY;
     case CURLE_WRITE_ERROR:
@@ -388,7 +396,7 @@ static int take_timeout(struct exchange *x)
             x, HTTP_TIMEOUT,
             arena_printf(x->arena, "no whole answer within %lld ms", (long long)x->timeout_ms));
     return exchange_fail(
-        x, HTTP_CONNECT,
+        x, unsent_failure(x),
         arena_printf(x->arena, "no connection within %lld ms", (long long)x->timeout_ms));
 }
 

@@ -246,7 +246,7 @@ struct slice http_redact_body(struct arena *a, struct slice content_type, struct
     bool cut = body.len > SEEN_MOST;
     struct slice seen = slice_from(body.ptr, cut ? SEEN_MOST : body.len);
     size_t start = skip_space(seen, 0);
-    char first = start < seen.len ? seen.ptr[start] : '\0';
+    int first = start < seen.len ? seen.ptr[start] : '\0';
     _cleanup_buf_ struct buf b = BUF_INIT(1 << 20);
     if (contains_fold(content_type, "json") || first == '{' || first == '[')
         redact_json(&b, seen);

@@ -212,6 +212,32 @@ static void test_header_get(void **state)
     assert_int_equal(http_header_get(&r, "x").len, 0);
 }
 
+/* Whatever an endpoint sends is walked to its end, and within its bounds. */
+static void test_rubbish(void **state)
+{
+    (void)state;
+    static const char alphabet[] = "{}[]\":,\\<>/=&?! abTokenpassword\xc3\xa9\n";
+    static const char *const types[] = {JSON, FORM, "text/xml", ""};
+    uint32_t seed = 20261121;
+    for (int round = 0; round < 20000; round++) {
+        struct arena *a = arena_new();
+        size_t len = seed >> 8 & 63;
+        char *text = malloc(len + 1); /* exact, so that the sanitizer sees one byte too many */
+        for (size_t i = 0; i < len; i++) {
+            seed = seed * 1664525 + 1013904223;
+            text[i] = alphabet[(seed >> 16) % (sizeof(alphabet) - 1)];
+        }
+        seed = seed * 1664525 + 1013904223;
+        char *exact = realloc(text, len ? len : 1);
+        struct slice shown =
+            http_redact_body(a, slice_str(types[round % 4]), slice_from(exact, len));
+        assert_non_null(shown.ptr);
+        assert_true(shown.len <= 20 * len + 12);
+        free(exact);
+        arena_free(a);
+    }
+}
+
 static void *no_malloc(size_t size)
 {
     (void)size;
@@ -234,12 +260,12 @@ static void test_out_of_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_json),          cmocka_unit_test(test_json_with_plain_names),
-        cmocka_unit_test(test_form),          cmocka_unit_test(test_xml),
-        cmocka_unit_test(test_other_bodies),  cmocka_unit_test(test_long_bodies),
-        cmocka_unit_test(test_urls),          cmocka_unit_test(test_header_names),
-        cmocka_unit_test(test_encode),        cmocka_unit_test(test_header_get),
-        cmocka_unit_test(test_out_of_memory),
+        cmocka_unit_test(test_json),         cmocka_unit_test(test_json_with_plain_names),
+        cmocka_unit_test(test_form),         cmocka_unit_test(test_xml),
+        cmocka_unit_test(test_other_bodies), cmocka_unit_test(test_long_bodies),
+        cmocka_unit_test(test_urls),         cmocka_unit_test(test_header_names),
+        cmocka_unit_test(test_encode),       cmocka_unit_test(test_header_get),
+        cmocka_unit_test(test_rubbish),      cmocka_unit_test(test_out_of_memory),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
