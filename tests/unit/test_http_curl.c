@@ -509,7 +509,7 @@ static void test_ends_while_waiting(void **state)
     assert_true(now_ms() - before < 5000);
 }
 
-/* A host that does not answer does not hold up another. */
+/* A host that does not answer does not hold up another; who waits for it has a deadline still. */
 static void test_hosts_are_apart(void **state)
 {
     (void)state;
@@ -529,6 +529,9 @@ static void test_hosts_are_apart(void **state)
                                     NULL),
                          HTTP_OK);
     assert_true(now_ms() - before < 5000);
+    struct work w = within(150);
+    assert_int_equal(send_with(&w, "GET", at("/hello"), NULL, NULL).failure, HTTP_DEADLINE);
+    assert_int_equal(http_test_server_counts(server).connections, 16);
     cancel_set(cancel, true);
     for (size_t i = 0; i < 20; i++)
         pthread_join(thread[i], NULL);

@@ -184,6 +184,35 @@ static void test_sessions_are_resumed(void **state)
     assert_int_equal(counts.resumed, 3);
 }
 
+static void *get_slowly(void *arg)
+{
+    struct arena *a = arena_new();
+    struct http_request request = {
+        .method = "GET",
+        .url = arena_printf(a, "https://127.0.0.1:%d/slow/100", http_test_server_port(server)),
+        .settings = arg};
+    struct http_response response;
+    transport->send(transport->self, &forever, a, &request, &response);
+    arena_free(a);
+    return NULL;
+}
+
+/* Sessions belong to the process, not to the handle that made them. */
+static void test_sessions_are_shared(void **state)
+{
+    (void)state;
+    struct http_settings ca = {.ca_bundle = http_test_server_ca(server)};
+    assert_int_equal(get_here("/close", &ca).failure, HTTP_OK);
+    pthread_t threads[4];
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, get_slowly, &ca), 0);
+    for (size_t i = 0; i < 4; i++)
+        pthread_join(threads[i], NULL);
+    struct http_test_counts counts = http_test_server_counts(server);
+    assert_int_equal(counts.connections, 5);
+    assert_int_equal(counts.resumed, 4);
+}
+
 static void test_broken_answers(void **state)
 {
     (void)state;
@@ -220,6 +249,7 @@ int main(void)
         SERVED(test_server_without_tls),
         SERVED(test_handshake_breaks),
         SERVED(test_sessions_are_resumed),
+        SERVED(test_sessions_are_shared),
         SERVED(test_broken_answers),
         cmocka_unit_test_setup_teardown(test_client_certificate, set_up_mutual, tear_down),
     };
