@@ -5,6 +5,8 @@
 #include <string.h>
 
 /* Constants of the standard mode. */
+/* Without any answer the cause is most often a setting, not the moment. */
+enum { ATTEMPTS_WITHOUT_ANSWER = 5 };
 enum {
     QUOTA = 500,
     COST_RETRY = 5,
@@ -159,6 +161,8 @@ bool retry_again(struct retry_state *s, struct retry_call *call, const struct wo
     if (!throttled && err->maybe_processed && !safe)
         return false;
     if (call->attempts >= s->policy.max_attempts || cancel_is_hard(w->cancel))
+        return false;
+    if (!err->http_status && call->attempts >= ATTEMPTS_WITHOUT_ANSWER)
         return false;
     if (!take_tokens(s, call, err->http_status ? COST_RETRY : COST_TIMEOUT))
         return false;

@@ -106,7 +106,8 @@ static const struct value *without_secrets(struct arena *a, const struct record 
     for (size_t i = 0; m && i < value_count(r->attrs); i++) {
         const struct component_attr *attr =
             component_attr_find(r->component, r->attrs->members[i].key.ptr);
-        if (attr && !attr->sensitive && value_is_wholly_known(r->attrs->members[i].value))
+        const struct value *v = r->attrs->members[i].value;
+        if (attr && !attr->sensitive && !value_is_null(v) && value_is_wholly_known(v))
             m[count++] = r->attrs->members[i];
     }
     return m ? value_object(a, m, count) : NULL;
@@ -117,16 +118,20 @@ static const struct value *record_value(struct arena *a, const struct record *r)
     const struct value **needs = arena_calloc(a, r->need_count, sizeof(*needs));
     for (size_t i = 0; needs && i < r->need_count; i++)
         needs[i] = value_str(a, r->needs[i]);
-    const struct value_member m[] = {
+    struct value_member m[8] = {
         {SLICE_LIT("name"), value_str(a, r->name)},
         {SLICE_LIT("kind"), value_str(a, r->component->kind)},
         {SLICE_LIT("region"), value_str(a, r->region)},
         {SLICE_LIT("attrs"), without_secrets(a, r)},
-        {SLICE_LIT("drifted"), r->drifted ? r->drifted : value_null(a, &type_dynamic)},
-        {SLICE_LIT("needs"), needs ? value_tuple(a, needs, r->need_count) : NULL},
-        {SLICE_LIT("incomplete"), r->incomplete ? value_bool(a, true) : value_null(a, &type_bool)},
-        {SLICE_LIT("missing"), r->missing ? value_bool(a, true) : value_null(a, &type_bool)}};
-    return value_object(a, m, sizeof(m) / sizeof(*m));
+        {SLICE_LIT("needs"), needs ? value_tuple(a, needs, r->need_count) : NULL}};
+    size_t count = 5;
+    if (r->drifted)
+        m[count++] = (struct value_member){SLICE_LIT("drifted"), r->drifted};
+    if (r->incomplete)
+        m[count++] = (struct value_member){SLICE_LIT("incomplete"), value_bool(a, true)};
+    if (r->missing)
+        m[count++] = (struct value_member){SLICE_LIT("missing"), value_bool(a, true)};
+    return value_object(a, m, count);
 }
 
 int records_encode(struct buf *out, const struct records *r)
@@ -136,7 +141,8 @@ int records_encode(struct buf *out, const struct records *r)
     for (size_t i = 0; list && i < r->count; i++)
         list[i] = record_value(a, &r->items[i]);
     const struct value *v = list ? value_tuple(a, list, r->count) : NULL;
-    return v ? value_json_write(out, v, true) : -1;
+    /* What drifted to nothing is a null that must not get lost. */
+    return v ? value_json_write(out, v, false) : -1;
 }
 
 /* Attributes get back the types of their component; what it no longer has is dropped. */

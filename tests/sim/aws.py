@@ -120,8 +120,12 @@ def moto_answer(request):
     def start_response(status, headers, exc_info=None):
         result["status"], result["headers"] = int(status.split()[0]), {k.lower(): v for k, v in headers}
 
-    with STATE.moto_lock:
-        body = b"".join(STATE.app(environ, start_response))
+    try:
+        with STATE.moto_lock:
+            body = b"".join(STATE.app(environ, start_response))
+    except Exception as error:  # a defect of the simulator must not look like a broken connection
+        STATE.violations.append(f"{request.service}.{request.operation}: the simulator failed: {error!r}")
+        return error_answer(request, "SimulatorDefect", repr(error), 400)
     return result["status"], result["headers"], body
 
 
