@@ -1,0 +1,199 @@
+"""The acceptance tests' ground: a simulator, the real cores, and what exists in the cloud afterwards, asked by boto3."""
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import time
+import urllib.request
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+from tests.sim.cloud import Cloud  # noqa: E402
+
+
+class Simulator:
+    """The AWS simulator in a process of its own."""
+
+    def __init__(self, directory):
+        self.directory, self.process, self.port = directory, None, 0
+        self.start()
+
+    def start(self):
+        port_file = self.directory / "port"
+        port_file.unlink(missing_ok=True)
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tests.sim.aws", "--port", str(self.port), "--port-file", str(port_file)], cwd=ROOT,
+            stdout=open(self.directory / "simulator.log", "ab"), stderr=subprocess.STDOUT)
+        deadline = time.monotonic() + 60
+        while not port_file.exists():
+            assert self.process.poll() is None and time.monotonic() < deadline, "the simulator did not start"
+            time.sleep(0.05)
+        self.port = int(port_file.read_text())
+        self.endpoint = f"http://127.0.0.1:{self.port}"
+
+    def alive(self):
+        return self.process.poll() is None
+
+    def stop(self):
+        self.process.kill()
+        self.process.wait()
+
+    def control(self, name, value=None, method=None):
+        data = None if value is None else json.dumps(value).encode()
+        request = urllib.request.Request(f"{self.endpoint}/_sim/{name}", data=data, method=method or ("POST" if value is not None else "GET"))
+        with urllib.request.urlopen(request) as answer:
+            return json.load(answer)
+
+    def reset(self):
+        self.control("reset", {})
+
+    def rule(self, operation, **rule):
+        self.control("rules", [{"operation": operation, **rule}])
+
+    def clear_rules(self):
+        self.control("rules", method="DELETE")
+
+    def fail(self, operation, code, message="simulated", times=1, status=400, **rule):
+        self.rule(operation, error={"code": code, "message": message, "status": status}, times=times, **rule)
+
+    def calls(self, operation=None):
+        return [c for c in self.control("calls") if operation in (None, c["operation"])]
+
+    def violations(self):
+        return self.control("violations")
+
+
+@pytest.fixture(scope="session")
+def shared_simulator(tmp_path_factory):
+    simulator = Simulator(tmp_path_factory.mktemp("simulator"))
+    yield simulator
+    simulator.stop()
+
+
+@pytest.fixture
+def sim(shared_simulator):
+    """A simulator with an empty account; after the test no request may have broken AWS's published models."""
+    if not shared_simulator.alive():
+        shared_simulator.start()
+    shared_simulator.reset()
+    yield shared_simulator
+    if shared_simulator.alive():
+        assert shared_simulator.violations() == []
+
+
+@pytest.fixture
+def cloud(sim):
+    return Cloud(sim.endpoint)
+
+
+def find_cores():
+    cores = {}
+    tofu = shutil.which("tofu") or str(ROOT / ".cache/bin/tofu")
+    if os.access(tofu, os.X_OK):
+        cores["tofu"] = tofu
+    if shutil.which("terraform"):
+        cores["terraform"] = shutil.which("terraform")
+    return cores
+
+
+CORES = find_cores()
+
+
+class Result:
+    def __init__(self, process):
+        self.status = process.returncode
+        self.output = re.sub(r"\x1b\[[0-9;]*m", "", process.stdout)
+        # Boxes around diagnostics wrap the text: one line of it, for comparisons.
+        self.text = re.sub(r"\s+", " ", re.sub(r"[│╷╵]", " ", self.output))
+
+
+HEAD = """
+terraform {
+  required_providers {
+    llm = {
+      source = "llm-infra/llm"
+    }
+  }
+}
+"""
+
+
+class Core:
+    """One core in a directory of its own, with the built provider as a development override."""
+
+    def __init__(self, binary, directory, endpoint):
+        self.binary, self.directory = binary, directory
+        provider = pathlib.Path(os.environ["LLM_PROVIDER_BIN"]).parent
+        (directory / "cli.tfrc").write_text(
+            'provider_installation {\n  dev_overrides {\n'
+            f'    "registry.opentofu.org/llm-infra/llm" = "{provider}"\n    "registry.terraform.io/llm-infra/llm" = "{provider}"\n'
+            "  }\n  direct {}\n}\n")
+        keep = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "TF_"))}
+        self.env = {
+            **keep, "TF_CLI_CONFIG_FILE": str(directory / "cli.tfrc"), "CHECKPOINT_DISABLE": "1", "TF_IN_AUTOMATION": "1",
+            "AWS_ENDPOINT_URL": endpoint, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": "us-east-1",
+            "AWS_EC2_METADATA_DISABLED": "true", "HOME": str(directory)}
+
+    def write(self, text, head=HEAD):
+        (self.directory / "main.tf").write_text(head + text)
+
+    def run(self, *args, timeout=240, **env):
+        process = subprocess.run([self.binary, *args], cwd=self.directory, env={**self.env, **env}, stdout=subprocess.PIPE,
+                                 stderr=subprocess.STDOUT, text=True, timeout=timeout)
+        return Result(process)
+
+    def ok(self, *args, **options):
+        result = self.run(*args, **options)
+        assert result.status == 0, result.output
+        return result
+
+    def validate(self):
+        return self.run("validate", "-no-color")
+
+    def plan(self, *args, **options):
+        return self.run("plan", "-no-color", "-input=false", *args, **options)
+
+    def apply(self, *args, **options):
+        return self.run("apply", "-no-color", "-input=false", "-auto-approve", *args, **options)
+
+    def destroy(self, *args, **options):
+        return self.run("destroy", "-no-color", "-input=false", "-auto-approve", *args, **options)
+
+    def apply_ok(self, *args, **options):
+        result = self.apply(*args, **options)
+        assert result.status == 0, result.output
+        return result
+
+    def no_difference(self):
+        result = self.plan("-detailed-exitcode")
+        assert result.status == 0, result.output
+
+    def state(self):
+        values = json.loads(self.ok("show", "-json").output).get("values", {})
+        resources = values.get("root_module", {}).get("resources", [])
+        return {f"{r['type']}.{r['name']}": r["values"] for r in resources}
+
+    def outputs(self):
+        return {k: v["value"] for k, v in json.loads(self.ok("output", "-json").output).items()}
+
+
+@pytest.fixture(params=sorted(CORES))
+def core(request, tmp_path, sim):
+    return Core(CORES[request.param], tmp_path, sim.endpoint)
+
+
+@pytest.fixture
+def one_core(tmp_path, sim):
+    """Where the core makes no difference: the first that is there."""
+    return Core(CORES[sorted(CORES)[-1]], tmp_path, sim.endpoint)
+
+
+def node(name="demo", body='models = ["llama3.1:8b"]', zones='zones = ["us-east-1a", "us-east-1b"]', tailscale=True):
+    key = 'tailscale = {\n    auth_key_wo         = "tskey-auth-canary"\n    auth_key_wo_version = 1\n  }' if tailscale else ""
+    return f'resource "llm_gpu_node" "n" {{\n  name  = "{name}"\n  cloud = "aws"\n  {body}\n  {zones}\n  {key}\n}}\n'
