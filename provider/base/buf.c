@@ -132,6 +132,18 @@ static size_t utf8_sequence(const unsigned char *p, size_t left)
     return len;
 }
 
+bool utf8_is_valid(struct slice s)
+{
+    const unsigned char *p = (const unsigned char *)s.ptr;
+    for (size_t i = 0; i < s.len;) {
+        size_t len = utf8_sequence(p + i, s.len - i);
+        if (len == 0)
+            return false;
+        i += len;
+    }
+    return true;
+}
+
 /* How many of the first bytes of `s` need no escape. */
 static size_t plain_run(struct slice s)
 {

@@ -44,6 +44,9 @@ int buf_append_json_escaped(struct buf *b, struct slice s);
  * bytes of `s` that were; fewer also when the buffer failed. */
 size_t buf_append_json_cut(struct buf *b, struct slice s, size_t room);
 
+/* Whether `s` is UTF-8 (RFC 3629: no surrogates, no overlong forms). */
+bool utf8_is_valid(struct slice s);
+
 /* The content, valid until the next write; the empty string when nothing was written. */
 struct slice buf_slice(const struct buf *b);
 const char *buf_cstr(const struct buf *b);

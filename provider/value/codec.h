@@ -1,19 +1,22 @@
 /* Wire forms of values: msgpack and JSON as the plugin protocol defines them (cty's msgpack and
  * json packages are the reference), and plain JSON for cloud APIs.
  *
- * Decoders take bytes from outside. Limits: 64 MiB, 4 million members in all, 64 levels deep
- * (msgpack: 31, the library's own). */
+ * Decoders take bytes from outside. Limits: 64 MiB, 4 million members in all, 128 levels deep in
+ * JSON (types that stand in it count too), 31 in msgpack (the library's own). Encoders refuse what
+ * the decoders would. Texts of errors never quote the content: it may be secret. */
 #ifndef LLM_VALUE_CODEC_H
 #define LLM_VALUE_CODEC_H
 
 #include "value/value.h"
 
-/* Decodes one value of type `t`; trailing bytes are an error. The result is owned by `a` and does
- * not refer to `bytes`. 0, or -1 with a diagnostic whose path names the place. */
+/* Decodes one value of type `t`; trailing bytes, a name that appears twice, an object without all
+ * of its attributes and text that is not UTF-8 are errors. The result is owned by `a` and does not
+ * refer to `bytes`, but it does to `t`. 0, or -1 with a diagnostic whose path names the place. */
 int value_msgpack_decode(struct arena *a, struct slice bytes, const struct type *t,
                          const struct value **ret, struct diags *diags);
 /* Appends the msgpack form of `v` as a value of type `t` (dynamic places in `t` are written with
- * their real type). NULL is written as null. 0 or -1 (memory, buffer limit, type mismatch). */
+ * their real type, null and unknown ones too). NULL is written as null. 0 or -1 (memory, buffer
+ * limit, depth, type mismatch); the buffer's content is then of no use. */
 int value_msgpack_encode(struct buf *out, const struct value *v, const struct type *t);
 
 /* cty's JSON form of a value of type `t` (dynamic: {"value":…,"type":…}). Unknown attributes of an

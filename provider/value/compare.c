@@ -53,7 +53,7 @@ int value_compare(const struct value *a, const struct value *b)
     if (a == b)
         return 0;
     if (!a || !b)
-        return a ? 1 : -1;
+        return (int)!value_is_null(a) - (int)!value_is_null(b);
     if (a->state != b->state)
         return a->state < b->state ? -1 : 1;
     if (a->type->kind != b->type->kind)

@@ -34,9 +34,9 @@ static const struct value *to_primitive(struct conversion *c, const struct value
         return n ? value_number(c->a, n) : mismatch(c, v, t, path);
     }
     if (t->kind == TYPE_BOOL && from == TYPE_STRING) {
-        if (slice_eq_str(v->string, "true"))
+        if (slice_eq_str(v->string, "true") || slice_eq_str(v->string, "1"))
             return value_bool(c->a, true);
-        if (slice_eq_str(v->string, "false"))
+        if (slice_eq_str(v->string, "false") || slice_eq_str(v->string, "0"))
             return value_bool(c->a, false);
     }
     return mismatch(c, v, t, path);
@@ -108,8 +108,9 @@ static const struct value *convert(struct conversion *c, const struct value *v,
     if (v->state == VALUE_NULL)
         return value_null(c->a, t);
     if (v->state == VALUE_UNKNOWN)
-        return v->refinement ? value_unknown_refined(c->a, t, v->refinement)
-                             : value_unknown(c->a, t);
+        /* Prefixes and bounds are about the old type; only this promise holds for any. */
+        return v->refinement && v->refinement->not_null ? value_unknown_not_null(c->a, t)
+                                                        : value_unknown(c->a, t);
     switch (t->kind) {
     case TYPE_LIST:
     case TYPE_SET:

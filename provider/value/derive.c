@@ -86,6 +86,11 @@ const struct value *value_with_sensitive(struct arena *a, const struct value *v)
     return copy;
 }
 
+/* A value's type and its copy, so that the members of a collection share one. */
+struct type_pair {
+    const struct type *old, *copy;
+};
+
 static const struct type *copy_type(struct arena *a, const struct type *t)
 {
     static const struct type *const shared[] = {
@@ -134,8 +139,11 @@ static const struct refinement *copy_refinement(struct arena *a, const struct re
     copy->prefix.ptr = prefix;
     copy->min = copy_number(a, r->min);
     copy->max = copy_number(a, r->max);
-    return copy;
+    return (r->min && !copy->min) || (r->max && !copy->max) ? NULL : copy;
 }
+
+static const struct value *copy_value(struct arena *a, const struct value *v,
+                                      struct type_pair known);
 
 static bool copy_members(struct arena *a, struct value *copy, const struct value *v)
 {
@@ -145,7 +153,10 @@ static bool copy_members(struct arena *a, struct value *copy, const struct value
     for (size_t i = 0; i < v->count; i++) {
         const char *key = arena_strndup(a, v->members[i].key.ptr ? v->members[i].key.ptr : "",
                                         v->members[i].key.len);
-        m[i].value = value_copy(a, v->members[i].value);
+        struct type_pair known = {v->type->elem, copy->type->elem};
+        if (!known.old)
+            known = (struct type_pair){v->type->attrs[i].type, copy->type->attrs[i].type};
+        m[i].value = copy_value(a, v->members[i].value, known);
         if (!key || !m[i].value)
             return false;
         m[i].key = slice_from(key, v->members[i].key.len);
@@ -154,13 +165,14 @@ static bool copy_members(struct arena *a, struct value *copy, const struct value
     return true;
 }
 
-const struct value *value_copy(struct arena *a, const struct value *v)
+static const struct value *copy_value(struct arena *a, const struct value *v,
+                                      struct type_pair known)
 {
     struct value *copy = v ? arena_new_object(a, struct value) : NULL;
     if (!copy)
         return NULL;
     *copy = *v;
-    copy->type = copy_type(a, v->type);
+    copy->type = v->type == known.old ? known.copy : copy_type(a, v->type);
     if (!copy->type)
         return NULL;
     if (v->refinement && !(copy->refinement = copy_refinement(a, v->refinement)))
@@ -175,6 +187,11 @@ const struct value *value_copy(struct arena *a, const struct value *v)
         return text ? copy : NULL;
     }
     return copy_members(a, copy, v) ? copy : NULL;
+}
+
+const struct value *value_copy(struct arena *a, const struct value *v)
+{
+    return copy_value(a, v, (struct type_pair){NULL, NULL});
 }
 
 static const struct path *member_path(struct arena *a, const struct value *v,

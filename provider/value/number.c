@@ -8,11 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DIGITS_MOST = 512, EXPONENT_MOST = 4096, PLAIN_ZEROS_MOST = 64, DOUBLE_DIGITS_MOST = 1100 };
+/* The exact value of a double has at most 767 digits behind the first one that is not zero. */
+enum { DIGITS_MOST = 1100, EXPONENT_MOST = 4096 };
 
 /* The canonical form of sign, digits and exponent; NULL when memory is out or a limit is passed. */
 static const struct number *canonical(struct arena *a, bool negative, const char *digits,
-                                      size_t len, int64_t exponent, size_t digits_most)
+                                      size_t len, int64_t exponent)
 {
     while (len && *digits == '0') {
         digits++;
@@ -23,7 +24,7 @@ static const struct number *canonical(struct arena *a, bool negative, const char
         exponent++;
     }
     struct number *n = arena_new_object(a, struct number);
-    if (!n || len > digits_most)
+    if (!n || len > DIGITS_MOST)
         return NULL;
     if (len == 0) {
         n->digits = slice_from("", 0);
@@ -40,30 +41,40 @@ static const struct number *canonical(struct arena *a, bool negative, const char
     return n;
 }
 
-/* What number_parse() reads, piece by piece. */
+/* What number_parse() reads, piece by piece. Zeros are kept back until a digit follows them, so
+ * that a long row of them costs nothing. */
 struct scan {
     const char *at, *end;
-    char digits[2 * DIGITS_MOST];
+    char digits[DIGITS_MOST];
     size_t len;
+    int64_t zeros;
     int64_t exponent;
+    bool too_long;
 };
 
+static void take_digit(struct scan *s, char c)
+{
+    if (c == '0') {
+        s->zeros += s->len > 0;
+        return;
+    }
+    if (s->zeros >= (int64_t)(sizeof(s->digits) - s->len)) {
+        s->too_long = true;
+        return;
+    }
+    memset(s->digits + s->len, '0', (size_t)s->zeros);
+    s->len += (size_t)s->zeros;
+    s->zeros = 0;
+    s->digits[s->len++] = c;
+}
+
+/* Returns how many digits there were. */
 static size_t scan_digits(struct scan *s, bool fraction)
 {
     size_t seen = 0;
     for (; s->at < s->end && *s->at >= '0' && *s->at <= '9'; s->at++, seen++) {
-        if (s->len == 0 && *s->at == '0') {
-            s->exponent -= fraction;
-            continue;
-        }
-        if (s->len == sizeof(s->digits)) {
-            s->len++; /* too many: refused below */
-            return 0;
-        }
-        if (s->len > sizeof(s->digits))
-            return 0;
-        s->digits[s->len++] = *s->at;
         s->exponent -= fraction;
+        take_digit(s, *s->at);
     }
     return seen;
 }
@@ -79,7 +90,7 @@ static bool scan_exponent(struct scan *s)
     int64_t e = 0;
     size_t seen = 0;
     for (; s->at < s->end && *s->at >= '0' && *s->at <= '9'; s->at++, seen++)
-        if (e < 1000000)
+        if (e < INT64_C(1000000000000))
             e = e * 10 + (*s->at - '0');
     s->exponent += negative ? -e : e;
     return seen > 0;
@@ -87,9 +98,11 @@ static bool scan_exponent(struct scan *s)
 
 const struct number *number_parse(struct arena *a, struct slice text)
 {
+    if (!text.len)
+        return NULL;
     struct scan s = {.at = text.ptr, .end = text.ptr + text.len};
-    bool negative = text.len && *s.at == '-';
-    if (text.len && (*s.at == '-' || *s.at == '+'))
+    bool negative = *s.at == '-';
+    if (*s.at == '-' || *s.at == '+')
         s.at++;
     if (scan_digits(&s, false) == 0)
         return NULL;
@@ -98,9 +111,9 @@ const struct number *number_parse(struct arena *a, struct slice text)
         if (scan_digits(&s, true) == 0)
             return NULL;
     }
-    if (!scan_exponent(&s) || s.at != s.end || s.len > sizeof(s.digits))
+    if (!scan_exponent(&s) || s.at != s.end || s.too_long)
         return NULL;
-    return canonical(a, negative, s.digits, s.len, s.exponent, DIGITS_MOST);
+    return canonical(a, negative, s.digits, s.len, s.exponent + s.zeros);
 }
 
 const struct number *number_from_int(struct arena *a, int64_t n)
@@ -108,14 +121,14 @@ const struct number *number_from_int(struct arena *a, int64_t n)
     char text[32];
     int len = snprintf(text, sizeof(text), "%" PRId64, n);
     size_t skip = n < 0 ? 1 : 0;
-    return canonical(a, n < 0, text + skip, (size_t)len - skip, 0, DIGITS_MOST);
+    return canonical(a, n < 0, text + skip, (size_t)len - skip, 0);
 }
 
 const struct number *number_from_uint(struct arena *a, uint64_t n)
 {
     char text[32];
     int len = snprintf(text, sizeof(text), "%" PRIu64, n);
-    return canonical(a, false, text, (size_t)len, 0, DIGITS_MOST);
+    return canonical(a, false, text, (size_t)len, 0);
 }
 
 const struct number *number_from_double(struct arena *a, double d)
@@ -123,15 +136,15 @@ const struct number *number_from_double(struct arena *a, double d)
     if (!isfinite(d))
         return NULL;
     /* The C library prints the exact value: one digit, a point, the rest, e and the exponent. */
-    char text[DOUBLE_DIGITS_MOST + 32];
-    snprintf(text, sizeof(text), "%.*e", DOUBLE_DIGITS_MOST, fabs(d));
+    char text[DIGITS_MOST + 32];
+    snprintf(text, sizeof(text), "%.*e", DIGITS_MOST, fabs(d));
     char *e = strchr(text, 'e');
     if (!e)
         return NULL;
-    int64_t exponent = strtoll(e + 1, NULL, 10) - DOUBLE_DIGITS_MOST;
+    int64_t exponent = strtoll(e + 1, NULL, 10) - DIGITS_MOST;
     size_t len = (size_t)(e - text) - 1;
     memmove(text + 1, text + 2, len - 1);
-    return canonical(a, d < 0, text, len, exponent, DOUBLE_DIGITS_MOST);
+    return canonical(a, d < 0, text, len, exponent);
 }
 
 /* Magnitudes: the position of the first digit decides, then the digits. */
@@ -184,7 +197,7 @@ bool number_to_int(const struct number *n, int64_t *ret)
 
 double number_to_double(const struct number *n, bool *exact)
 {
-    char text[DOUBLE_DIGITS_MOST + 64];
+    char text[DIGITS_MOST + 64];
     snprintf(text, sizeof(text), "%s%.*se%d", n->negative ? "-" : "",
              n->digits.len ? (int)n->digits.len : 1, n->digits.len ? n->digits.ptr : "0",
              n->exponent);
@@ -210,10 +223,7 @@ int number_format(struct buf *out, const struct number *n)
         return buf_append_char(out, '0');
     if (n->negative)
         buf_append_char(out, '-');
-    if (n->exponent > PLAIN_ZEROS_MOST || top < -PLAIN_ZEROS_MOST) {
-        buf_append_slice(out, n->digits);
-        buf_printf(out, "e%d", n->exponent);
-    } else if (n->exponent >= 0) {
+    if (n->exponent >= 0) {
         buf_append_slice(out, n->digits);
         append_zeros(out, n->exponent);
     } else if (top > 0) {

@@ -1,8 +1,12 @@
 /* Exact decimal numbers of any size, as cty's: 0.1 stays 0.1 and 2^64+1 stays 2^64+1.
  *
  * A number is sign × digits × 10^exponent in canonical form: `digits` has no leading or trailing
- * zero, and zero is the empty digit string with exponent 0 and no sign. Limits: 512 digits, and
- * |exponent| ≤ 4096; more is an error of the text that holds it. */
+ * zero, and zero is the empty digit string with exponent 0 and no sign. Limits: 1100 digits (every
+ * double fits), and |exponent| ≤ 4096; more is an error of the text that holds it.
+ *
+ * A decimal fact (a price, a quota) is made with number_parse(), never number_from_double(): the
+ * cores write the nearest short decimal of a double into the state, and what comes back from there
+ * is another number than the double's exact value. */
 #ifndef LLM_VALUE_NUMBER_H
 #define LLM_VALUE_NUMBER_H
 
@@ -35,7 +39,7 @@ bool number_to_uint(const struct number *n, uint64_t *ret);
 /* The nearest double; *exact (may be NULL) says whether it is the same number. */
 double number_to_double(const struct number *n, bool *exact);
 
-/* Plain decimal notation ("-12.5", "100"), exponents only beyond 64 zeros. 0 or -1. */
+/* Plain decimal notation ("-12.5", "100"), never an exponent: at most 5200 bytes. 0 or -1. */
 int number_format(struct buf *out, const struct number *n);
 
 #endif

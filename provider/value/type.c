@@ -6,7 +6,7 @@
 
 #include "value/codec.h"
 
-enum { TYPE_DEPTH_MOST = 32, TYPE_ATTRS_MOST = 4096 };
+enum { TYPE_DEPTH_MOST = 32, TYPE_ATTRS_MOST = 4096, TYPE_BYTES_MOST = 1 << 20 };
 
 const struct type type_dynamic = {TYPE_DYNAMIC, NULL, NULL, 0};
 const struct type type_bool = {TYPE_BOOL, NULL, NULL, 0};
@@ -120,7 +120,9 @@ const struct type_attr *type_attr(const struct type *t, struct slice name)
 static const char *const kind_names[] = {"dynamic", "bool", "number", "string", "list",
                                          "set",     "map",  "tuple",  "object"};
 
-static void encode_members(struct buf *out, const struct type *t)
+static int encode(struct buf *out, const struct type *t, int depth);
+
+static void encode_members(struct buf *out, const struct type *t, int depth)
 {
     bool object = t->kind == TYPE_OBJECT;
     buf_append_char(out, object ? '{' : '[');
@@ -132,7 +134,7 @@ static void encode_members(struct buf *out, const struct type *t)
             buf_append_json_escaped(out, slice_str(t->attrs[i].name));
             buf_append_str(out, "\":");
         }
-        type_json_encode(out, t->attrs[i].type);
+        encode(out, t->attrs[i].type, depth + 1);
     }
     buf_append_char(out, object ? '}' : ']');
 }
@@ -153,21 +155,30 @@ static void encode_optional_names(struct buf *out, const struct type *t)
         buf_append_char(out, ']');
 }
 
-int type_json_encode(struct buf *out, const struct type *t)
+static int encode(struct buf *out, const struct type *t, int depth)
 {
+    if (depth > TYPE_DEPTH_MOST)
+        out->failed = true;
+    if (out->failed)
+        return -1;
     if (t->kind <= TYPE_STRING) {
         buf_printf(out, "\"%s\"", kind_names[t->kind]);
     } else {
         buf_printf(out, "[\"%s\",", kind_names[t->kind]);
         if (t->elem)
-            type_json_encode(out, t->elem);
+            encode(out, t->elem, depth + 1);
         else
-            encode_members(out, t);
+            encode_members(out, t, depth);
         if (t->kind == TYPE_OBJECT)
             encode_optional_names(out, t);
         buf_append_char(out, ']');
     }
     return out->failed ? -1 : 0;
+}
+
+int type_json_encode(struct buf *out, const struct type *t)
+{
+    return encode(out, t, 0);
 }
 
 static const struct type *primitive(struct slice name)
@@ -185,7 +196,8 @@ static const struct type *object_from_json(struct arena *a, const struct value *
                                            const struct value *optional, int depth)
 {
     size_t count = value_count(attrs);
-    if (!value_is_known(attrs) || attrs->type->kind != TYPE_OBJECT || count > TYPE_ATTRS_MOST)
+    if (!value_is_known(attrs) || attrs->type->kind != TYPE_OBJECT || count > TYPE_ATTRS_MOST ||
+        value_count(optional) > count)
         return NULL;
     struct type_attr *list = arena_new_array(a, count, struct type_attr);
     if (!list)
@@ -237,7 +249,7 @@ static const struct type *from_json(struct arena *a, const struct value *v, int 
 const struct type *type_json_decode(struct arena *a, struct slice json, struct diags *diags)
 {
     const struct value *v = NULL;
-    if (value_json_parse(a, json, &v, diags) < 0)
+    if (json.len <= TYPE_BYTES_MOST && value_json_parse(a, json, &v, diags) < 0)
         return NULL;
     const struct type *t = from_json(a, v, 0);
     if (!t)

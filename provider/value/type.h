@@ -56,7 +56,9 @@ bool type_equal(const struct type *a, const struct type *b);
 /* The attribute of an object type, or NULL. */
 const struct type_attr *type_attr(const struct type *t, struct slice name);
 
-/* cty's JSON form of a type ("string", ["list","string"], ["object",{…}]), at most 32 deep. */
+/* cty's JSON form of a type ("string", ["list","string"], ["object",{…}], with the names of
+ * optional attributes behind them). Read: at most 32 levels, 4096 attributes at each, 1 MiB; NULL
+ * with an error otherwise. Whether attributes are optional plays no part in type_equal(). */
 int type_json_encode(struct buf *out, const struct type *t);
 const struct type *type_json_decode(struct arena *a, struct slice json, struct diags *diags);
 

@@ -27,6 +27,9 @@ const struct value *value_unknown(struct arena *a, const struct type *t)
 const struct value *value_unknown_refined(struct arena *a, const struct type *t,
                                           const struct refinement *r)
 {
+    /* A dynamic unknown has no type yet that a promise could be about. */
+    if (t && t->kind == TYPE_DYNAMIC)
+        return value_unknown(a, t);
     struct value *v = fresh(a, t, VALUE_UNKNOWN);
     struct refinement *copy = arena_new_object(a, struct refinement);
     if (!v || !copy)
@@ -45,8 +48,7 @@ const struct value *value_unknown_refined(struct arena *a, const struct type *t,
 const struct value *value_unknown_not_null(struct arena *a, const struct type *t)
 {
     const struct refinement r = {.not_null = true, .length_min = -1, .length_max = -1};
-    /* A dynamic unknown has no type yet that a promise could be about. */
-    return t && t->kind == TYPE_DYNAMIC ? value_unknown(a, t) : value_unknown_refined(a, t, &r);
+    return value_unknown_refined(a, t, &r);
 }
 
 const struct value *value_bool(struct arena *a, bool b)

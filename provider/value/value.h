@@ -26,7 +26,7 @@ enum value_state { VALUE_NULL, VALUE_UNKNOWN, VALUE_KNOWN };
 /* Promises about an unknown value; all zero when there is none. */
 struct refinement {
     bool not_null;
-    bool known_null; /* cannot be on an unknown; kept for the wire */
+    bool known_null; /* for the wire only: what is decoded with it is null */
     struct slice prefix;
     const struct number *min, *max;
     bool min_inclusive, max_inclusive;
@@ -123,7 +123,8 @@ const struct value *value_with_sensitive(struct arena *a, const struct value *v)
  * too, so that the result lives by itself). */
 const struct value *value_copy(struct arena *a, const struct value *v);
 /* Converts as Terraform does: string <-> number <-> bool, tuple -> list/set, object -> map,
- * object -> object (extra attributes dropped, missing optional ones null). Error at `path`. */
+ * object -> object (extra attributes dropped, missing ones null). Of an unknown value's promises
+ * only "not null" is kept. Error at `path`. */
 const struct value *value_convert(struct arena *a, const struct value *v, const struct type *t,
                                   const struct path *path, struct diags *diags);
 /* Calls `fn` for `v` and everything inside, parents first; a non-zero return stops and is returned.

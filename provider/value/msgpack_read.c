@@ -1,26 +1,14 @@
-/* The msgpack form of values, as cty's msgpack package defines it. msgpack-c reads and writes; a
- * scan in front of it refuses what would make it allocate without bound. */
+/* Reading the msgpack form of values, as cty's msgpack package defines it. msgpack-c reads; a scan
+ * in front of it refuses what would make it allocate without bound. */
 #include "value/codec.h"
 
-#include <math.h>
 #include <string.h>
 
 #include <msgpack.h>
 
-enum { BYTES_MOST = 64 << 20, MEMBERS_MOST = 4 << 20, DEPTH_MOST = 31 };
+#include "value/msgpack_form.h"
 
-/* Extension types of unknown values (cty/msgpack/unknown.go). */
-enum { EXT_UNKNOWN = 0, EXT_REFINED = 12 };
-
-/* Keys of a refinement map (cty/msgpack/unknown.go). */
-enum {
-    REFINE_NULL = 1,
-    REFINE_PREFIX = 2,
-    REFINE_NUMBER_MIN = 3,
-    REFINE_NUMBER_MAX = 4,
-    REFINE_LENGTH_MIN = 5,
-    REFINE_LENGTH_MAX = 6,
-};
+enum { BYTES_MOST = 64 << 20, MEMBERS_MOST = 4 << 20 };
 
 /* ---- the scan ---- */
 
@@ -110,7 +98,7 @@ static bool scan_value(struct scan *s, int depth);
 static bool scan_members(struct scan *s, uint64_t count, int depth)
 {
     /* Each member takes a byte at the least: no count can be larger than what is left. */
-    if (depth >= DEPTH_MOST || count > s->left || s->members + count > MEMBERS_MOST)
+    if (depth >= MSGPACK_DEPTH_MOST || count > s->left || s->members + count > MEMBERS_MOST)
         return false;
     s->members += (size_t)count;
     for (uint64_t i = 0; i < count; i++)
@@ -145,11 +133,11 @@ static bool scan_value(struct scan *s, int depth)
                               : skip_bytes(s, n + shape.extra);
 }
 
-/* One complete value without anything behind it. */
-static bool scan_bytes(struct slice bytes)
+/* How many bytes the value at the start takes; 0 when it is not complete, or passes a limit. */
+static size_t scan_bytes(struct slice bytes)
 {
     struct scan s = {(const unsigned char *)bytes.ptr, bytes.len, 0};
-    return bytes.len <= BYTES_MOST && scan_value(&s, 0) && s.left == 0;
+    return bytes.len <= BYTES_MOST && scan_value(&s, 0) ? bytes.len - s.left : 0;
 }
 
 /* ---- decoding ---- */
@@ -164,9 +152,20 @@ static const struct value *decode(struct decoder *d, const msgpack_object *o, co
 
 static const struct value *wrong(struct decoder *d, const struct type *t, const struct path *path)
 {
+    const char *name = type_string_of(d->a, t);
     diags_error(d->diags, path, "Invalid value on the wire",
-                "The value here is not the msgpack form of a %s.", type_string_of(d->a, t));
+                "What stands here is not the msgpack form of type %s.", name ? name : "");
     return NULL;
+}
+
+/* The text of a str object. cty's strings are UTF-8, and so is all that the protocol's messages may
+ * quote of them. */
+static bool text_of(const msgpack_object *o, struct slice *ret)
+{
+    if (o->type != MSGPACK_OBJECT_STR)
+        return false;
+    *ret = slice_from(o->via.str.ptr, o->via.str.size);
+    return utf8_is_valid(*ret);
 }
 
 static const struct number *decode_number(struct arena *a, const msgpack_object *o)
@@ -203,18 +202,37 @@ static int64_t refine_length(const msgpack_object *o)
                : -1;
 }
 
-static void refine(struct arena *a, struct refinement *r, const msgpack_object_kv *kv)
+/* The kind of values that a refinement key is about: only those may carry it. */
+static bool refines(uint64_t key, enum type_kind kind)
 {
-    if (kv->key.type != MSGPACK_OBJECT_POSITIVE_INTEGER)
+    switch (key) {
+    case REFINE_PREFIX:
+        return kind == TYPE_STRING;
+    case REFINE_NUMBER_MIN:
+    case REFINE_NUMBER_MAX:
+        return kind == TYPE_NUMBER;
+    case REFINE_LENGTH_MIN:
+    case REFINE_LENGTH_MAX:
+        return kind == TYPE_LIST || kind == TYPE_SET || kind == TYPE_MAP;
+    default:
+        return true;
+    }
+}
+
+static void refine(struct arena *a, struct refinement *r, const msgpack_object_kv *kv,
+                   enum type_kind kind)
+{
+    if (kv->key.type != MSGPACK_OBJECT_POSITIVE_INTEGER || !refines(kv->key.via.u64, kind))
         return;
+    struct slice prefix;
     switch (kv->key.via.u64) {
     case REFINE_NULL:
         r->known_null = kv->val.type == MSGPACK_OBJECT_BOOLEAN && kv->val.via.boolean;
         r->not_null = kv->val.type == MSGPACK_OBJECT_BOOLEAN && !kv->val.via.boolean;
         break;
     case REFINE_PREFIX:
-        if (kv->val.type == MSGPACK_OBJECT_STR)
-            r->prefix = slice_from(kv->val.via.str.ptr, kv->val.via.str.size);
+        if (text_of(&kv->val, &prefix))
+            r->prefix = prefix;
         break;
     case REFINE_NUMBER_MIN:
         refine_bound(a, &kv->val, &r->min, &r->min_inclusive);
@@ -234,12 +252,13 @@ static void refine(struct arena *a, struct refinement *r, const msgpack_object_k
 }
 
 /* Any extension is an unknown value; type 12 carries a map of promises. What cannot be read of them
- * is dropped: a promise is only ever an addition. */
+ * is dropped: a promise is only ever an addition. The promise to be null makes it null, as in cty.
+ */
 static const struct value *decode_unknown(struct decoder *d, const msgpack_object_ext *ext,
                                           const struct type *t)
 {
     struct slice body = slice_from(ext->ptr, ext->size);
-    if (ext->type != EXT_REFINED || t->kind == TYPE_DYNAMIC || !scan_bytes(body))
+    if (ext->type != EXT_REFINED || t->kind == TYPE_DYNAMIC || scan_bytes(body) == 0)
         return value_unknown(d->a, t);
     msgpack_unpacked result;
     msgpack_unpacked_init(&result);
@@ -248,8 +267,8 @@ static const struct value *decode_unknown(struct decoder *d, const msgpack_objec
     if (msgpack_unpack_next(&result, body.ptr, body.len, &offset) == MSGPACK_UNPACK_SUCCESS &&
         result.data.type == MSGPACK_OBJECT_MAP)
         for (uint32_t i = 0; i < result.data.via.map.size; i++)
-            refine(d->a, &r, &result.data.via.map.ptr[i]);
-    const struct value *v = value_unknown_refined(d->a, t, &r);
+            refine(d->a, &r, &result.data.via.map.ptr[i], t->kind);
+    const struct value *v = r.known_null ? value_null(d->a, t) : value_unknown_refined(d->a, t, &r);
     msgpack_unpacked_destroy(&result);
     return v;
 }
@@ -264,8 +283,10 @@ static const struct value *decode_dynamic(struct decoder *d, const msgpack_objec
         type->type == MSGPACK_OBJECT_BIN   ? slice_from(type->via.bin.ptr, type->via.bin.size)
         : type->type == MSGPACK_OBJECT_STR ? slice_from(type->via.str.ptr, type->via.str.size)
                                            : SLICE_EMPTY;
-    const struct type *t = type_json_decode(d->a, json, d->diags);
-    return t ? decode(d, &o->via.array.ptr[1], t, path) : NULL;
+    struct diags ignored;
+    diags_init(&ignored, d->a);
+    const struct type *t = type_json_decode(d->a, json, &ignored);
+    return t ? decode(d, &o->via.array.ptr[1], t, path) : wrong(d, &type_dynamic, path);
 }
 
 static const struct value *decode_sequence(struct decoder *d, const msgpack_object *o,
@@ -291,31 +312,44 @@ static const struct value *decode_sequence(struct decoder *d, const msgpack_obje
                                 : value_set(d->a, t->elem, elems, count);
 }
 
+static bool decode_member(struct decoder *d, const msgpack_object_kv *kv, const struct type *t,
+                          const struct path *path, struct value_member *ret)
+{
+    if (!text_of(&kv->key, &ret->key)) {
+        wrong(d, t, path);
+        return false;
+    }
+    const struct type_attr *attr = type_attr(t, ret->key);
+    const struct path *at =
+        attr ? path_attribute(d->a, path, attr->name) : path_key(d->a, path, ret->key);
+    if (t->kind == TYPE_OBJECT && !attr) {
+        diags_error(d->diags, at, "Invalid value on the wire", "The schema has no such attribute.");
+        return false;
+    }
+    ret->value = decode(d, &kv->val, attr ? attr->type : t->elem, at);
+    return ret->value != NULL;
+}
+
+/* Maps and objects. As in cty, an object has each of its attributes once, and nothing else. */
 static const struct value *decode_members(struct decoder *d, const msgpack_object *o,
                                           const struct type *t, const struct path *path)
 {
-    if (o->type != MSGPACK_OBJECT_MAP)
+    if (o->type != MSGPACK_OBJECT_MAP ||
+        (t->kind == TYPE_OBJECT && o->via.map.size != t->attr_count))
         return wrong(d, t, path);
     size_t count = o->via.map.size;
     struct value_member *m = arena_new_array(d->a, count, struct value_member);
-    for (size_t i = 0; m && i < count; i++) {
-        const msgpack_object *key = &o->via.map.ptr[i].key;
-        if (key->type != MSGPACK_OBJECT_STR)
-            return wrong(d, t, path);
-        m[i].key = slice_from(key->via.str.ptr, key->via.str.size);
-        const struct type_attr *attr = t->kind == TYPE_OBJECT ? type_attr(t, m[i].key) : NULL;
-        if (t->kind == TYPE_OBJECT && !attr)
-            return wrong(d, t, path);
-        const struct path *at =
-            attr ? path_attribute(d->a, path, attr->name) : path_key(d->a, path, m[i].key);
-        m[i].value = decode(d, &o->via.map.ptr[i].val, attr ? attr->type : t->elem, at);
-        if (!m[i].value)
+    for (size_t i = 0; m && i < count; i++)
+        if (!decode_member(d, &o->via.map.ptr[i], t, path, &m[i]))
             return NULL;
-    }
     if (!m)
         return NULL;
-    return t->kind == TYPE_OBJECT ? value_object_of(d->a, t, m, count)
-                                  : value_map(d->a, t->elem, m, count);
+    /* A map drops what appears twice, so its count tells. */
+    const struct type *elem = t->kind == TYPE_OBJECT ? &type_dynamic : t->elem;
+    const struct value *map = value_map(d->a, elem, m, count);
+    if (map && map->count != count)
+        return wrong(d, t, path);
+    return t->kind == TYPE_OBJECT && map ? value_object_of(d->a, t, m, count) : map;
 }
 
 static const struct value *decode_primitive(struct decoder *d, const msgpack_object *o,
@@ -323,8 +357,9 @@ static const struct value *decode_primitive(struct decoder *d, const msgpack_obj
 {
     if (t->kind == TYPE_BOOL && o->type == MSGPACK_OBJECT_BOOLEAN)
         return value_bool(d->a, o->via.boolean);
-    if (t->kind == TYPE_STRING && o->type == MSGPACK_OBJECT_STR)
-        return value_string(d->a, slice_from(o->via.str.ptr, o->via.str.size));
+    struct slice text;
+    if (t->kind == TYPE_STRING && text_of(o, &text))
+        return value_string(d->a, text);
     const struct number *n = t->kind == TYPE_NUMBER ? decode_number(d->a, o) : NULL;
     return n ? value_number(d->a, n) : wrong(d, t, path);
 }
@@ -354,11 +389,11 @@ static const struct value *decode(struct decoder *d, const msgpack_object *o, co
 int value_msgpack_decode(struct arena *a, struct slice bytes, const struct type *t,
                          const struct value **ret, struct diags *diags)
 {
-    if (!scan_bytes(bytes))
+    if (scan_bytes(bytes) != bytes.len || bytes.len == 0)
         return diags_error(diags, NULL, "Invalid value on the wire",
                            "%zu bytes are not one msgpack value within the limits (64 MiB, %d "
                            "levels, %d members).",
-                           bytes.len, DEPTH_MOST, MEMBERS_MOST);
+                           bytes.len, MSGPACK_DEPTH_MOST, MEMBERS_MOST);
     msgpack_unpacked result;
     msgpack_unpacked_init(&result);
     size_t offset = 0, before = diags->errors;
@@ -374,172 +409,4 @@ int value_msgpack_decode(struct arena *a, struct slice bytes, const struct type 
         return -1;
     *ret = v;
     return 0;
-}
-
-/* ---- encoding ---- */
-
-static int write_to_buf(void *data, const char *bytes, size_t len)
-{
-    return buf_append(data, bytes, len);
-}
-
-static void pack_slice(msgpack_packer *p, struct slice s)
-{
-    msgpack_pack_str(p, s.len);
-    msgpack_pack_str_body(p, s.ptr ? s.ptr : "", s.len);
-}
-
-static void pack_number(msgpack_packer *p, const struct number *n)
-{
-    int64_t i = 0;
-    uint64_t u = 0;
-    bool exact = false;
-    if (number_to_int(n, &i)) {
-        msgpack_pack_int64(p, i);
-        return;
-    }
-    if (number_to_uint(n, &u)) {
-        msgpack_pack_uint64(p, u);
-        return;
-    }
-    double d = number_to_double(n, &exact);
-    if (exact && isfinite(d)) {
-        msgpack_pack_double(p, d);
-        return;
-    }
-    _cleanup_buf_ struct buf text = BUF_INIT(64 * 1024);
-    number_format(&text, n);
-    pack_slice(p, buf_slice(&text));
-}
-
-static void pack_bound(msgpack_packer *p, int key, const struct number *n, bool inclusive)
-{
-    if (!n)
-        return;
-    msgpack_pack_int(p, key);
-    msgpack_pack_array(p, 2);
-    pack_number(p, n);
-    if (inclusive)
-        msgpack_pack_true(p);
-    else
-        msgpack_pack_false(p);
-}
-
-static void pack_refinement(struct buf *out, const struct refinement *r)
-{
-    msgpack_packer p;
-    msgpack_packer_init(&p, out, write_to_buf);
-    msgpack_pack_map(&p, (size_t)(r->not_null || r->known_null) + (r->prefix.len > 0) +
-                             (r->min != NULL) + (r->max != NULL) + (r->length_min >= 0) +
-                             (r->length_max >= 0));
-    if (r->not_null || r->known_null) {
-        msgpack_pack_int(&p, REFINE_NULL);
-        if (r->not_null)
-            msgpack_pack_false(&p);
-        else
-            msgpack_pack_true(&p);
-    }
-    if (r->prefix.len) {
-        msgpack_pack_int(&p, REFINE_PREFIX);
-        pack_slice(&p, r->prefix);
-    }
-    pack_bound(&p, REFINE_NUMBER_MIN, r->min, r->min_inclusive);
-    pack_bound(&p, REFINE_NUMBER_MAX, r->max, r->max_inclusive);
-    if (r->length_min >= 0) {
-        msgpack_pack_int(&p, REFINE_LENGTH_MIN);
-        msgpack_pack_int64(&p, r->length_min);
-    }
-    if (r->length_max >= 0) {
-        msgpack_pack_int(&p, REFINE_LENGTH_MAX);
-        msgpack_pack_int64(&p, r->length_max);
-    }
-}
-
-static bool promises_anything(const struct refinement *r)
-{
-    return r && (r->not_null || r->known_null || r->prefix.len || r->min || r->max ||
-                 r->length_min >= 0 || r->length_max >= 0);
-}
-
-static void pack_unknown(msgpack_packer *p, const struct value *v)
-{
-    if (!promises_anything(v->refinement)) {
-        /* cty writes fixext 1 with one zero byte. */
-        msgpack_pack_ext(p, 1, EXT_UNKNOWN);
-        msgpack_pack_ext_body(p, "\0", 1);
-        return;
-    }
-    _cleanup_buf_ struct buf body = BUF_INIT(64 * 1024);
-    pack_refinement(&body, v->refinement);
-    msgpack_pack_ext(p, body.len, EXT_REFINED);
-    msgpack_pack_ext_body(p, buf_cstr(&body), body.len);
-}
-
-static int pack(msgpack_packer *p, const struct value *v, const struct type *t, int depth);
-
-static int pack_dynamic(msgpack_packer *p, const struct value *v, int depth)
-{
-    _cleanup_buf_ struct buf json = BUF_INIT(1 << 20);
-    if (type_json_encode(&json, v->type) < 0)
-        return -1;
-    msgpack_pack_array(p, 2);
-    msgpack_pack_bin(p, json.len);
-    msgpack_pack_bin_body(p, buf_cstr(&json), json.len);
-    return pack(p, v, v->type, depth + 1);
-}
-
-static int pack_members(msgpack_packer *p, const struct value *v, const struct type *t, int depth)
-{
-    bool named = t->kind == TYPE_MAP || t->kind == TYPE_OBJECT;
-    if (t->attr_count && t->attr_count != v->count)
-        return -1;
-    if (named)
-        msgpack_pack_map(p, v->count);
-    else
-        msgpack_pack_array(p, v->count);
-    for (size_t i = 0; i < v->count; i++) {
-        if (t->kind == TYPE_OBJECT && !slice_eq_str(v->members[i].key, t->attrs[i].name))
-            return -1;
-        if (named)
-            pack_slice(p, v->members[i].key);
-        const struct type *member = t->elem ? t->elem : t->attrs[i].type;
-        if (pack(p, v->members[i].value, member, depth + 1) < 0)
-            return -1;
-    }
-    return 0;
-}
-
-static int pack(msgpack_packer *p, const struct value *v, const struct type *t, int depth)
-{
-    if (depth > DEPTH_MOST)
-        return -1;
-    if (!v || v->state == VALUE_NULL)
-        return msgpack_pack_nil(p);
-    if (v->state == VALUE_UNKNOWN) {
-        pack_unknown(p, v);
-        return 0;
-    }
-    if (t->kind == TYPE_DYNAMIC)
-        return pack_dynamic(p, v, depth);
-    if (v->type->kind != t->kind)
-        return -1;
-    switch (t->kind) {
-    case TYPE_BOOL:
-        return v->boolean ? msgpack_pack_true(p) : msgpack_pack_false(p);
-    case TYPE_NUMBER:
-        pack_number(p, v->number);
-        return 0;
-    case TYPE_STRING:
-        pack_slice(p, v->string);
-        return 0;
-    default:
-        return pack_members(p, v, t, depth);
-    }
-}
-
-int value_msgpack_encode(struct buf *out, const struct value *v, const struct type *t)
-{
-    msgpack_packer p;
-    msgpack_packer_init(&p, out, write_to_buf);
-    return pack(&p, v, t, 0) < 0 || out->failed ? -1 : 0;
 }
