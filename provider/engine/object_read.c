@@ -208,16 +208,20 @@ enum object_found object_find(struct object *o)
         return found;
     if (object_state_of(o->a, &c->states, item) == OBJECT_STATE_GONE)
         return OBJECT_GONE;
-    o->attrs = only_read(o, item);
-    if (!o->attrs)
-        return OBJECT_FAILED;
-    for (size_t i = 0; i < c->extra_read_count; i++) {
-        const struct value *more = NULL;
+    /* The extra reads may need what only we know: the inputs below what was found. */
+    const struct value *found_attrs = only_read(o, item), *scope = o->attrs;
+    for (size_t i = 0; scope && i < value_count(found_attrs); i++)
+        if (!value_is_null(found_attrs->members[i].value))
+            scope = value_with(o->a, scope, found_attrs->members[i].key.ptr,
+                               found_attrs->members[i].value);
+    o->attrs = scope;
+    for (size_t i = 0; scope && found_attrs && i < c->extra_read_count; i++) {
         const struct component_extra_read *x = &c->extra_reads[i];
-        /* An extra read may need what is not known of a found object: it is filled in later. */
+        const struct value *more = NULL;
         if (read_with(o, &x->read, &more) == OBJECT_FOUND)
-            o->attrs = object_attrs_from(o->a, c, o->attrs, more, x->name);
+            found_attrs = object_attrs_from(o->a, c, found_attrs, more, x->name);
     }
+    o->attrs = found_attrs;
     return o->attrs ? OBJECT_FOUND : OBJECT_FAILED;
 }
 

@@ -24,6 +24,7 @@ os.environ.setdefault("MOTO_IAM_LOAD_MANAGED_POLICIES", "false")
 os.environ.setdefault("AWS_EC2_METADATA_DISABLED", "true")
 
 from moto.ec2.models import ec2_backends  # noqa: E402
+from moto.moto_api._internal import moto_api_backend  # noqa: E402
 from moto.server import DomainDispatcherApplication, create_backend_app  # noqa: E402
 
 from tests.sim.model import Request, service_model  # noqa: E402
@@ -54,6 +55,7 @@ class State:
         self.calls, self.violations, self.rules, self.running = [], [], [], 0
         self.quotas = {code: value for code, (_, value) in QUOTAS.items()}
         self.images = {}
+        self.tokens = {}  # answers to calls with a client token: AWS gives the same one again, moto does not
 
     def image(self, region):
         """The current Deep Learning image of a region: a real image of the simulator."""
@@ -180,7 +182,13 @@ def answer(request):
             raw = rule["raw"]
             result = raw.get("status", 200), {"content-type": raw.get("type", "text/html")}, raw["body"].encode() * raw.get("repeat", 1)
     if result is None:
-        result = own_answer(request) or moto_answer(request)
+        token = request.params.get("ClientToken") or request.params.get("ClientRequestToken")
+        key = (request.service, request.region, request.operation, token)
+        result = STATE.tokens.get(key) if token else None
+        if result is None:
+            result = own_answer(request) or moto_answer(request)
+            if token and result[0] < 300:
+                STATE.tokens[key] = result
     for rule in rules:
         if "rewrite" in rule:
             old, new = rule["rewrite"]
@@ -211,10 +219,7 @@ class Handler(BaseHTTPRequestHandler):
         with STATE.lock:
             if name == "reset":
                 with STATE.moto_lock:
-                    import moto.core.models  # noqa: F401
-                    from moto.backends import loaded_backends
-                    for _, backend in list(loaded_backends()):
-                        backend.reset()
+                    moto_api_backend.reset()
                 STATE.reset()
                 value = {}
             elif name == "calls":
