@@ -90,7 +90,7 @@ static const struct value *json_document(struct arena *a, const struct value *v)
     for (size_t i = 0; i < in.len; i++) {
         int high = encoded && in.ptr[i] == '%' && i + 2 < in.len ? hex_digit(in.ptr[i + 1]) : -1;
         int low = high >= 0 ? hex_digit(in.ptr[i + 2]) : -1;
-        buf_append_char(&b, low >= 0 ? (char)(high << 4 | low) : in.ptr[i]);
+        buf_append_char(&b, (char)(low >= 0 ? high << 4 | low : in.ptr[i]));
         i += low >= 0 ? 2 : 0;
     }
     const struct value *parsed = json_parsed(a, buf_slice(&b));

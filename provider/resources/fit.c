@@ -61,7 +61,7 @@ static uint64_t extra_per_gpu(const struct fit_model *m, int gpus)
 
 uint64_t fit_share(const struct fit_model *m, enum fit_runtime runtime, int gpus)
 {
-    uint64_t n = (uint64_t)gpus, body = m->weights + m->cache;
+    uint64_t n = gpus > 0 ? (uint64_t)gpus : 1, body = m->weights + m->cache;
     if (runtime == FIT_VLLM && m->kv_heads) {
         /* Heads of the cache are copied when there are fewer of them than GPUs. */
         uint64_t cache_parts = m->kv_heads < gpus ? (uint64_t)m->kv_heads : n;
@@ -195,7 +195,7 @@ const struct catalog_machine **fit_machines(struct arena *a, const char *cloud,
                                             enum fit_runtime runtime, size_t *ret_count)
 {
     const struct catalog_machine **found =
-        arena_calloc(a, catalog_machine_count + 1, sizeof(*found));
+        arena_calloc(a, catalog_machine_count + 1, sizeof(struct catalog_machine *));
     *ret_count = 0;
     for (size_t i = 0; found && i < catalog_machine_count; i++) {
         struct fit_result r;
@@ -206,7 +206,7 @@ const struct catalog_machine **fit_machines(struct arena *a, const char *cloud,
             found[(*ret_count)++] = &catalog_machines[i];
     }
     if (found)
-        qsort(found, *ret_count, sizeof(*found), compare_machines);
+        qsort(found, *ret_count, sizeof(struct catalog_machine *), compare_machines);
     return found;
 }
 

@@ -39,20 +39,21 @@ struct script {
     const char *name, *path;
 };
 
-/* One line as part of a C string; lines that are only a comment are left out. */
+/* One line as part of a C string, without its indentation; empty lines and those that are only a
+ * comment are left out. */
 static void emit_line(FILE *f, const char *line, bool first)
 {
     const char *text = line + strspn(line, " \t");
     if (!first && (*text == '#' || *text == '\n' || !*text))
         return;
     fputs("    \"", f);
-    for (; *line && *line != '\n'; line++) {
-        if (*line == '"' || *line == '\\' || *line == '?')
+    for (; *text && *text != '\n'; text++) {
+        if (*text == '"' || *text == '\\' || *text == '?')
             fputc('\\', f);
-        if (*line == '\t')
+        if (*text == '\t')
             fputs("\\t", f);
         else
-            fputc(*line, f);
+            fputc(*text, f);
     }
     fputs("\\n\"\n", f);
 }

@@ -22,6 +22,7 @@ void refuse(const char *place, const char *fmt, ...)
     va_list ap;
     va_start(ap, fmt);
     fprintf(stderr, "%s: ", place);
+    /* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): va_start is right above */
     vfprintf(stderr, fmt, ap);
     fputc('\n', stderr);
     va_end(ap);

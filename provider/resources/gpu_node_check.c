@@ -1,0 +1,340 @@
+/* Checks of a plan against the cloud: offers, quotas, names. */
+#include "resources/gpu_node.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "cloud/template.h"
+
+enum { PAGES_MOST = 64, QUOTAS_MOST = 16 };
+
+static const struct cloud_operation get_quota = {
+    .service = "servicequotas", .name = "GetServiceQuota", .idempotent = true};
+static const struct cloud_operation get_role = {
+    .service = "iam", .name = "GetRole", .idempotent = true};
+
+struct checking {
+    const struct composite_context *c;
+    struct arena *a;
+    struct gpu_node_models models;
+    struct gpu_node_machines machines;
+    const char *type; /* the machine that was decided on; NULL: any of `machines` */
+};
+
+static const struct engine_change *change_of(const struct engine_changes *changes, const char *name)
+{
+    for (size_t i = 0; i < changes->count; i++)
+        if (strcmp(changes->items[i].name, name) == 0)
+            return &changes->items[i];
+    return NULL;
+}
+
+static bool is_made(const struct engine_change *ch)
+{
+    return ch && (ch->action == ENGINE_CREATE || ch->action == ENGINE_REPLACE);
+}
+
+static bool changes_machine(const struct engine_change *ch)
+{
+    for (size_t i = 0; ch && ch->action == ENGINE_UPDATE && i < ch->attr_count; i++)
+        if (strcmp(ch->attrs[i], "instance_type") == 0)
+            return true;
+    return false;
+}
+
+static const struct path *machine_path(struct checking *k)
+{
+    return path_attribute(k->a, NULL, "machine");
+}
+
+static bool may_be(const struct checking *k, const struct catalog_machine *m)
+{
+    return !k->type || strcmp(k->type, m->type) == 0;
+}
+
+/* ---- offers ---- */
+
+static bool is_zone_wanted(const struct checking *k, const char *zone)
+{
+    const struct value *zones = value_get(k->c->config, "zones");
+    for (size_t i = 0; i < value_count(zones); i++)
+        if (slice_eq_str(value_slice(value_at(zones, i)), zone))
+            return true;
+    return !value_count(zones);
+}
+
+static int check_offers(struct checking *k)
+{
+    struct cloud_error err;
+    struct gpu_node_offer *offers = NULL;
+    size_t count = 0;
+    const struct composite_context *c = k->c;
+    if (gpu_node_offers(c, &k->machines, &offers, &count, &err) < 0)
+        return cloud_error_report(c->diags, NULL, "looking up where the machine is offered", &err);
+    _cleanup_buf_ struct buf zones = BUF_INIT(1024), types = BUF_INIT(4096);
+    for (size_t i = 0; i < count; i++) {
+        bool wanted = !k->type || strcmp(k->type, offers[i].type) == 0;
+        if (wanted && is_zone_wanted(k, offers[i].zone))
+            return 0;
+        if (wanted)
+            buf_printf(&zones, "%s%s in %s", zones.len ? ", " : "", offers[i].type, offers[i].zone);
+    }
+    for (size_t i = 0; i < k->machines.count && i < 5; i++)
+        if (may_be(k, k->machines.items[i]))
+            buf_printf(&types, "%s%s", types.len ? ", " : "", k->machines.items[i]->type);
+    return diags_error(c->diags, machine_path(k), "The machine is not offered there",
+                       "%s: not offered in %s%s. %s%s", buf_cstr(&types),
+                       value_count(value_get(c->config, "zones")) ? "the zones that are named, of "
+                                                                  : "",
+                       c->region, zones.len ? "It would be: " : "Choose another machine or region.",
+                       buf_cstr(&zones));
+}
+
+/* ---- quotas ---- */
+
+static int vcpus_of(struct arena *a, const struct value *instance)
+{
+    long cores =
+        strtol(value_cstr(template_select(a, instance, "cpuOptions.coreCount"), "0"), NULL, 10);
+    long threads = strtol(
+        value_cstr(template_select(a, instance, "cpuOptions.threadsPerCore"), "0"), NULL, 10);
+    const struct catalog_machine *m =
+        catalog_machine("aws", value_slice(value_get(instance, "instanceType")));
+    if (m)
+        return m->vcpus;
+    return cores > 0 && threads > 0 && cores < 10000 && threads < 10 ? (int)(cores * threads) : 0;
+}
+
+/* Whether an instance counts against a quota: by family and market. EC2 User Guide, "On-Demand
+ * Instance quotas" and "Spot Instance quotas". */
+static bool counts_against(const struct catalog_quota *q, bool spot, const char *type)
+{
+    if (q->family[0] == 'g')
+        return type[0] == 'g' || strncmp(type, "vt", 2) == 0;
+    if (!spot || type[0] != 'p')
+        return type[0] == 'p';
+    bool new = type[1] >= '5';
+    return new == (strcmp(q->family, "p5") == 0);
+}
+
+struct usage {
+    int used;
+    const char *own; /* id of this node's instance: it gives its vCPUs back */
+};
+
+static void add_usage(struct checking *k, const struct value *instances,
+                      const struct catalog_quota *q, bool spot, struct usage *u)
+{
+    for (size_t i = 0; i < value_count(instances); i++) {
+        const struct value *item = value_at(instances, i);
+        const char *id = value_cstr(value_get(item, "instanceId"), "");
+        bool is_spot = strcmp(value_cstr(value_get(item, "instanceLifecycle"), ""), "spot") == 0;
+        if (is_spot == spot && (!u->own || strcmp(u->own, id) != 0) &&
+            counts_against(q, spot, value_cstr(value_get(item, "instanceType"), "-")))
+            u->used += vcpus_of(k->a, item);
+    }
+}
+
+static int count_usage(struct checking *k, const struct catalog_quota *q, bool spot,
+                       struct usage *u, struct cloud_error *err)
+{
+    const struct value *states[] = {value_str(k->a, "pending"), value_str(k->a, "running")};
+    const struct value *token = NULL, *answer = NULL;
+    for (int page = 0; page < PAGES_MOST; page++) {
+        const struct value_member m[] = {
+            {SLICE_LIT("Filter"), gpu_node_filter(k->a, "instance-state-name", states, 2)},
+            {SLICE_LIT("NextToken"), token}};
+        const struct value *request = value_object(k->a, m, token ? 2 : 1);
+        if (gpu_node_call(k->c, k->a, &gpu_node_describe_instances, request, &answer, err) < 0)
+            return -1;
+        add_usage(k, template_select(k->a, answer, "reservationSet.*.instancesSet.*"), q, spot, u);
+        token = value_get(answer, "nextToken");
+        if (!value_slice(token).len)
+            return 0;
+    }
+    return 0;
+}
+
+static int read_quota(struct checking *k, const char *code, double *ret, struct cloud_error *err)
+{
+    const struct value *answer = NULL;
+    const struct value_member m[] = {{SLICE_LIT("ServiceCode"), value_str(k->a, "ec2")},
+                                     {SLICE_LIT("QuotaCode"), value_str(k->a, code)}};
+    if (gpu_node_call(k->c, k->a, &get_quota, value_object(k->a, m, 2), &answer, err) < 0)
+        return -1;
+    const struct value *v = template_select(k->a, answer, "Quota.Value");
+    *ret =
+        value_is_known(v) && v->type->kind == TYPE_NUMBER ? number_to_double(v->number, NULL) : -1;
+    return 0;
+}
+
+/* What is known of one quota, so that each is asked for once. */
+struct quota_state {
+    const char *code, *name;
+    double limit; /* below 0: not known */
+    int used;
+};
+
+struct quotas {
+    struct quota_state items[QUOTAS_MOST];
+    size_t count;
+    bool failed;
+    struct buf text; /* of those that are too small */
+};
+
+static const char *own_instance(const struct checking *k)
+{
+    const struct record *r = records_find(k->c->records, "instance");
+    return r ? value_cstr(value_get(r->attrs, "id"), NULL) : NULL;
+}
+
+static struct quota_state *quota_of(struct checking *k, struct quotas *all,
+                                    const struct catalog_quota *q, bool spot)
+{
+    struct cloud_error err;
+    const char *code = spot ? q->spot : q->on_demand;
+    for (size_t i = 0; i < all->count; i++)
+        if (strcmp(all->items[i].code, code) == 0)
+            return &all->items[i];
+    if (all->count == QUOTAS_MOST)
+        return NULL;
+    struct quota_state *s = &all->items[all->count++];
+    struct usage u = {0, own_instance(k)};
+    *s = (struct quota_state){code, spot ? q->spot_name : q->on_demand_name, -1, 0};
+    if (read_quota(k, code, &s->limit, &err) < 0 || count_usage(k, q, spot, &u, &err) < 0) {
+        s->limit = -1;
+        if (!all->failed)
+            diags_warning(k->c->diags, machine_path(k), "The quota was not checked", "%s (%s): %s",
+                          s->name, code, err.message ? err.message : "no answer");
+        all->failed = true;
+    }
+    s->used = u.used;
+    return s;
+}
+
+/* True when the quota has room, or is not known. */
+static bool has_room(struct checking *k, struct quotas *all, const struct catalog_machine *m,
+                     bool spot)
+{
+    const struct quota_state *s = quota_of(k, all, m->quota, spot);
+    if (!s || s->limit < 0 || s->used + m->vcpus <= s->limit)
+        return true;
+    buf_printf(&all->text,
+               "%s%s needs %d vCPUs of the quota \"%s\" (%s), which is %.0f in %s, with %d in use.",
+               all->text.len ? "\n" : "", m->type, m->vcpus, s->name, s->code, s->limit,
+               k->c->region, s->used);
+    return false;
+}
+
+static int check_quotas(struct checking *k)
+{
+    struct quotas all = {.text = BUF_INIT(16384)};
+    const char *how = value_cstr(value_path(k->c->config, "machine.provisioning"), "on_demand");
+    bool spot = strncmp(how, "spot", 4) == 0, on_demand = strcmp(how, "spot") != 0, room = false;
+    const struct catalog_machine *last = NULL;
+    for (size_t i = 0; i < k->machines.count && !room; i++) {
+        const struct catalog_machine *m = k->machines.items[i];
+        if (!may_be(k, m))
+            continue;
+        last = m;
+        room = (spot && has_room(k, &all, m, true)) || (on_demand && has_room(k, &all, m, false));
+    }
+    if (!room && last)
+        diags_error(k->c->diags, machine_path(k), "The vCPU quota is too small",
+                    "%s\nAsk for more in the Service Quotas console, or with: aws service-quotas "
+                    "request-service-quota-increase --service-code ec2 --quota-code %s --region %s "
+                    "--desired-value …",
+                    buf_cstr(&all.text), on_demand ? last->quota->on_demand : last->quota->spot,
+                    k->c->region);
+    buf_clean_up(&all.text);
+    return room || !last ? 0 : -1;
+}
+
+/* ---- names ---- */
+
+static bool has_model_volume(struct arena *a, const struct value *instance)
+{
+    const struct value *names = template_select(a, instance, "blockDeviceMapping.*.deviceName");
+    for (size_t i = 0; i < value_count(names); i++)
+        if (slice_eq_str(value_slice(value_at(names, i)), GPU_NODE_DEVICE))
+            return true;
+    return false;
+}
+
+/* A complete node of this name belongs to another state. One without its volume is what an
+ * interrupted apply has left: the next apply goes on with it. */
+static int check_instances(struct checking *k)
+{
+    struct cloud_error err;
+    const struct composite_context *c = k->c;
+    const struct value *items = NULL;
+    const char *name = value_cstr(value_get(c->config, "name"), ""), *own = own_instance(k);
+    if (gpu_node_find_instances(c, &items, &err) < 0)
+        return cloud_error_report(c->diags, NULL, "checking that the name is free", &err);
+    for (size_t i = 0; i < value_count(items); i++) {
+        const struct value *item = value_at(items, i);
+        const char *id = value_cstr(value_get(item, "instanceId"), "");
+        if (own && strcmp(own, id) == 0)
+            continue;
+        if (has_model_volume(k->a, item))
+            return diags_error(c->diags, path_attribute(k->a, NULL, "name"), "The name is taken",
+                               "A node \"%s\" exists in %s (instance %s), and this state does not "
+                               "have it. Choose another name, or import it: %s/%s/%s.",
+                               name, c->region, id, c->cloud, c->region, name);
+        diags_warning(c->diags, path_attribute(k->a, NULL, "name"),
+                      "An interrupted apply is continued",
+                      "Instance %s carries the tags of this node, but has no model volume. It will "
+                      "be used.",
+                      id);
+    }
+    return 0;
+}
+
+static int check_role(struct checking *k, const struct value *derived)
+{
+    struct cloud_error err;
+    const struct composite_context *c = k->c;
+    const struct value *answer = NULL, *name = value_path(derived, "names.role");
+    const struct value_member m[] = {{SLICE_LIT("RoleName"), name}};
+    if (gpu_node_call(c, k->a, &get_role, value_object(k->a, m, 1), &answer, &err) < 0)
+        return err.class_ == CLOUD_ERROR_NOT_FOUND || err.class_ == CLOUD_ERROR_PERMISSION
+                   ? 0
+                   : cloud_error_report(c->diags, NULL, "checking that the role's name is free",
+                                        &err);
+    const struct value *tags =
+        template_transform(k->a, TRANSFORM_TAGS_MAP, template_select(k->a, answer, "Role.Tags"));
+    const struct value *owner =
+        c->driver->owner_tags(k->a, GPU_NODE_TYPE, value_get(c->config, "name"), "role");
+    if (value_equal(value_get(tags, "llm:resource"), value_get(owner, "llm:resource")))
+        return 0;
+    return diags_error(c->diags, path_attribute(k->a, NULL, "name"), "The name is taken",
+                       "The account has an IAM role \"%s\" that is not this node's. Choose another "
+                       "name, or bring your own `instance_profile`.",
+                       value_cstr(name, ""));
+}
+
+/* ---- the hook ---- */
+
+int gpu_node_check(const struct composite_context *c, const struct engine_changes *changes,
+                   const struct value *derived)
+{
+    struct checking k = {.c = c, .a = c->arena};
+    const struct engine_change *instance = change_of(changes, "instance");
+    const struct engine_change *role = change_of(changes, "role");
+    bool made = is_made(instance);
+    int rc = 0;
+    if (gpu_node_models(k.a, c->config, &k.models, c->diags) < 0 ||
+        gpu_node_machines(k.a, c->cloud, c->config, &k.models, &k.machines, c->diags) < 0)
+        return -1;
+    k.type = value_cstr(value_get(derived, "machine_type"), NULL);
+    bool machine = (made || changes_machine(instance)) && k.machines.known && k.machines.count &&
+                   strcmp(value_cstr(value_get(c->config, "power"), "running"), "running") == 0;
+    if (made && value_is_known(value_get(c->config, "name")) && check_instances(&k) < 0)
+        rc = -1;
+    if (is_made(role) && !records_find(c->records, "role") &&
+        value_is_known(value_path(derived, "names.role")) && check_role(&k, derived) < 0)
+        rc = -1;
+    if (machine && (check_offers(&k) < 0 || check_quotas(&k) < 0))
+        rc = -1;
+    return rc;
+}
