@@ -180,9 +180,11 @@ const struct value *composite_identity(struct composite_run *r, const struct val
     if (!id || value_is_null(state))
         return NULL;
     const struct value *region = value_get(state, "region");
-    const struct value *account = *r->context.account
-                                      ? value_str(r->context.arena, r->context.account)
-                                      : value_unknown(r->context.arena, &type_string);
+    /* An identity has no unknown parts: one that is not known yet comes with the apply. */
+    if (!*r->context.account || !value_is_known(region) ||
+        !value_is_known(value_get(state, "name")))
+        return NULL;
+    const struct value *account = value_str(r->context.arena, r->context.account);
     const struct value_member m[] = {{SLICE_LIT("cloud"), value_get(state, "cloud")},
                                      {SLICE_LIT("account_or_project"), account},
                                      {SLICE_LIT("region"), region},
@@ -202,6 +204,14 @@ int composite_validate(const struct resource_type *t, struct request *rq,
     return rc;
 }
 
+/* Every state comes through here before anything else is asked about it. */
+static void remember_objects(struct request *rq, const struct value *state)
+{
+    const struct value *components = value_get(state, "components");
+    for (size_t i = 0; i < value_count(components); i++)
+        provider_saw(rq->provider, value_slice(value_get(value_at(components, i), "id")));
+}
+
 int composite_upgrade(const struct resource_type *t, struct request *rq, int64_t version,
                       struct slice json, const struct value **ret)
 {
@@ -211,7 +221,10 @@ int composite_upgrade(const struct resource_type *t, struct request *rq, int64_t
             "It has schema version %lld, and this provider knows up to %lld. Use the later "
             "version of the provider.",
             (long long)version, (long long)t->schema->version);
-    return value_json_decode(rq->arena, json, t->schema->type, true, ret, rq->diags);
+    if (value_json_decode(rq->arena, json, t->schema->type, true, ret, rq->diags) < 0)
+        return -1;
+    remember_objects(rq, *ret);
+    return 0;
 }
 
 /* ---- plan ---- */

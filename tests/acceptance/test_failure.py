@@ -95,7 +95,8 @@ def test_timeout_is_hard(one_core, sim, cloud):
     assert time.monotonic() - start < 60
     assert len(one_core.state()["llm_gpu_node.n"]["components"]) == sum(kinds(cloud).values())
     sim.clear_rules()
-    assert one_core.destroy().status == 0
+    result = one_core.destroy()
+    assert result.status == 0, result.output
     assert cloud.owned() == []
 
 
@@ -112,7 +113,8 @@ def test_interrupt_keeps_state(core, sim, cloud):
     assert process.returncode == 1, output
     assert len(core.state()["llm_gpu_node.n"]["components"]) == sum(kinds(cloud).values()), output
     sim.clear_rules()
-    assert core.destroy().status == 0
+    result = core.destroy()
+    assert result.status == 0, result.output
     assert cloud.owned() == []
 
 
