@@ -1,7 +1,7 @@
 /* Exact decimal numbers. */
 #include "value/number.h"
 
-#include <errno.h>
+#include <float.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -131,20 +131,89 @@ const struct number *number_from_uint(struct arena *a, uint64_t n)
     return canonical(a, false, text, (size_t)len, 0);
 }
 
+/* ---- doubles ---- */
+
+/* All digits of a binary number, without zeros behind them: 0.DIGITS × 10^top. */
+struct expansion {
+    char digits[DIGITS_MOST + 32];
+    size_t len;
+    int64_t top;
+};
+
+/* `x` is positive and finite. The C library prints exactly: one digit, a point, the rest, e and the
+ * exponent. */
+static void expand(struct expansion *ret, long double x)
+{
+    snprintf(ret->digits, sizeof(ret->digits), "%.*Le", DIGITS_MOST, x);
+    char *e = strchr(ret->digits, 'e');
+    ret->top = e ? strtoll(e + 1, NULL, 10) + 1 : 0;
+    memmove(ret->digits + 1, ret->digits + 2, DIGITS_MOST);
+    ret->len = DIGITS_MOST + 1;
+    while (ret->len > 1 && ret->digits[ret->len - 1] == '0')
+        ret->len--;
+}
+
+static char digit_at(const struct expansion *x, size_t i)
+{
+    return i < x->len ? x->digits[i] : '0';
+}
+
+static bool rounds_up(const struct expansion *x, size_t len)
+{
+    if (len + 1 == x->len && x->digits[len] == '5')
+        return len > 0 && (x->digits[len - 1] - '0') % 2 != 0;
+    return digit_at(x, len) >= '5';
+}
+
+static void cut(struct expansion *x, size_t len, bool up)
+{
+    x->len = len;
+    if (!up)
+        return;
+    while (x->len && x->digits[x->len - 1] == '9')
+        x->len--;
+    if (x->len) {
+        x->digits[x->len - 1]++;
+        return;
+    }
+    x->digits[x->len++] = '1';
+    x->top++;
+}
+
+/* The fewest digits that tell `d` from its neighbours at 53 bits of precision, as Go's big.Float
+ * writes it with Text('f', -1) (so also the smallest doubles, which have fewer bits, and powers of
+ * two, whose lower neighbour is nearer). */
+static void shorten(struct expansion *x, double d)
+{
+    _Static_assert(LDBL_MANT_DIG >= 54, "half a unit in the last place of a double must fit");
+    int e = 0;
+    bool inclusive = (uint64_t)ldexp(frexp(d, &e), 53) % 2 == 0;
+    long double half = ldexpl(1, e - 54);
+    struct expansion low, high;
+    expand(&low, d - half);
+    expand(&high, d + half);
+    for (size_t i = 0; i < x->len; i++) {
+        char l = digit_at(&low, i), m = x->digits[i], h = digit_at(&high, i);
+        bool down = l != m || (inclusive && i + 1 == low.len);
+        bool up = m != h && (inclusive || m + 1 < h || i + 1 < high.len);
+        if (down || up) {
+            cut(x, i + 1, up && (!down || rounds_up(x, i + 1)));
+            return;
+        }
+    }
+}
+
 const struct number *number_from_double(struct arena *a, double d)
 {
     if (!isfinite(d))
         return NULL;
-    /* The C library prints the exact value: one digit, a point, the rest, e and the exponent. */
-    char text[DIGITS_MOST + 32];
-    snprintf(text, sizeof(text), "%.*e", DIGITS_MOST, fabs(d));
-    char *e = strchr(text, 'e');
-    if (!e)
-        return NULL;
-    int64_t exponent = strtoll(e + 1, NULL, 10) - DIGITS_MOST;
-    size_t len = (size_t)(e - text) - 1;
-    memmove(text + 1, text + 2, len - 1);
-    return canonical(a, d < 0, text, len, exponent);
+    if (d == 0)
+        return number_from_int(a, 0);
+    struct expansion x;
+    expand(&x, fabsl(d));
+    if (d != trunc(d))
+        shorten(&x, fabs(d));
+    return canonical(a, d < 0, x.digits, x.len, x.top - (int64_t)x.len);
 }
 
 /* Magnitudes: the position of the first digit decides, then the digits. */
@@ -195,6 +264,17 @@ bool number_to_int(const struct number *n, int64_t *ret)
     return true;
 }
 
+/* Whether the double `d` is `n` to the last digit. */
+static bool is_exactly(double d, const struct number *n)
+{
+    if (n->digits.len == 0 || d == 0 || !isfinite(d))
+        return n->digits.len == 0;
+    struct expansion x;
+    expand(&x, fabsl(d));
+    return x.top - (int64_t)x.len == n->exponent &&
+           slice_eq(slice_from(x.digits, x.len), n->digits);
+}
+
 double number_to_double(const struct number *n, bool *exact)
 {
     char text[DIGITS_MOST + 64];
@@ -202,11 +282,10 @@ double number_to_double(const struct number *n, bool *exact)
              n->digits.len ? (int)n->digits.len : 1, n->digits.len ? n->digits.ptr : "0",
              n->exponent);
     double d = strtod(text, NULL);
-    if (exact) {
-        _cleanup_arena_ struct arena *a = arena_new();
-        const struct number *back = a ? number_from_double(a, d) : NULL;
-        *exact = back && number_compare(back, n) == 0;
-    }
+    /* A binary fraction ends in 5, which spares most numbers the look at all their digits. */
+    bool possible = n->exponent >= 0 || n->digits.ptr[n->digits.len - 1] == '5';
+    if (exact)
+        *exact = possible && is_exactly(d, n);
     return d;
 }
 

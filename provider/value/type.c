@@ -192,11 +192,17 @@ static const struct type *primitive(struct slice name)
 
 static const struct type *from_json(struct arena *a, const struct value *v, int depth);
 
+/* Go writes an empty list or map that was never made as null: ["tuple",null]. */
+static bool is_members(const struct value *v, enum type_kind kind)
+{
+    return value_is_known(v) ? v->type->kind == kind : v && v->type->kind == TYPE_DYNAMIC;
+}
+
 static const struct type *object_from_json(struct arena *a, const struct value *attrs,
                                            const struct value *optional, int depth)
 {
     size_t count = value_count(attrs);
-    if (!value_is_known(attrs) || attrs->type->kind != TYPE_OBJECT || count > TYPE_ATTRS_MOST ||
+    if (!is_members(attrs, TYPE_OBJECT) || count > TYPE_ATTRS_MOST ||
         value_count(optional) > count)
         return NULL;
     struct type_attr *list = arena_new_array(a, count, struct type_attr);
@@ -215,7 +221,7 @@ static const struct type *object_from_json(struct arena *a, const struct value *
 static const struct type *tuple_from_json(struct arena *a, const struct value *elems, int depth)
 {
     size_t count = value_count(elems);
-    if (!value_is_known(elems) || elems->type->kind != TYPE_TUPLE || count > TYPE_ATTRS_MOST)
+    if (!is_members(elems, TYPE_TUPLE) || count > TYPE_ATTRS_MOST)
         return NULL;
     const struct type **list = arena_calloc(a, count, sizeof(struct type *));
     for (size_t i = 0; list && i < count; i++)
