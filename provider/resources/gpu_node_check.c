@@ -117,26 +117,37 @@ static bool counts_against(const struct catalog_quota *q, bool spot, const char 
     return new == (strcmp(q->family, "p5") == 0);
 }
 
-struct usage {
-    int used;
-    const char *own; /* id of this node's instance: it gives its vCPUs back */
-};
+/* The instance is in the state that is planned, maybe as one that will be replaced. */
+static bool is_own(struct checking *k, const struct value *instance)
+{
+    const struct composite_context *c = k->c;
+    const struct record *r = records_find(c->records, "instance");
+    const struct value *id = value_get(instance, "instanceId");
+    const struct value *tags =
+        template_transform(k->a, TRANSFORM_TAGS_MAP, value_get(instance, "tagSet"));
+    const struct value *owner =
+        c->driver->owner_tags(k->a, GPU_NODE_TYPE, value_get(c->config, "name"), "instance");
+    if (r && value_equal(value_get(r->attrs, "id"), id))
+        return true;
+    return value_equal(value_get(tags, "llm:resource"), value_get(owner, "llm:resource")) &&
+           provider_has_seen(c->request->provider, value_slice(id));
+}
 
+/* Adds the vCPUs of instances that count against the quota; this node's own gives its back. */
 static void add_usage(struct checking *k, const struct value *instances,
-                      const struct catalog_quota *q, bool spot, struct usage *u)
+                      const struct catalog_quota *q, bool spot, int *used)
 {
     for (size_t i = 0; i < value_count(instances); i++) {
         const struct value *item = value_at(instances, i);
-        const char *id = value_cstr(value_get(item, "instanceId"), "");
         bool is_spot = strcmp(value_cstr(value_get(item, "instanceLifecycle"), ""), "spot") == 0;
-        if (is_spot == spot && (!u->own || strcmp(u->own, id) != 0) &&
+        if (is_spot == spot && !is_own(k, item) &&
             counts_against(q, spot, value_cstr(value_get(item, "instanceType"), "-")))
-            u->used += vcpus_of(k->a, item);
+            *used += vcpus_of(k->a, item);
     }
 }
 
-static int count_usage(struct checking *k, const struct catalog_quota *q, bool spot,
-                       struct usage *u, struct cloud_error *err)
+static int count_usage(struct checking *k, const struct catalog_quota *q, bool spot, int *used,
+                       struct cloud_error *err)
 {
     const struct value *states[] = {value_str(k->a, "pending"), value_str(k->a, "running")};
     const struct value *token = NULL, *answer = NULL;
@@ -147,7 +158,8 @@ static int count_usage(struct checking *k, const struct catalog_quota *q, bool s
         const struct value *request = value_object(k->a, m, token ? 2 : 1);
         if (gpu_node_call(k->c, k->a, &gpu_node_describe_instances, request, &answer, err) < 0)
             return -1;
-        add_usage(k, template_select(k->a, answer, "reservationSet.*.instancesSet.*"), q, spot, u);
+        add_usage(k, template_select(k->a, answer, "reservationSet.*.instancesSet.*"), q, spot,
+                  used);
         token = value_get(answer, "nextToken");
         if (!value_slice(token).len)
             return 0;
@@ -182,12 +194,6 @@ struct quotas {
     struct buf text; /* of those that are too small */
 };
 
-static const char *own_instance(const struct checking *k)
-{
-    const struct record *r = records_find(k->c->records, "instance");
-    return r ? value_cstr(value_get(r->attrs, "id"), NULL) : NULL;
-}
-
 static struct quota_state *quota_of(struct checking *k, struct quotas *all,
                                     const struct catalog_quota *q, bool spot)
 {
@@ -199,16 +205,14 @@ static struct quota_state *quota_of(struct checking *k, struct quotas *all,
     if (all->count == QUOTAS_MOST)
         return NULL;
     struct quota_state *s = &all->items[all->count++];
-    struct usage u = {0, own_instance(k)};
     *s = (struct quota_state){code, spot ? q->spot_name : q->on_demand_name, -1, 0};
-    if (read_quota(k, code, &s->limit, &err) < 0 || count_usage(k, q, spot, &u, &err) < 0) {
+    if (read_quota(k, code, &s->limit, &err) < 0 || count_usage(k, q, spot, &s->used, &err) < 0) {
         s->limit = -1;
         if (!all->failed)
             diags_warning(k->c->diags, machine_path(k), "The quota was not checked", "%s (%s): %s",
                           s->name, code, err.message ? err.message : "no answer");
         all->failed = true;
     }
-    s->used = u.used;
     return s;
 }
 
@@ -268,13 +272,13 @@ static int check_instances(struct checking *k)
     struct cloud_error err;
     const struct composite_context *c = k->c;
     const struct value *items = NULL;
-    const char *name = value_cstr(value_get(c->config, "name"), ""), *own = own_instance(k);
+    const char *name = value_cstr(value_get(c->config, "name"), "");
     if (gpu_node_find_instances(c, &items, &err) < 0)
         return cloud_error_report(c->diags, NULL, "checking that the name is free", &err);
     for (size_t i = 0; i < value_count(items); i++) {
         const struct value *item = value_at(items, i);
         const char *id = value_cstr(value_get(item, "instanceId"), "");
-        if (own && strcmp(own, id) == 0)
+        if (is_own(k, item))
             continue;
         if (has_model_volume(k->a, item))
             return diags_error(c->diags, path_attribute(k->a, NULL, "name"), "The name is taken",

@@ -31,6 +31,39 @@ int provider_client(const struct provider *p, const char *cloud, const struct pa
     return 0;
 }
 
+/* The place of an id in the table of hashes, or one that is free; NULL when it is full. */
+static _Atomic uint64_t *seen_slot(struct provider *p, struct slice id, uint64_t *ret_hash)
+{
+    uint64_t h = 14695981039346656037u;
+    for (size_t i = 0; i < id.len; i++)
+        h = (h ^ (unsigned char)id.ptr[i]) * 1099511628211u;
+    *ret_hash = h ? h : 1;
+    for (size_t i = 0; i < PROVIDER_MAX_SEEN; i++) {
+        _Atomic uint64_t *slot = &p->seen[(h + i) % PROVIDER_MAX_SEEN];
+        uint64_t there = atomic_load(slot);
+        if (there == 0 || there == *ret_hash)
+            return slot;
+    }
+    return NULL;
+}
+
+void provider_saw(struct provider *p, struct slice id)
+{
+    uint64_t hash = 0, none = 0;
+    _Atomic uint64_t *slot = id.len ? seen_slot(p, id, &hash) : NULL;
+    while (slot && !atomic_compare_exchange_strong(slot, &none, hash) && none != hash) {
+        none = 0;
+        slot = seen_slot(p, id, &hash);
+    }
+}
+
+bool provider_has_seen(struct provider *p, struct slice id)
+{
+    uint64_t hash = 0;
+    _Atomic uint64_t *slot = seen_slot(p, id, &hash);
+    return !slot || atomic_load(slot) == hash;
+}
+
 int provider_validate(struct provider *p, struct arena *a, const struct value *config,
                       struct diags *diags)
 {

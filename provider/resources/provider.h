@@ -3,11 +3,14 @@
 #ifndef LLM_RESOURCES_PROVIDER_H
 #define LLM_RESOURCES_PROVIDER_H
 
+#include <stdatomic.h>
+
 #include "base/clock.h"
 #include "cloud/driver.h"
 #include "schema/schema.h"
 
 #define PROVIDER_MAX_CLOUDS 4
+#define PROVIDER_MAX_SEEN 2048
 
 /* The configured provider: shared by all RPCs after ConfigureProvider. */
 struct provider {
@@ -20,7 +23,16 @@ struct provider {
         *clients[PROVIDER_MAX_CLOUDS]; /* by position in `drivers`; NULL: not configured */
     bool configured;
     bool clouds_unknown[PROVIDER_MAX_CLOUDS]; /* its configuration holds unknown values (a plan) */
+    /* Hashes of the ids in the states that this process was shown; see provider_saw(). */
+    _Atomic uint64_t seen[PROVIDER_MAX_SEEN];
 };
+
+/* Remembers that an object with this id is in the state of a resource. A core plans a resource that
+ * is to be replaced, or is tainted, as a new one, without its state: this is how a plan can tell
+ * the objects of the old one from those of strangers. Any thread. */
+void provider_saw(struct provider *p, struct slice id);
+/* Whether it was seen; true also when there were too many to remember. Any thread. */
+bool provider_has_seen(struct provider *p, struct slice id);
 
 /* The driver and client for a cloud's name. 0, or -1 with an error at `path` when the provider is
  * not configured for it. *ret_client may be NULL with return 0 when its configuration is not known
