@@ -202,8 +202,7 @@ static const struct type *object_from_json(struct arena *a, const struct value *
                                            const struct value *optional, int depth)
 {
     size_t count = value_count(attrs);
-    if (!is_members(attrs, TYPE_OBJECT) || count > TYPE_ATTRS_MOST ||
-        value_count(optional) > count)
+    if (!is_members(attrs, TYPE_OBJECT) || count > TYPE_ATTRS_MOST || value_count(optional) > count)
         return NULL;
     struct type_attr *list = arena_new_array(a, count, struct type_attr);
     if (!list)

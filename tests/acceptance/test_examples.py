@@ -1,0 +1,64 @@
+"""Every example is formatted, and plans or evaluates; data sources and functions answer."""
+import json
+import shutil
+
+import pytest
+
+from conftest import HEAD, ROOT, node
+
+EXAMPLES = sorted(p.parent.relative_to(ROOT / "examples") for p in (ROOT / "examples").rglob("*.tf"))
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=str)
+def test_example_plans(core, sim, example):
+    for file in (ROOT / "examples" / example).glob("*.tf"):
+        shutil.copy(file, core.directory / file.name)
+    text = "".join(f.read_text() for f in core.directory.glob("*.tf"))
+    if "required_providers" not in text:
+        (core.directory / "versions.tf").write_text(HEAD)
+    assert core.run("fmt", "-check", "-diff", str(ROOT / "examples" / example)).status == 0
+    result = core.plan(TF_VAR_tailscale_auth_key="tskey-x")
+    assert result.status == 0, result.output
+
+
+def test_data_sources_and_functions(core):
+    core.write("""
+data "llm_gpu_offers" "o" {
+  models = ["llama3.1:8b"]
+}
+data "llm_model" "m" {
+  name = "llama3.1:8b"
+}
+output "machines" {
+  value = data.llm_gpu_offers.o.offers
+}
+output "memory" {
+  value = data.llm_model.m.memory_gib
+}
+output "fit" {
+  value = provider::llm::gpu_fit(["llama3.1:8b"], 8192, "g5.xlarge")
+}
+output "vram" {
+  value = provider::llm::vram_gib("llama3.1:8b", 8192)
+}
+""")
+    core.apply_ok()
+    outputs = core.outputs()
+    assert outputs["fit"]["fits"] is True
+    assert outputs["vram"] == outputs["memory"]
+    assert 5 < outputs["memory"] < 12
+    assert len(outputs["machines"]) > 5
+
+
+def test_cheapest_machine_is_the_first_offer(one_core, cloud):
+    one_core.write(node() + """
+data "llm_gpu_offers" "o" {
+  models = ["llama3.1:8b"]
+}
+output "first" {
+  value = data.llm_gpu_offers.o.offers[0]
+}
+""")
+    one_core.apply_ok()
+    [instance] = cloud.instances()
+    assert instance["InstanceType"] in json.dumps(one_core.outputs()["first"])
