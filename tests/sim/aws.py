@@ -3,12 +3,14 @@ records it, answers what moto lacks, and can be told to be slow, full, broken or
 
     python -m tests.sim.aws [--port N] [--port-file FILE]
 
-Control, JSON over HTTP below /_sim/: POST reset, GET calls, GET violations, POST rules (a list of rules), DELETE rules.
+Control, JSON over HTTP below /_sim/: POST reset, GET calls, GET violations, POST rules (a list of rules), DELETE rules, POST
+quotas ({code: value}), POST clock ({"offset_s": N}: the cloud's clock is ahead).
 A rule: {"operation": "RunInstances", "match": {"SubnetId": "subnet-1"}, "times": 1, "skip": 0, and one of
 "error": {"code", "message", "status"}, "delay_ms": N, "drop": "before" | "after", "raw": {"status", "type", "body", "repeat"},
 "rewrite": [from, to], "kill": true}. "times": -1 is for ever. An operation "*" is any.
 """
 import argparse
+import calendar
 import io
 import json
 import os
@@ -55,6 +57,7 @@ class State:
         self.calls, self.violations, self.rules, self.running = [], [], [], 0
         self.quotas = {code: value for code, (_, value) in QUOTAS.items()}
         self.images = {}
+        self.clock_offset_s = 0  # of the cloud's clock to this machine's
         self.tokens = {}  # answers to calls with a client token: AWS gives the same one again, moto does not
 
     def image(self, region):
@@ -165,7 +168,18 @@ class Dropped(Exception):
     """The connection ends without an answer."""
 
 
+def is_skewed(request):
+    """Signed at a time that is more than five minutes from the cloud's."""
+    signed = request.headers.get("x-amz-date")
+    if not signed:
+        return False
+    then = calendar.timegm(time.strptime(signed, "%Y%m%dT%H%M%SZ"))
+    return abs(time.time() + STATE.clock_offset_s - then) > 300
+
+
 def answer(request):
+    if is_skewed(request):
+        return error_answer(request, "SignatureDoesNotMatch", f"Signature expired: {request.headers['x-amz-date']} is not now", 403)
     rules = matching_rules(request)
     result = None
     for rule in rules:
@@ -207,7 +221,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def send(self, status, headers, body):
         self.send_response_only(status)
-        self.send_header("date", self.date_time_string())
+        self.send_header("date", self.date_time_string(time.time() + STATE.clock_offset_s))
         for name, value in headers.items():
             if name.lower() not in ("content-length", "connection", "date", "transfer-encoding"):
                 self.send_header(name, value)
@@ -229,6 +243,9 @@ class Handler(BaseHTTPRequestHandler):
             elif name == "quotas":
                 STATE.quotas.update(json.loads(body))
                 value = STATE.quotas
+            elif name == "clock":
+                STATE.clock_offset_s = json.loads(body)["offset_s"]
+                value = {}
             elif name == "rules" and self.command == "DELETE":
                 STATE.rules, value = [], {}
             elif name == "rules":
@@ -245,7 +262,7 @@ class Handler(BaseHTTPRequestHandler):
             return self.control(path[len("/_sim/"):], body)
         request = Request(self.command, path, query, {k.lower(): v for k, v in self.headers.items()}, body)
         request.check_signature(KEYS)
-        call = {"service": request.service, "operation": request.operation, "region": request.region, "params": request.params, "start": time.time()}
+        call = {"service": request.service, "access_key": request.access_key, "operation": request.operation, "region": request.region, "params": request.params, "start": time.time()}
         with STATE.lock:
             STATE.violations.extend(request.violations)
             STATE.calls.append(call)
