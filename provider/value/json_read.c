@@ -10,6 +10,8 @@
 
 #include <jansson.h>
 
+#include "value/read.h"
+
 enum { BYTES_MOST = 64 << 20, MEMBERS_MOST = 4 << 20, DEPTH_MOST = 128 };
 
 static const char MARK_NUMBER = 'n', MARK_STRING = 's';
@@ -223,14 +225,10 @@ static int typed_member(struct reader *r, void *it, const struct type *t, const 
     if (!plain_key(r, json_object_iter_key(it), path, &ret->key))
         return -1;
     const struct type_attr *attr = type_attr(t, ret->key);
+    if (t->kind == TYPE_OBJECT && !attr)
+        return r->lenient ? 0 : refuse_attribute(r->diags, path, ret->key);
     const struct path *at =
         attr ? path_attribute(r->a, path, attr->name) : path_key(r->a, path, ret->key);
-    if (t->kind == TYPE_OBJECT && !attr) {
-        if (r->lenient)
-            return 0;
-        refuse(r, at, "The schema has no such attribute");
-        return -1;
-    }
     ret->value = typed(r, json_object_iter_value(it), attr ? attr->type : t->elem, at);
     return ret->value ? 1 : -1;
 }

@@ -7,6 +7,7 @@
 #include <msgpack.h>
 
 #include "value/msgpack_form.h"
+#include "value/read.h"
 
 enum { BYTES_MOST = 64 << 20, MEMBERS_MOST = 4 << 20 };
 
@@ -320,12 +321,12 @@ static bool decode_member(struct decoder *d, const msgpack_object_kv *kv, const 
         return false;
     }
     const struct type_attr *attr = type_attr(t, ret->key);
-    const struct path *at =
-        attr ? path_attribute(d->a, path, attr->name) : path_key(d->a, path, ret->key);
     if (t->kind == TYPE_OBJECT && !attr) {
-        diags_error(d->diags, at, "Invalid value on the wire", "The schema has no such attribute.");
+        refuse_attribute(d->diags, path, ret->key);
         return false;
     }
+    const struct path *at =
+        attr ? path_attribute(d->a, path, attr->name) : path_key(d->a, path, ret->key);
     ret->value = decode(d, &kv->val, attr ? attr->type : t->elem, at);
     return ret->value != NULL;
 }

@@ -20,7 +20,7 @@ static struct slice random_text(struct value_generator *g, size_t most)
         "a", "b", "z", "A",  "_",  "-", ".", "0",    "9",    " ",      "\"",
         "<", "&", "/", "\\", "\n", "$", "{", "\x01", "\x7f", "\u00fc", "\u6f22",
     };
-    size_t count = value_random_below(g, one_in(g, 50) ? 70000 : most + 1);
+    size_t count = value_random_below(g, one_in(g, 500) ? 70000 : most + 1);
     struct buf b _cleanup_buf_ = BUF_INIT(1 << 20);
     for (size_t i = 0; i < count; i++)
         buf_append_str(&b, letters[value_random_below(g, sizeof(letters) / sizeof(*letters))]);

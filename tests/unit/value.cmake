@@ -16,3 +16,8 @@ if(GO)
     set_tests_properties(golden.${mode} PROPERTIES TIMEOUT 600)
   endforeach()
 endif()
+
+foreach(test types numbers limits)
+  llm_unit_test(value_${test} room_value m)
+endforeach()
+target_sources(test_value_numbers PRIVATE random_value.c)
