@@ -17,7 +17,10 @@ if(GO)
   endforeach()
 endif()
 
-foreach(test types numbers limits)
+foreach(test types numbers values convert limits)
   llm_unit_test(value_${test} room_value m)
 endforeach()
 target_sources(test_value_numbers PRIVATE random_value.c)
+
+llm_unit_test(value_roundtrip room_value PkgConfig::JANSSON)
+target_sources(test_value_roundtrip PRIVATE random_value.c)
