@@ -6,7 +6,7 @@
 #include "base/buf.h"
 #include "value/codec.h"
 
-enum { BODY_MOST = 16 << 20, DEPTH_MOST = 32 };
+enum { BODY_MOST = 16 << 20, NAME_MOST = 64 << 10, DEPTH_MOST = 32 };
 
 /* ---- forms: ec2 and query ---- */
 
@@ -26,7 +26,7 @@ static void form_pair(struct form *f, struct slice name, struct slice value)
 
 static int form_scalar(struct form *f, const struct value *v, struct slice name)
 {
-    _cleanup_buf_ struct buf text = BUF_INIT(64 * 1024);
+    _cleanup_buf_ struct buf text = BUF_INIT(NAME_MOST);
     if (v->type->kind == TYPE_STRING) {
         form_pair(f, name, v->string);
         return 0;
@@ -90,7 +90,7 @@ static int encode_form(struct arena *a, const struct aws_service *s,
                        struct aws_wire_request *r, const char **ret_why)
 {
     _cleanup_buf_ struct buf body = BUF_INIT(BODY_MOST);
-    _cleanup_buf_ struct buf name = BUF_INIT(64 * 1024);
+    _cleanup_buf_ struct buf name = BUF_INIT(NAME_MOST);
     struct form f = {&body, s->protocol == AWS_PROTOCOL_QUERY, NULL};
     buf_printf(&body, "Action=%s&Version=%s", op->name, s->version);
     if (request && form_value(&f, request, &name, 0) < 0) {
@@ -229,7 +229,7 @@ static int encode_rest(struct arena *a, const struct aws_service *s,
                        const struct cloud_operation *op, const struct value *request,
                        struct aws_wire_request *ret, const char **ret_why)
 {
-    struct rest r = {.path = BUF_INIT(64 * 1024), .query = BUF_INIT(64 * 1024)};
+    struct rest r = {.path = BUF_INIT(NAME_MOST), .query = BUF_INIT(NAME_MOST)};
     int rc = op->uri && op->method ? rest_uri(a, &r, op->uri, request, ret_why) : -1;
     const struct value *rest = rc == 0 ? rest_rest(a, &r, request) : NULL;
     ret->method = op->method;

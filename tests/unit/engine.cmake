@@ -1,0 +1,1 @@
+llm_unit_test(engine room_engine room_cloud room_value room_base)

@@ -1,0 +1,724 @@
+/* The engine over a cloud in memory: order, parallelism, partial failure, drift, repair,
+ * replacement, placement, cancel and deadline; what exists is asked of that cloud, not of the
+ * engine. */
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "engine/engine.h"
+#include "value/codec.h"
+
+/* ---- a cloud in memory ---- */
+
+enum { OBJECTS_MOST = 64 };
+
+struct object {
+    char id[32], type[32], parent[32], size[16], name[64];
+    bool exists;
+};
+
+struct fake {
+    pthread_mutex_t lock;
+    struct object objects[OBJECTS_MOST];
+    size_t count;
+    int running, running_most, calls, creates;
+    const char *fail_type; /* creates of this type fail */
+    const char *fail_code;
+    int fail_times;
+    int delay_ms;
+    int pending_reads; /* describes answer "pending" this often */
+    bool lose_answer;  /* of the next create */
+    char order[OBJECTS_MOST][40];
+    size_t ordered;
+};
+
+static struct fake *fake_of(struct cloud_client *c)
+{
+    return (struct fake *)c;
+}
+
+static int refuse(struct cloud_error *err, enum cloud_error_class class_, const char *code)
+{
+    memset(err, 0, sizeof(*err));
+    err->class_ = class_;
+    err->code = code;
+    err->message = "simulated";
+    err->service = "fake";
+    err->operation = "op";
+    err->retry_after_ms = -1;
+    return -1;
+}
+
+static void note(struct fake *f, const char *what, const char *name)
+{
+    snprintf(f->order[f->ordered++ % OBJECTS_MOST], sizeof(f->order[0]), "%s %s", what, name);
+}
+
+static struct object *find(struct fake *f, const char *id)
+{
+    for (size_t i = 0; i < f->count; i++)
+        if (f->objects[i].exists && strcmp(f->objects[i].id, id) == 0)
+            return &f->objects[i];
+    return NULL;
+}
+
+static const struct value *describe(struct fake *f, struct arena *a, const struct object *o)
+{
+    const struct value *tags =
+        value_object(a, (struct value_member[]){{SLICE_LIT("owner"), value_str(a, o->name)}}, 1);
+    const struct value_member m[] = {
+        {SLICE_LIT("id"), value_str(a, o->id)},
+        {SLICE_LIT("parent"), value_str(a, o->parent)},
+        {SLICE_LIT("size"), value_str(a, o->size)},
+        {SLICE_LIT("tags"), tags},
+        {SLICE_LIT("state"), value_str(a, f->pending_reads > 0 ? "pending" : "ready")}};
+    return value_object(a, m, 5);
+}
+
+static int do_create(struct fake *f, struct arena *a, const struct value *rq,
+                     const struct value **ret, struct cloud_error *err)
+{
+    const char *type = value_cstr(value_get(rq, "type"), "");
+    if (f->fail_type && strcmp(f->fail_type, type) == 0 && f->fail_times-- > 0)
+        return refuse(err,
+                      strcmp(f->fail_code, "NoCapacity") == 0 ? CLOUD_ERROR_CAPACITY
+                                                              : CLOUD_ERROR_INVALID,
+                      f->fail_code);
+    struct object *o = &f->objects[f->count++];
+    o->exists = true;
+    f->creates++;
+    snprintf(o->id, sizeof(o->id), "%s-%zu", type, f->count);
+    snprintf(o->type, sizeof(o->type), "%s", type);
+    snprintf(o->parent, sizeof(o->parent), "%s", value_cstr(value_get(rq, "parent"), ""));
+    snprintf(o->size, sizeof(o->size), "%s", value_cstr(value_get(rq, "size"), ""));
+    snprintf(o->name, sizeof(o->name), "%s", value_cstr(value_path(rq, "tags.owner"), ""));
+    note(f, "create", type);
+    if (f->lose_answer) {
+        f->lose_answer = false;
+        refuse(err, CLOUD_ERROR_TRANSIENT, NULL);
+        err->maybe_processed = true;
+        return -1;
+    }
+    *ret = describe(f, a, o);
+    return 0;
+}
+
+static int do_delete(struct fake *f, const char *id, struct cloud_error *err)
+{
+    struct object *o = find(f, id);
+    if (!o)
+        return refuse(err, CLOUD_ERROR_NOT_FOUND, "NotFound");
+    for (size_t i = 0; i < f->count; i++)
+        if (f->objects[i].exists && strcmp(f->objects[i].parent, id) == 0)
+            return refuse(err, CLOUD_ERROR_DEPENDENCY, "InUse");
+    o->exists = false;
+    note(f, "delete", o->type);
+    return 0;
+}
+
+static int do_list(struct fake *f, struct arena *a, const struct value *rq,
+                   const struct value **ret)
+{
+    const struct value *items[OBJECTS_MOST];
+    size_t count = 0;
+    const struct value *owner = value_get(rq, "owner");
+    for (size_t i = 0; i < f->count; i++) {
+        const struct object *o = &f->objects[i];
+        bool wanted = value_is_known(owner) ? strcmp(o->name, value_cstr(owner, "")) == 0 : true;
+        if (o->exists && wanted)
+            items[count++] = describe(f, a, o);
+    }
+    if (f->pending_reads > 0)
+        f->pending_reads--;
+    *ret = value_object(
+        a, (struct value_member[]){{SLICE_LIT("items"), value_tuple(a, items, count)}}, 1);
+    return 0;
+}
+
+static int call_locked(struct fake *f, struct arena *a, const struct cloud_operation *op,
+                       const struct value *rq, const struct value **ret, struct cloud_error *err)
+{
+    const char *id = value_cstr(value_get(rq, "id"), "");
+    *ret = value_object(a, NULL, 0);
+    if (strcmp(op->name, "Create") == 0)
+        return do_create(f, a, rq, ret, err);
+    if (strcmp(op->name, "Delete") == 0)
+        return do_delete(f, id, err);
+    if (strcmp(op->name, "List") == 0)
+        return do_list(f, a, rq, ret);
+    struct object *o = find(f, id); /* Resize */
+    if (!o)
+        return refuse(err, CLOUD_ERROR_NOT_FOUND, "NotFound");
+    snprintf(o->size, sizeof(o->size), "%s", value_cstr(value_get(rq, "size"), ""));
+    note(f, "resize", o->type);
+    return 0;
+}
+
+static int fake_call(struct cloud_client *c, const struct work *w, struct arena *a,
+                     const char *region, const struct cloud_operation *op,
+                     const struct value *request, const struct value **ret, struct cloud_error *err)
+{
+    struct fake *f = fake_of(c);
+    (void)w, (void)region;
+    pthread_mutex_lock(&f->lock);
+    f->calls++;
+    if (++f->running > f->running_most)
+        f->running_most = f->running;
+    pthread_mutex_unlock(&f->lock);
+    if (f->delay_ms)
+        usleep((useconds_t)f->delay_ms * 1000);
+    pthread_mutex_lock(&f->lock);
+    int rc = call_locked(f, a, op, request, ret, err);
+    f->running--;
+    pthread_mutex_unlock(&f->lock);
+    return rc;
+}
+
+static const struct value *no_tags(struct cloud_client *c, struct arena *a)
+{
+    (void)c;
+    return value_map(a, &type_string, NULL, 0);
+}
+
+static bool ignores(struct cloud_client *c, struct slice key)
+{
+    (void)c, (void)key;
+    return false;
+}
+
+static const struct value *owner_tags(struct arena *a, const char *type, const struct value *name,
+                                      const char *component)
+{
+    const struct value_member m = {
+        SLICE_LIT("owner"), value_printf(a, "%s/%s/%s", type, value_cstr(name, ""), component)};
+    return value_map(a, &type_string, &m, 1);
+}
+
+static const struct value *owner_filter(struct arena *a, const struct value *tags)
+{
+    (void)a;
+    return value_get(tags, "owner");
+}
+
+static const struct cloud_driver driver = {.cloud = "fake",
+                                           .call = fake_call,
+                                           .default_tags = no_tags,
+                                           .ignores_tag = ignores,
+                                           .owner_tags = owner_tags,
+                                           .owner_filter = owner_filter};
+
+/* ---- tables: a root with two leaves that stand on it, and a top that stands on both ---- */
+
+#define REF(r, p) (&(const struct template){.kind = TEMPLATE_REF, .root = (r), .path = (p)})
+#define TEXT(s)                                                                                    \
+    (&(const struct template){.kind = TEMPLATE_LITERAL,                                            \
+                              .literal = &(const struct value){.type = &type_string,               \
+                                                               .state = VALUE_KNOWN,               \
+                                                               .string = {(s), sizeof(s) - 1}}})
+#define OBJECT(...)                                                                                \
+    (&(const struct template){.kind = TEMPLATE_OBJECT,                                             \
+                              .members = (const struct template_member[]){__VA_ARGS__},            \
+                              .member_count =                                                      \
+                                  sizeof((const struct template_member[]){__VA_ARGS__}) /          \
+                                  sizeof(struct template_member)})
+
+static const struct cloud_operation op_create = {.service = "fake", .name = "Create"};
+static const struct cloud_operation op_list = {
+    .service = "fake", .name = "List", .idempotent = true};
+static const struct cloud_operation op_delete = {
+    .service = "fake", .name = "Delete", .idempotent = true};
+static const struct cloud_operation op_resize = {
+    .service = "fake", .name = "Resize", .idempotent = true};
+
+static const struct component_attr attrs[] = {
+    {.name = "id", .type = &type_string, .output = true, .read_path = "id"},
+    {.name = "parent",
+     .type = &type_string,
+     .input = true,
+     .in_create = true,
+     .change = COMPONENT_REPLACE,
+     .read_path = "parent"},
+    {.name = "size",
+     .type = &type_string,
+     .input = true,
+     .in_create = true,
+     .change = COMPONENT_UPDATE,
+     .read_path = "size"},
+    {.name = "tags",
+     .type = &type_map_of_string,
+     .input = true,
+     .in_create = true,
+     .tags = true,
+     .change = COMPONENT_UPDATE,
+     .read_path = "tags"},
+};
+static const char *const pending[] = {"pending"}, *const ready[] = {"ready"},
+                         *const in_use[] = {"InUse"}, *const not_found[] = {"NotFound"},
+                         *const size_attr[] = {"size"};
+
+#define COMPONENT(kind_name)                                                                       \
+    {                                                                                              \
+        .kind = (kind_name), .cloud = "fake", .title = (kind_name), .attrs = attrs,                \
+        .attr_count = 4, .id_attr = "id", .display = "id",                                         \
+        .create =                                                                                  \
+            (const struct component_step[]){                                                       \
+                {.op = &op_create,                                                                 \
+                 .request = OBJECT({"type", TEXT(kind_name)}, {"parent", REF("", "parent")},       \
+                                   {"size", REF("", "size")}, {"tags", REF("", "tags")}),          \
+                 .outputs = (const struct component_output[]){{"id", "id", TRANSFORM_NONE}},       \
+                 .output_count = 1}},                                                              \
+        .create_count = 1,                                                                         \
+        .states = {.path = "state",                                                                \
+                   .pending = pending,                                                             \
+                   .pending_count = 1,                                                             \
+                   .ready = ready,                                                                 \
+                   .ready_count = 1},                                                              \
+        .read = {.op = &op_list,                                                                   \
+                 .request = OBJECT({"ids", REF("ids", NULL)}),                                     \
+                 .batch = true,                                                                    \
+                 .items = "items.*",                                                               \
+                 .match = "id"},                                                                   \
+        .find = {.op = &op_list,                                                                   \
+                 .request = OBJECT({"owner", REF("owner_filter", NULL)}),                          \
+                 .items = "items.*"},                                                              \
+        .updates =                                                                                 \
+            (const struct component_update[]){                                                     \
+                {.attrs = size_attr,                                                               \
+                 .attr_count = 1,                                                                  \
+                 .warning = "it is resized",                                                       \
+                 .steps =                                                                          \
+                     (const struct component_step[]){                                              \
+                         {.op = &op_resize,                                                        \
+                          .request = OBJECT({"id", REF("", "id")}, {"size", REF("", "size")})}},   \
+                 .step_count = 1}},                                                                \
+        .update_count = 1,                                                                         \
+        .destroy = (const struct component_step[]){{.op = &op_delete,                              \
+                                                    .request = OBJECT({"id", REF("", "id")}),      \
+                                                    .tolerate = not_found,                         \
+                                                    .tolerate_count = 1,                           \
+                                                    .retry = in_use,                               \
+                                                    .retry_count = 1}},                            \
+        .destroy_count = 1, .poll_ms = 5, .poll_max_ms = 10,                                       \
+    }
+
+static const struct component root = COMPONENT("root"), leaf = COMPONENT("leaf"),
+                              top = COMPONENT("top");
+static const struct component *const kinds[] = {&leaf, &root, &top, NULL};
+
+static const struct resource_component entries[] = {
+    {.name = "root", .component = &root, .inputs = OBJECT({"size", REF("config", "root_size")})},
+    {.name = "leaf-{key}",
+     .component = &leaf,
+     .for_each = REF("derived", "leaves"),
+     .inputs = OBJECT({"parent", REF("root", "id")}, {"size", REF("each", "size")})},
+    {.name = "top",
+     .component = &top,
+     .when = REF("config", "top"),
+     .hook = "place",
+     .inputs = OBJECT({"parent", REF("root", "id")}, {"size", REF("config", "top_size")}),
+     .after = (const char *const[]){"leaf-{key}"},
+     .after_count = 1},
+};
+static const struct resource_cloud table = {"fake", entries, 3};
+
+/* ---- a run ---- */
+
+struct bench {
+    struct arena *a;
+    struct fake fake;
+    struct diags diags;
+    struct engine engine;
+    struct work work;
+    struct cancel *cancel;
+    struct records records;
+    const char *root_size, *top_size, *leaves; /* JSON of the for_each */
+    bool top;
+};
+
+static int setup(void **state)
+{
+    struct bench *b = calloc(1, sizeof(*b));
+    b->a = arena_new();
+    pthread_mutex_init(&b->fake.lock, NULL);
+    diags_init(&b->diags, b->a);
+    b->cancel = cancel_new();
+    b->work = (struct work){clock_system(), b->cancel, INT64_MAX};
+    b->engine = (struct engine){.driver = &driver,
+                                .client = (struct cloud_client *)&b->fake,
+                                .region = "r",
+                                .account = "1",
+                                .partition = "p",
+                                .resource_type = "thing",
+                                .name = value_str(b->a, "x"),
+                                .nonce = "n"};
+    b->root_size = "1";
+    b->top_size = "1";
+    b->leaves = "{\"a\":{\"size\":\"1\"},\"b\":{\"size\":\"1\"},\"c\":{\"size\":\"1\"}}";
+    b->top = true;
+    *state = b;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct bench *b = *state;
+    cancel_free(b->cancel);
+    arena_free(b->a);
+    pthread_mutex_destroy(&b->fake.lock);
+    free(b);
+    return 0;
+}
+
+static struct graph *graph_of(struct bench *b)
+{
+    const struct value *leaves = NULL;
+    struct graph *g = NULL;
+    bool partial = false;
+    assert_int_equal(value_json_parse(b->a, slice_str(b->leaves), &leaves, &b->diags), 0);
+    const struct value_member config[] = {{SLICE_LIT("root_size"), value_str(b->a, b->root_size)},
+                                          {SLICE_LIT("top_size"), value_str(b->a, b->top_size)},
+                                          {SLICE_LIT("top"), value_bool(b->a, b->top)}};
+    const struct value_member derived[] = {{SLICE_LIT("leaves"), leaves}};
+    assert_int_equal(graph_expand(b->a, &table, value_object(b->a, config, 3),
+                                  value_object(b->a, derived, 1), NULL, &g, &partial, &b->diags),
+                     0);
+    assert_false(partial);
+    return g;
+}
+
+static int apply(struct bench *b)
+{
+    struct records after;
+    int rc = engine_apply(b->a, &b->engine, &b->work, graph_of(b), &b->records, &after, &b->diags);
+    b->records = after;
+    return rc;
+}
+
+static int refresh(struct bench *b)
+{
+    struct records after;
+    int rc = engine_refresh(b->a, &b->engine, &b->work, &b->records, &after, &b->diags);
+    b->records = after;
+    return rc;
+}
+
+static int destroy(struct bench *b)
+{
+    struct records after;
+    int rc = engine_destroy(b->a, &b->engine, &b->work, &b->records, &after, &b->diags);
+    b->records = after;
+    return rc;
+}
+
+static enum engine_action action(struct bench *b, const char *name)
+{
+    struct engine_changes c;
+    assert_int_equal(engine_plan(b->a, &b->engine, graph_of(b), &b->records, &c, &b->diags), 0);
+    for (size_t i = 0; i < c.count; i++)
+        if (strcmp(c.items[i].name, name) == 0)
+            return c.items[i].action;
+    fail_msg("no component %s", name);
+    return ENGINE_NONE;
+}
+
+static size_t existing(const struct bench *b)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < b->fake.count; i++)
+        n += b->fake.objects[i].exists;
+    return n;
+}
+
+static struct object *of_type(struct bench *b, const char *type)
+{
+    for (size_t i = 0; i < b->fake.count; i++)
+        if (b->fake.objects[i].exists && strcmp(b->fake.objects[i].type, type) == 0)
+            return &b->fake.objects[i];
+    return NULL;
+}
+
+static bool says(const struct bench *b, const char *text)
+{
+    for (const struct diag *d = b->diags.first; d; d = d->next)
+        if (strstr(d->detail, text) || strstr(d->summary, text))
+            return true;
+    return false;
+}
+
+/* ---- tests ---- */
+
+static void creates_in_order_and_in_parallel(void **state)
+{
+    struct bench *b = *state;
+    b->fake.delay_ms = 20;
+    assert_int_equal(apply(b), 0);
+    assert_int_equal(existing(b), 5);
+    assert_int_equal(b->records.count, 5);
+    assert_string_equal(b->fake.order[0], "create root");
+    assert_string_equal(b->fake.order[4], "create top");
+    assert_true(b->fake.running_most >= 3);
+    assert_string_equal(of_type(b, "top")->parent, of_type(b, "root")->id);
+    assert_int_equal(action(b, "root"), ENGINE_NONE);
+    assert_int_equal(action(b, "top"), ENGINE_NONE);
+}
+
+static void partial_failure_keeps_what_exists(void **state)
+{
+    struct bench *b = *state;
+    b->fake.fail_type = "top";
+    b->fake.fail_code = "Bad";
+    b->fake.fail_times = 1;
+    assert_int_equal(apply(b), -1);
+    assert_int_equal(existing(b), 4);
+    assert_int_equal(b->records.count, 4);
+    assert_true(says(b, "What exists is in the state: leaf-a, leaf-b, leaf-c, root"));
+    assert_true(says(b, "Not made: top"));
+    assert_int_equal(apply(b), 0);
+    assert_int_equal(existing(b), 5);
+    assert_int_equal(b->fake.creates, 5);
+}
+
+static void drift_is_seen_and_only_it_is_repaired(void **state)
+{
+    struct bench *b = *state;
+    assert_int_equal(apply(b), 0);
+    of_type(b, "leaf")->exists = false;
+    strcpy(of_type(b, "root")->size, "9");
+    assert_int_equal(refresh(b), 0);
+    assert_string_equal(record_state(b->a, records_find(&b->records, "root")), "changed (size)");
+    assert_string_equal(record_state(b->a, records_find(&b->records, "top")), "ready");
+    int missing = 0;
+    for (size_t i = 0; i < b->records.count; i++)
+        missing += b->records.items[i].missing;
+    assert_int_equal(missing, 1);
+    b->fake.ordered = 0;
+    assert_int_equal(apply(b), 0);
+    assert_int_equal(b->fake.ordered, 2); /* one resize, one create */
+    assert_int_equal(existing(b), 5);
+    assert_string_equal(of_type(b, "root")->size, "1");
+    assert_int_equal(refresh(b), 0);
+    assert_int_equal(action(b, "root"), ENGINE_NONE);
+}
+
+static void update_in_place(void **state)
+{
+    struct bench *b = *state;
+    assert_int_equal(apply(b), 0);
+    char id[32];
+    strcpy(id, of_type(b, "root")->id);
+    b->root_size = "2";
+    assert_int_equal(action(b, "root"), ENGINE_UPDATE);
+    assert_int_equal(action(b, "leaf-a"), ENGINE_NONE);
+    assert_int_equal(apply(b), 0);
+    assert_string_equal(of_type(b, "root")->id, id);
+    assert_string_equal(of_type(b, "root")->size, "2");
+}
+
+static void a_missing_root_replaces_what_stands_on_it(void **state)
+{
+    struct bench *b = *state;
+    assert_int_equal(apply(b), 0);
+    of_type(b, "root")->exists = false;
+    assert_int_equal(refresh(b), 0);
+    assert_int_equal(action(b, "root"), ENGINE_CREATE);
+    assert_int_equal(action(b, "leaf-a"), ENGINE_REPLACE);
+    assert_int_equal(apply(b), 0);
+    assert_int_equal(existing(b), 5);
+    assert_string_equal(of_type(b, "leaf")->parent, of_type(b, "root")->id);
+}
+
+static void what_is_no_longer_asked_for_goes(void **state)
+{
+    struct bench *b = *state;
+    assert_int_equal(apply(b), 0);
+    b->top = false;
+    b->leaves = "{\"a\":{\"size\":\"1\"}}";
+    assert_int_equal(action(b, "top"), ENGINE_DESTROY);
+    assert_int_equal(apply(b), 0);
+    assert_int_equal(existing(b), 2);
+    assert_int_equal(b->records.count, 2);
+}
+
+static void destroys_dependants_first(void **state)
+{
+    struct bench *b = *state;
+    assert_int_equal(apply(b), 0);
+    b->fake.ordered = 0;
+    of_type(b, "leaf")->exists = false; /* what is gone already is no error */
+    assert_int_equal(destroy(b), 0);
+    assert_int_equal(existing(b), 0);
+    assert_int_equal(b->records.count, 0);
+    assert_string_equal(b->fake.order[0], "delete top");
+    assert_string_equal(b->fake.order[b->fake.ordered - 1], "delete root");
+}
+
+static void a_lost_answer_is_looked_up(void **state)
+{
+    struct bench *b = *state;
+    b->fake.lose_answer = true;
+    assert_int_equal(apply(b), 0);
+    assert_int_equal(b->fake.creates, 5);
+    assert_int_equal(existing(b), 5);
+}
+
+static void an_interrupted_create_is_adopted(void **state)
+{
+    struct bench *b = *state;
+    b->fake.fail_type = "top";
+    b->fake.fail_code = "Bad";
+    b->fake.fail_times = 1;
+    assert_int_equal(apply(b), -1);
+    b->records = (struct records){NULL, 0}; /* killed before the state was written */
+    assert_int_equal(apply(b), 0);
+    assert_int_equal(b->fake.creates, 5);
+    assert_int_equal(existing(b), 5);
+}
+
+static void objects_of_another_owner_are_left_alone(void **state)
+{
+    struct bench *b = *state;
+    assert_int_equal(apply(b), 0);
+    b->records = (struct records){NULL, 0};
+    b->engine.name = value_str(b->a, "y");
+    assert_int_equal(apply(b), 0);
+    assert_int_equal(existing(b), 10);
+}
+
+static void waits_until_ready(void **state)
+{
+    struct bench *b = *state;
+    b->fake.pending_reads = 12;
+    assert_int_equal(apply(b), 0);
+    assert_true(b->fake.calls > 12);
+}
+
+static void the_deadline_ends_it(void **state)
+{
+    struct bench *b = *state;
+    b->fake.pending_reads = 1000000;
+    b->work.deadline_ms = clock_system()->monotonic_ms(NULL) + 100;
+    assert_int_equal(apply(b), -1);
+    assert_true(says(b, "the time was up"));
+    assert_int_equal(b->records.count, existing(b));
+    assert_true(records_find(&b->records, "root")->incomplete);
+    b->fake.pending_reads = 0;
+    b->work.deadline_ms = INT64_MAX;
+    assert_int_equal(apply(b), 0);
+    assert_int_equal(b->fake.creates, 5);
+}
+
+static void cancel_starts_nothing_new(void **state)
+{
+    struct bench *b = *state;
+    cancel_set(b->cancel, false);
+    assert_int_equal(apply(b), -1);
+    assert_int_equal(existing(b), 0);
+    assert_true(says(b, "Not made"));
+}
+
+struct placing {
+    int tries;
+    int give_up_after;
+};
+
+static int next_try(void *self, struct arena *a, const char *hook,
+                    const struct engine_create_try *t, const struct value **ret,
+                    struct diags *diags)
+{
+    struct placing *p = self;
+    assert_string_equal(hook, "place");
+    assert_int_equal(t->tries, p->tries);
+    assert_true(p->tries == 0 || t->error->class_ == CLOUD_ERROR_CAPACITY);
+    if (p->tries++ == p->give_up_after) {
+        *ret = NULL;
+        return diags_error(diags, NULL, "No place", "all was tried");
+    }
+    *ret = value_with(a, t->inputs, "size", value_printf(a, "%d", p->tries));
+    return 0;
+}
+
+static void placement_tries_the_next(void **state)
+{
+    struct bench *b = *state;
+    struct placing p = {0, 5};
+    const struct engine_hooks hooks = {&p, next_try};
+    b->engine.hooks = &hooks;
+    b->fake.fail_type = "top";
+    b->fake.fail_code = "NoCapacity";
+    b->fake.fail_times = 2;
+    assert_int_equal(apply(b), 0);
+    assert_string_equal(of_type(b, "top")->size, "3");
+    assert_int_equal(p.tries, 3);
+}
+
+static void placement_gives_up(void **state)
+{
+    struct bench *b = *state;
+    struct placing p = {0, 2};
+    const struct engine_hooks hooks = {&p, next_try};
+    b->engine.hooks = &hooks;
+    b->fake.fail_type = "top";
+    b->fake.fail_code = "NoCapacity";
+    b->fake.fail_times = 100;
+    assert_int_equal(apply(b), -1);
+    assert_true(says(b, "all was tried"));
+    assert_int_equal(existing(b), 4);
+}
+
+static void records_survive_their_json(void **state)
+{
+    struct bench *b = *state;
+    assert_int_equal(apply(b), 0);
+    strcpy(of_type(b, "root")->size, "");
+    assert_int_equal(refresh(b), 0);
+    struct buf json = BUF_INIT(1 << 20);
+    const struct value *v = NULL;
+    struct records back;
+    assert_int_equal(records_encode(&json, &b->records), 0);
+    assert_int_equal(value_json_parse(b->a, buf_slice(&json), &v, &b->diags), 0);
+    assert_int_equal(records_decode(b->a, v, kinds, &back, &b->diags), 0);
+    assert_int_equal(back.count, b->records.count);
+    for (size_t i = 0; i < back.count; i++) {
+        assert_string_equal(back.items[i].name, b->records.items[i].name);
+        assert_string_equal(record_state(b->a, &back.items[i]),
+                            record_state(b->a, &b->records.items[i]));
+        assert_true(value_equal(records_attr(&back, back.items[i].name, "id"),
+                                records_attr(&b->records, back.items[i].name, "id")));
+    }
+    buf_clean_up(&json);
+    const struct component *const none[] = {NULL};
+    assert_int_equal(records_decode(b->a, v, none, &back, &b->diags), -1);
+    assert_true(says(b, "does not know"));
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        T(creates_in_order_and_in_parallel),
+        T(partial_failure_keeps_what_exists),
+        T(drift_is_seen_and_only_it_is_repaired),
+        T(update_in_place),
+        T(a_missing_root_replaces_what_stands_on_it),
+        T(what_is_no_longer_asked_for_goes),
+        T(destroys_dependants_first),
+        T(a_lost_answer_is_looked_up),
+        T(an_interrupted_create_is_adopted),
+        T(objects_of_another_owner_are_left_alone),
+        T(waits_until_ready),
+        T(the_deadline_ends_it),
+        T(cancel_starts_nothing_new),
+        T(placement_tries_the_next),
+        T(placement_gives_up),
+        T(records_survive_their_json),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
