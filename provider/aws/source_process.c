@@ -14,8 +14,6 @@
 
 enum { OUTPUT_MOST = 64 * 1024, TIME_MOST_MS = 60000 };
 
-extern char **environ;
-
 static int start(const char *command, int output, pid_t *ret_pid)
 {
     char *const argv[] = {(char *)(uintptr_t) "sh", (char *)(uintptr_t) "-c",

@@ -112,6 +112,7 @@ int aws_source_sso(struct aws_source *s, const struct aws_section *section,
                                               .uri =
                                                   "/federation/credentials{?role_name,account_id}",
                                               .idempotent = true};
+    const char *profile = section->name;
     const char *session = aws_section_get(section, "sso_session");
     const struct aws_section *from =
         session ? aws_profiles_find(&s->client->config.profiles, AWS_SECTION_SSO_SESSION, session)
