@@ -95,6 +95,7 @@ static void remove_socket(struct life *l)
         return;
     unlink(l->socket);
     rmdir(l->directory);
+    l->directory[0] = '\0';
 }
 
 static void print_handshake(const struct life *l, const struct plugin_tls *tls)
@@ -117,7 +118,7 @@ static void print_reattach(const struct life *l)
 
 /* ---- the process's life ---- */
 
-/* Called from a worker: the main thread waits for signals. */
+/* Called from the server's thread: the main thread waits for signals. */
 static void on_shut_down(void *self)
 {
     struct life *l = self;
@@ -166,6 +167,7 @@ static int serve(struct life *l)
     else
         print_handshake(l, secure ? &tls : NULL);
     wait_for_end(l);
+    remove_socket(l); /* first: a core that has waited for two seconds kills */
     server_end(s);
     return 0;
 }

@@ -41,7 +41,6 @@ void rpc_dispatch(struct server *server, const char *method, struct slice bytes,
 struct provider *server_provider(struct server *s);
 const struct cancel *server_cancel(struct server *s);
 void server_stop_work(struct server *s); /* StopProvider: soft cancel */
-void server_shut_down(struct server *s); /* GRPCController.Shutdown: the process ends */
 
 /* ---- convert.c ---- */
 

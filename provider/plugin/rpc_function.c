@@ -31,7 +31,10 @@ RPC_HANDLER(rpc_call_function)
     const char *error = NULL;
     int64_t argument = -1;
     if (!f)
-        return fail(rpc, rs, "this version of the provider has no such function", -1);
+        return fail(
+            rpc, rs,
+            arena_printf(rpc->arena, "this version of the provider has no function %s", rq->name),
+            -1);
     const struct value **args = arena_calloc(rpc->arena, rq->n_arguments, sizeof(*args));
     for (size_t i = 0; args && i < rq->n_arguments; i++) {
         const struct schema_parameter *p = parameter(f->schema, i);

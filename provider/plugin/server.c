@@ -61,11 +61,6 @@ void server_stop_work(struct server *s)
     cancel_set(s->cancel, false);
 }
 
-void server_shut_down(struct server *s)
-{
-    s->options.shut_down(s->options.self);
-}
-
 /* ---- calls ---- */
 
 static void call_free(struct call *c)
@@ -214,6 +209,10 @@ static void on_event(struct server *s, struct call *c, bool success)
             handle(c);
         return;
     case STEP_ANSWERED:
+        if (is_method(c, "/plugin.GRPCController/Shutdown"))
+            s->options.shut_down(s->options.self);
+        call_free(c);
+        return;
     case STEP_STREAM_CLOSED:
         call_free(c);
         return;

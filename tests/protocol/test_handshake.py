@@ -123,10 +123,13 @@ def test_socket_directory_that_cannot_be(tmp_path):
     assert result.returncode == 1 and "too long a name" in result.stderr
 
 
-def test_shutdown(plugin):
-    assert plugin.call("Shutdown", service="plugin.GRPCController") is not None
-    assert plugin.process.wait(10) == 0
-    assert not os.path.exists(plugin.directory)
+def test_shutdown(start):
+    """Answered before the end, each time."""
+    for _ in range(20):
+        plugin = start()
+        plugin.call("Shutdown", service="plugin.GRPCController")
+        assert plugin.process.wait(10) == 0
+        assert not os.path.exists(plugin.directory)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
