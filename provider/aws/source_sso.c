@@ -126,7 +126,7 @@ int aws_source_sso(struct aws_source *s, const struct aws_section *section,
             s,
             "the profile \"%s\" lacks sso_region, sso_account_id or sso_role_name, or "
             "its sso_session does not exist",
-            section->name);
+            profile);
     const char *token = access_token(s, key, region);
     if (!token)
         return s->err->message ? -1 : aws_source_fail(s, "the cached session holds no token");

@@ -136,13 +136,12 @@ static void XMLCALL on_end(void *arg, const XML_Char *name)
                                        : value_string(r->a, buf_slice(&e->text));
     const char *closed = e->name;
     buf_clean_up(&e->text);
-    if (!v) {
+    bool kept = v && (r->depth == 0 || element_add(r, &r->open[r->depth - 1], closed, v) == 0);
+    if (!kept)
         stop(r, "memory ran out");
-    } else if (r->depth == 0) {
+    if (kept && r->depth == 0) {
         r->root = v;
         r->root_name = closed;
-    } else if (element_add(r, &r->open[r->depth - 1], closed, v) < 0) {
-        stop(r, "memory ran out");
     }
 }
 

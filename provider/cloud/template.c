@@ -112,7 +112,8 @@ static int selection_add(struct arena *a, struct selection *s, const struct valu
     if (s->count == s->cap) {
         size_t cap = s->cap ? 2 * s->cap : 8;
         const struct value **grown =
-            cap > SELECT_MOST ? NULL : arena_grow(a, s->items, s->count, cap, sizeof(*grown));
+            cap > SELECT_MOST ? NULL
+                              : arena_grow(a, s->items, s->count, cap, sizeof(struct value *));
         if (!grown)
             return -1;
         s->items = grown;

@@ -382,6 +382,7 @@ static int apply_phases(struct run *r, const struct records *prior)
         rc = destroy_records(r, victims, pick_victims(r, ENGINE_DESTROY, victims));
     if (rc < 0)
         say_what_exists(r, before);
+    r->changes = NULL;
     return rc;
 }
 

@@ -137,7 +137,7 @@ static const struct value *record_value(struct arena *a, const struct record *r)
 int records_encode(struct buf *out, const struct records *r)
 {
     _cleanup_arena_ struct arena *a = arena_new();
-    const struct value **list = a ? arena_calloc(a, r->count, sizeof(*list)) : NULL;
+    const struct value **list = a ? arena_calloc(a, r->count, sizeof(struct value *)) : NULL;
     for (size_t i = 0; list && i < r->count; i++)
         list[i] = record_value(a, &r->items[i]);
     const struct value *v = list ? value_tuple(a, list, r->count) : NULL;

@@ -46,7 +46,7 @@ static int lay_out(struct refresh *r)
     for (size_t i = 0; i < r->records->count; i++)
         most += 1 + r->records->items[i].component->extra_read_count;
     r->jobs = arena_new_array(r->a, most, struct read_job);
-    r->seen = arena_calloc(r->a, r->records->count, sizeof(*r->seen));
+    r->seen = arena_calloc(r->a, r->records->count, sizeof(struct value *));
     if (!r->jobs || !r->seen)
         return -1;
     for (size_t i = 0; i < r->records->count; i++) {
@@ -95,7 +95,7 @@ static const struct value *with_ids(struct arena *a, const struct value *v, cons
             continue;
         if (v->type->kind == TYPE_OBJECT)
             return value_with(a, v, v->members[i].key.ptr, m);
-        const struct value **elems = arena_calloc(a, v->count, sizeof(*elems));
+        const struct value **elems = arena_calloc(a, v->count, sizeof(struct value *));
         for (size_t k = 0; elems && k < v->count; k++)
             elems[k] = k == i ? m : v->members[k].value;
         return elems ? value_tuple(a, elems, v->count) : NULL;
@@ -106,7 +106,7 @@ static const struct value *with_ids(struct arena *a, const struct value *v, cons
 static const struct value *batch_ids(struct arena *a, const struct refresh *r,
                                      const struct read_job *job)
 {
-    const struct value **ids = arena_calloc(a, job->count, sizeof(*ids));
+    const struct value **ids = arena_calloc(a, job->count, sizeof(struct value *));
     for (size_t i = 0; ids && i < job->count; i++)
         ids[i] = value_get(r->records->items[job->records[i]].attrs, job->component->id_attr);
     return ids ? value_tuple(a, ids, job->count) : NULL;

@@ -153,7 +153,7 @@ void composite_engine(struct composite_run *r, const struct value *config)
         .client = c->client,
         .region = c->region,
         .account = c->account,
-        .partition = c->region ? c->driver->partition(c->region) : "",
+        .partition = c->driver && c->region ? c->driver->partition(c->region) : "",
         .resource_type = r->type->schema->name,
         .name = value_get(config, "name"),
         .tags = value_get(config, "tags"),
@@ -410,6 +410,7 @@ static int apply_changes(struct composite_run *r, const struct resource_apply_ar
     r->engine.hooks = &hooks;
     int rc = engine_apply(c->arena, &r->engine, &r->work, r->graph, &r->records, &after, c->diags);
     r->records = after;
+    r->engine.hooks = NULL;
     return rc;
 }
 
