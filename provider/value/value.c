@@ -120,10 +120,39 @@ const struct value *value_list(struct arena *a, const struct type *elem,
     return sequence(a, type_list(a, elem), elems, count);
 }
 
-static int compare_members(const void *a, const void *b)
+struct keyed {
+    struct value_member member;
+    size_t order;
+};
+
+static int by_value(const void *a, const void *b)
 {
-    return value_compare(((const struct value_member *)a)->value,
-                         ((const struct value_member *)b)->value);
+    const struct keyed *x = a, *y = b;
+    int c = value_compare(x->member.value, y->member.value);
+    return c ? c : (x->order > y->order) - (x->order < y->order);
+}
+
+/* The members in canonical order (equal ones as they came), each once. */
+static bool make_set(struct arena *a, struct value *v)
+{
+    struct keyed *all = arena_new_array(a, v->count, struct keyed);
+    struct value_member *out = arena_new_array(a, v->count, struct value_member);
+    if (!all || !out)
+        return false;
+    for (size_t i = 0; i < v->count; i++)
+        all[i] = (struct keyed){v->members[i], i};
+    qsort(all, v->count, sizeof(*all), by_value);
+    size_t kept = 0;
+    for (size_t i = 0; i < v->count; i++) {
+        const struct value *one = all[i].member.value;
+        /* Unknown elements may turn out different: all of them stay. */
+        if (kept == 0 || value_compare(out[kept - 1].value, one) != 0 ||
+            !value_is_wholly_known(one))
+            out[kept++].value = one;
+    }
+    v->members = out;
+    v->count = kept;
+    return true;
 }
 
 const struct value *value_set(struct arena *a, const struct type *elem,
@@ -132,18 +161,7 @@ const struct value *value_set(struct arena *a, const struct type *elem,
     struct value *v = sequence(a, type_set(a, elem), elems, count);
     if (!v || count < 2)
         return v;
-    struct value_member *m = (struct value_member *)(uintptr_t)v->members;
-    qsort(m, count, sizeof(*m), compare_members);
-    size_t kept = 1;
-    for (size_t i = 1; i < count; i++) {
-        /* Unknown elements may turn out different: all of them stay. */
-        bool same =
-            value_compare(m[kept - 1].value, m[i].value) == 0 && value_is_wholly_known(m[i].value);
-        if (!same)
-            m[kept++] = m[i];
-    }
-    v->count = kept;
-    return v;
+    return make_set(a, v) ? v : NULL;
 }
 
 const struct value *value_tuple(struct arena *a, const struct value *const *elems, size_t count)
@@ -156,11 +174,6 @@ const struct value *value_tuple(struct arena *a, const struct value *const *elem
     }
     return types ? sequence(a, type_tuple(a, types, count), elems, count) : NULL;
 }
-
-struct keyed {
-    struct value_member member;
-    size_t order;
-};
 
 static int by_key(const void *a, const void *b)
 {
