@@ -366,13 +366,13 @@ static int adopt(struct run *r, const struct records *prior)
 
 static int apply_phases(struct run *r, const struct records *prior)
 {
-    struct engine_changes changes;
+    struct engine_changes *changes = arena_new_object(r->a, struct engine_changes);
     size_t before = diags_count(r->diags);
-    if (adopt(r, prior) < 0 ||
-        engine_plan(r->a, r->engine, r->graph, r->records, &changes, r->diags) < 0)
+    if (!changes || adopt(r, prior) < 0 ||
+        engine_plan(r->a, r->engine, r->graph, r->records, changes, r->diags) < 0)
         return -1;
-    r->changes = &changes;
-    const char **victims = arena_calloc(r->a, changes.count, sizeof(*victims));
+    r->changes = changes;
+    const char **victims = arena_calloc(r->a, changes->count, sizeof(*victims));
     if (!victims)
         return diags_error(r->diags, NULL, "Out of memory", "Nothing was made.");
     int rc = destroy_records(r, victims, pick_victims(r, ENGINE_REPLACE, victims));
@@ -382,7 +382,6 @@ static int apply_phases(struct run *r, const struct records *prior)
         rc = destroy_records(r, victims, pick_victims(r, ENGINE_DESTROY, victims));
     if (rc < 0)
         say_what_exists(r, before);
-    r->changes = NULL;
     return rc;
 }
 

@@ -115,7 +115,7 @@ static const struct value *without_secrets(struct arena *a, const struct record 
 
 static const struct value *record_value(struct arena *a, const struct record *r)
 {
-    const struct value **needs = arena_calloc(a, r->need_count, sizeof(*needs));
+    const struct value **needs = arena_calloc(a, r->need_count, sizeof(struct value *));
     for (size_t i = 0; needs && i < r->need_count; i++)
         needs[i] = value_str(a, r->needs[i]);
     struct value_member m[8] = {
