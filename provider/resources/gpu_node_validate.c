@@ -130,11 +130,13 @@ static int check_conflicts(struct arena *a, const struct value *config, struct d
     };
     int rc = 0;
     for (size_t i = 0; i < sizeof(conflicts) / sizeof(*conflicts); i++)
-        if (get(config, conflicts[i].one) && get(config, conflicts[i].other))
+        if (value_is_known(get(config, conflicts[i].one)) &&
+            value_is_known(get(config, conflicts[i].other)))
             rc = diags_error(diags, path_parse(a, conflicts[i].other), "Conflicting settings",
                              "`%s` cannot be used with `%s`: %s.", conflicts[i].other,
                              conflicts[i].one, conflicts[i].why);
-    if (get(config, "network.security_group_id") && !get(config, "network.vpc_id"))
+    if (value_is_known(get(config, "network.security_group_id")) &&
+        !get(config, "network.vpc_id"))
         rc = diags_error(diags, path_parse(a, "network.security_group_id"), "Conflicting settings",
                          "A security group belongs to a VPC: name it in `network.vpc_id`, with its "
                          "subnets.");

@@ -3,3 +3,13 @@ llm_unit_test(fit resources_catalog)
 llm_unit_test(catalog_compiler)
 target_compile_definitions(test_catalog_compiler PRIVATE CATALOGC="$<TARGET_FILE:llm-catalogc>")
 add_dependencies(test_catalog_compiler llm-catalogc)
+foreach(part validate placement derive check tags)
+  llm_unit_test(gpu_node_${part} room_resources)
+  target_sources(test_gpu_node_${part} PRIVATE gpu_node_fixture.c)
+endforeach()
+llm_unit_test(gpu_data room_resources)
+target_sources(test_gpu_data PRIVATE gpu_node_fixture.c)
+find_package(Python3 REQUIRED COMPONENTS Interpreter)
+add_test(NAME unit.aws_startup
+  COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/startup/test_aws_startup.py
+          $<TARGET_FILE:test_gpu_node_tags>)

@@ -1,0 +1,195 @@
+/* See gpu_node_fixture.h. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gpu_node_fixture.h"
+#include "resources/tables.h"
+#include "schema/tables.h"
+#include "value/codec.h"
+
+const struct value *fixture_json(struct fixture *f, const char *json)
+{
+    const struct value *v = NULL;
+    if (value_json_parse(f->a, slice_str(json), &v, &f->diags) < 0)
+        fail_msg("not JSON: %s", json);
+    return v;
+}
+
+const struct value *fixture_config(struct fixture *f, const char *json)
+{
+    const struct value *v = NULL;
+    if (value_json_decode(f->a, slice_str(json), schema_llm_gpu_node.type, true, &v, &f->diags) < 0)
+        fail_msg("no configuration: %s (%s)", json, f->diags.first->detail);
+    v = schema_defaults(f->a, &schema_llm_gpu_node, v);
+    assert_non_null(v);
+    return v;
+}
+
+void fixture_set(struct fixture *f, const char *json)
+{
+    f->c.config = f->c.secrets = fixture_config(f, json);
+}
+
+void fixture_answer(struct fixture *f, const char *op, const char *json)
+{
+    f->answers[f->answer_count++] = (struct fixture_answer){.op = op, .json = json};
+}
+
+void fixture_refuse(struct fixture *f, const char *op, enum cloud_error_class class_,
+                    const char *code, const char *message, int times)
+{
+    f->answers[f->answer_count++] = (struct fixture_answer){
+        .op = op, .class_ = class_, .code = code, .message = message, .times = times};
+}
+
+static const struct component *kind_of(const char *name)
+{
+    const struct resource_cloud *cloud = &table_llm_gpu_node.clouds[0];
+    for (size_t i = 0; i < cloud->component_count; i++) {
+        const struct resource_component *rc = &cloud->components[i];
+        size_t n = strcspn(rc->name, "{");
+        if (strncmp(rc->name, name, n) == 0 && (rc->name[n] || !name[n]))
+            return rc->component;
+    }
+    fail_msg("there is no component \"%s\"", name);
+    return NULL;
+}
+
+void fixture_record(struct fixture *f, const char *name, const char *attrs)
+{
+    f->records.items = arena_grow(f->a, f->records.items, f->records.count, f->records.count + 1,
+                                  sizeof(*f->records.items));
+    assert_non_null(f->records.items);
+    f->records.items[f->records.count++] =
+        (struct record){.name = name, .component = kind_of(name), .attrs = fixture_json(f, attrs)};
+}
+
+void fixture_expect(struct fixture *f, enum diag_severity severity, const char *text)
+{
+    _cleanup_buf_ struct buf all = BUF_INIT(65536);
+    for (const struct diag *d = f->diags.first; d; d = d->next) {
+        const char *line =
+            arena_printf(f->a, "%s: %s: %s", path_string(f->a, d->path), d->summary, d->detail);
+        if (d->severity == severity && strstr(line, text))
+            return;
+        buf_printf(&all, "\n%s %s", d->severity == DIAG_ERROR ? "error" : "warning", line);
+    }
+    fail_msg("no diagnostic says \"%s\":%s", text, buf_cstr(&all));
+}
+
+void fixture_expect_none(struct fixture *f)
+{
+    for (const struct diag *d = f->diags.first; d; d = d->next)
+        if (d->severity == DIAG_ERROR)
+            fail_msg("%s: %s", d->summary, d->detail);
+}
+
+/* ---- the cloud ---- */
+
+static struct fixture *current; /* clients are opaque; a test has one */
+
+static int call(struct cloud_client *client, const struct work *w, struct arena *a,
+                const char *region, const struct cloud_operation *op, const struct value *request,
+                const struct value **ret, struct cloud_error *err)
+{
+    struct fixture *f = current;
+    (void)client;
+    (void)w;
+    (void)a;
+    assert_string_equal(region, "us-east-1");
+    assert_true(f->call_count < 64);
+    f->requests[f->call_count] = request;
+    f->calls[f->call_count++] = op->name;
+    for (size_t i = 0; i < f->answer_count; i++) {
+        struct fixture_answer *x = &f->answers[i];
+        if (strcmp(x->op, op->name) != 0 || x->times < 0)
+            continue;
+        if (x->times > 0 && --x->times == 0)
+            x->times = -1;
+        if (x->json) {
+            *ret = fixture_json(f, x->json);
+            return 0;
+        }
+        *err = (struct cloud_error){.class_ = x->class_, .code = x->code, .message = x->message};
+        return -1;
+    }
+    fail_msg("nobody answers %s", op->name);
+    return -1;
+}
+
+static const struct value *tags_of(struct cloud_client *c, struct arena *a)
+{
+    const struct value_member m[] = {{SLICE_LIT("team"), value_str(a, "models")}};
+    (void)c;
+    return value_map(a, &type_string, m, 1);
+}
+
+static bool ignores_tag(struct cloud_client *c, struct slice key)
+{
+    (void)c;
+    return slice_has_prefix(key, "aws:") || slice_eq_str(key, "llm:status");
+}
+
+static const struct value *owner_tags(struct arena *a, const char *type, const struct value *name,
+                                      const char *component)
+{
+    const struct value_member m[] = {
+        {SLICE_LIT("llm:component"), value_str(a, component)},
+        {SLICE_LIT("llm:resource"), value_printf(a, "%s/%s", type, value_cstr(name, ""))}};
+    return value_map(a, &type_string, m, 2);
+}
+
+static const char *partition(const char *region)
+{
+    return strncmp(region, "cn-", 3) == 0 ? "aws-cn" : "aws";
+}
+
+static const struct cloud_driver driver = {.cloud = "aws",
+                                           .call = call,
+                                           .default_tags = tags_of,
+                                           .ignores_tag = ignores_tag,
+                                           .owner_tags = owner_tags,
+                                           .partition = partition};
+
+struct fixture *fixture_new(void)
+{
+    struct fixture *f = calloc(1, sizeof(*f));
+    struct provider *p = calloc(1, sizeof(*p));
+    f = f && p ? f : NULL;
+    if (!f)
+        return NULL;
+    f->a = arena_new();
+    f->provider = p;
+    diags_init(&f->diags, f->a);
+    p->clock = clock_system();
+    f->work = (struct work){clock_system(), NULL, INT64_MAX};
+    f->request = (struct request){p, f->a, NULL, &f->diags};
+    f->c = (struct composite_context){.request = &f->request,
+                                      .arena = f->a,
+                                      .driver = &driver,
+                                      .client = (struct cloud_client *)f,
+                                      .online = true,
+                                      .work = &f->work,
+                                      .cloud = "aws",
+                                      .region = "us-east-1",
+                                      .account = "123456789012",
+                                      .records = &f->records,
+                                      .diags = &f->diags};
+    current = f;
+    return f;
+}
+
+void fixture_free(struct fixture *f)
+{
+    arena_free(f->a);
+    free(f->provider);
+    free(f);
+}

@@ -1,0 +1,54 @@
+/* What the tests of llm_gpu_node share: configurations from JSON, and a cloud that answers what the
+ * test lays out. */
+#ifndef LLM_TESTS_GPU_NODE_FIXTURE_H
+#define LLM_TESTS_GPU_NODE_FIXTURE_H
+
+#include "resources/gpu_node.h"
+
+/* An answer of the cloud: JSON, or an error. The first entry whose operation fits, and whose
+ * `times` are not used up (0: no limit), is taken. */
+struct fixture_answer {
+    const char *op, *json;
+    enum cloud_error_class class_;
+    const char *code, *message;
+    int times;
+};
+
+struct fixture {
+    struct arena *a;
+    struct diags diags;
+    struct composite_context c;
+    struct request request;
+    struct provider *provider;
+    struct records records;
+    struct work work;
+    struct fixture_answer answers[16];
+    size_t answer_count;
+    const char *calls[64]; /* names of the operations, in order */
+    const struct value *requests[64];
+    size_t call_count;
+};
+
+/* A new fixture on us-east-1, online; the configuration is null. NULL when memory is out. */
+struct fixture *fixture_new(void);
+void fixture_free(struct fixture *f);
+
+/* A value of the resource's type; attributes that `json` leaves out are null, defaults filled in.
+ */
+const struct value *fixture_config(struct fixture *f, const char *json);
+/* Plain JSON. */
+const struct value *fixture_json(struct fixture *f, const char *json);
+void fixture_set(struct fixture *f, const char *json);
+
+void fixture_answer(struct fixture *f, const char *op, const char *json);
+void fixture_refuse(struct fixture *f, const char *op, enum cloud_error_class class_,
+                    const char *code, const char *message, int times);
+/* A record of what exists; `attrs` is JSON. */
+void fixture_record(struct fixture *f, const char *name, const char *attrs);
+
+/* Fails the test unless a diagnostic of `severity` has `text` in it. */
+void fixture_expect(struct fixture *f, enum diag_severity severity, const char *text);
+/* Fails the test when there is an error. */
+void fixture_expect_none(struct fixture *f);
+
+#endif
