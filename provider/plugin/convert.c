@@ -114,6 +114,33 @@ Tfplugin6__AttributePath *rpc_path(struct rpc *rpc, const struct path *p)
     return m->steps ? m : NULL;
 }
 
+/* Length of the character at `p`; 0 for what is none. */
+static size_t character(const char *p, size_t left)
+{
+    unsigned char lead = (unsigned char)*p;
+    size_t n = lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+    return n <= left && utf8_is_valid(slice_from(p, n)) ? n : 0;
+}
+
+char *rpc_text(struct rpc *rpc, const char *s)
+{
+    static const char replacement[] = "\xef\xbf\xbd"; /* U+FFFD */
+    struct slice all = slice_str(s);
+    if (utf8_is_valid(all))
+        return (char *)(uintptr_t)s;
+    /* Each wrong byte becomes three. */
+    char *text = arena_alloc(rpc->arena, 3 * all.len + 1), *end = text;
+    for (size_t i = 0, n; text && i < all.len; i += n ? n : 1) {
+        n = character(all.ptr + i, all.len - i);
+        size_t len = n ? n : sizeof(replacement) - 1;
+        memcpy(end, n ? all.ptr + i : replacement, len);
+        end += len;
+    }
+    if (text)
+        *end = '\0';
+    return text;
+}
+
 int rpc_diags(struct rpc *rpc, size_t *ret_count, Tfplugin6__Diagnostic ***ret)
 {
     size_t count = 0;
@@ -131,8 +158,10 @@ int rpc_diags(struct rpc *rpc, size_t *ret_count, Tfplugin6__Diagnostic ***ret)
         tfplugin6__diagnostic__init(list[i]);
         list[i]->severity = d->severity == DIAG_ERROR ? TFPLUGIN6__DIAGNOSTIC__SEVERITY__ERROR
                                                       : TFPLUGIN6__DIAGNOSTIC__SEVERITY__WARNING;
-        list[i]->summary = (char *)(uintptr_t)d->summary;
-        list[i]->detail = (char *)(uintptr_t)d->detail;
+        list[i]->summary = rpc_text(rpc, d->summary);
+        list[i]->detail = rpc_text(rpc, d->detail);
+        if (!list[i]->summary || !list[i]->detail)
+            return -1;
         list[i]->attribute = d->path ? rpc_path(rpc, d->path) : NULL;
     }
     if (!list)

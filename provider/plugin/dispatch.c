@@ -105,6 +105,43 @@ static void to_arena(void *arena, void *ptr)
     (void)ptr;
 }
 
+static bool message_is_text(const ProtobufCMessage *m);
+
+/* One member of a string field, or of a field of messages. */
+static bool member_is_text(const ProtobufCFieldDescriptor *f, const void *member)
+{
+    if (!member)
+        return true;
+    return f->type == PROTOBUF_C_TYPE_STRING ? utf8_is_valid(slice_str(member))
+                                             : message_is_text(member);
+}
+
+/* Strings of proto3 are UTF-8; protobuf-c does not look. What is no text could come back in a
+ * diagnostic, which the core then could not read. */
+static bool message_is_text(const ProtobufCMessage *m)
+{
+    const char *base = (const char *)m;
+    for (unsigned i = 0; i < m->descriptor->n_fields; i++) {
+        const ProtobufCFieldDescriptor *f = &m->descriptor->fields[i];
+        if (f->type != PROTOBUF_C_TYPE_STRING && f->type != PROTOBUF_C_TYPE_MESSAGE)
+            continue;
+        const void *const *at = (const void *)(base + f->offset);
+        if (f->label == PROTOBUF_C_LABEL_REPEATED) {
+            const void *const *list = *at;
+            size_t count = *(const size_t *)(const void *)(base + f->quantifier_offset);
+            for (size_t k = 0; k < count; k++)
+                if (!member_is_text(f, list[k]))
+                    return false;
+        } else if ((f->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) &&
+                   *(const uint32_t *)(const void *)(base + f->quantifier_offset) != f->id) {
+            continue; /* another member has the place */
+        } else if (!member_is_text(f, *at)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static void fail(struct grpc_answer *ret, int status, const char *text)
 {
     ret->status = status;
@@ -151,6 +188,10 @@ void rpc_dispatch(struct server *server, const char *method, struct slice bytes,
         bool memory = arena_failed(arena);
         fail(ret, memory ? STATUS_RESOURCE_EXHAUSTED : STATUS_INVALID_ARGUMENT,
              memory ? "memory ran out" : "the request is not of the method's type");
+        return;
+    }
+    if (!message_is_text(request)) {
+        fail(ret, STATUS_INVALID_ARGUMENT, "the request has a string that is not UTF-8");
         return;
     }
     m->output->message_init(response);

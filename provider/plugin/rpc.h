@@ -53,6 +53,10 @@ Tfplugin6__ResourceIdentityData *rpc_identity(struct rpc *rpc, const struct valu
                                               const struct schema_identity *s);
 int rpc_identity_value(struct rpc *rpc, const Tfplugin6__ResourceIdentityData *m,
                        const struct schema_identity *s, const struct value **ret);
+/* `s` itself, or a copy in which U+FFFD stands for each byte that is not UTF-8: a cloud's messages
+ * may be anything, and a core refuses the whole answer, its state included, for one such byte. NULL
+ * when memory is out. */
+char *rpc_text(struct rpc *rpc, const char *s);
 /* The diagnostics so far. 0 or -1. */
 int rpc_diags(struct rpc *rpc, size_t *ret_count, Tfplugin6__Diagnostic ***ret);
 Tfplugin6__AttributePath *rpc_path(struct rpc *rpc, const struct path *p);

@@ -8,7 +8,9 @@ static int fail(struct rpc *rpc, Tfplugin6__CallFunction__Response *rs, const ch
     if (!rs->error)
         return -1;
     tfplugin6__function_error__init(rs->error);
-    rs->error->text = (char *)(uintptr_t)(text ? text : "memory ran out");
+    rs->error->text = text ? rpc_text(rpc, text) : NULL;
+    if (!rs->error->text)
+        return -1;
     if (argument >= 0) {
         rs->error->has_function_argument_case =
             TFPLUGIN6__FUNCTION_ERROR__HAS_FUNCTION_ARGUMENT_FUNCTION_ARGUMENT;

@@ -64,14 +64,24 @@ def test_flipped_bytes_in_a_real_request(shared):
             assert error.code() == grpc.StatusCode.INVALID_ARGUMENT
 
 
-def test_strings_that_are_not_text(shared):
-    """A type name with a NUL and bytes that are not UTF-8."""
-    for name in (b"llm_gpu_node\0", b"\xff\xfe", b"%s%n", b"x" * 100_000):
-        field = b"\x0a" + varint(len(name)) + name
-        try:
-            assert shared.call("ValidateResourceConfig", field).diagnostics
-        except grpc.RpcError as error:  # an answer that is not UTF-8 would fail here as INTERNAL
-            assert error.code() == grpc.StatusCode.INVALID_ARGUMENT, (name[:20], error)
+@pytest.mark.parametrize("name", ["ValidateResourceConfig", "CallFunction", "ImportResourceState", "MoveResourceState"])
+def test_strings_that_are_not_text(shared, name):
+    assert status_of(lambda: shared.call(name, b"\x0a\x02\xff\xfe")) == grpc.StatusCode.INVALID_ARGUMENT
+    answer = shared.call(name, b"\x0a\x04%s%n")
+    assert "%s%n" in str(answer)
+
+
+def test_nested_strings_that_are_not_text(shared):
+    """A map's key, and a string within a message."""
+    assert status_of(lambda: shared.call("UpgradeResourceState", b"\x1a\x05\x12\x03\x0a\x01\xff")) == grpc.StatusCode.INVALID_ARGUMENT
+    assert status_of(lambda: shared.call("WriteStateBytes", b"\x0a\x03\x0a\x01\xff")) == grpc.StatusCode.INVALID_ARGUMENT
+
+
+def test_environment_that_is_not_text(start):
+    """A core refuses an answer with one wrong byte, with the state that is in it."""
+    plugin = start(env={"AWS_PROFILE": "fa\udcffll\u00e9", "AWS_REGION": "us-east-1"})
+    answer = plugin.configure()
+    assert "fa\ufffdll\u00e9" in texts(answer.diagnostics)
 
 
 def varint(n):
