@@ -13,7 +13,7 @@
 #include "base/buf.h"
 #include "base/secret.h"
 
-enum { HEADERS_MOST = 64, PARAMS_MOST = 4096, TEXT_MOST = 16 << 20 };
+enum { HEADERS_MOST = 64, PARAMS_MOST = 4096, TEXT_MOST = 16 << 20, EXPIRES_MOST_S = 604800 };
 
 static const char *hex(struct arena *a, const unsigned char *bytes, size_t len)
 {
@@ -87,29 +87,34 @@ static int compare_params(const void *a, const void *b)
     return c ? c : slice_cmp(x->value, y->value);
 }
 
+/* One pair of the query, whose rest *query becomes. */
+static struct param next_param(struct slice *query)
+{
+    const char *end = memchr(query->ptr, '&', query->len);
+    size_t len = end ? (size_t)(end - query->ptr) : query->len;
+    const char *equals = len ? memchr(query->ptr, '=', len) : NULL;
+    size_t name = equals ? (size_t)(equals - query->ptr) : len;
+    struct param p = {slice_from(query->ptr, name), SLICE_EMPTY};
+    if (equals)
+        p.value = slice_from(equals + 1, len - name - 1);
+    size_t used = len + (end ? 1 : 0);
+    *query = slice_from(query->ptr + used, query->len - used);
+    return p;
+}
+
 static int canonical_query(struct arena *a, struct buf *out, struct slice query)
 {
-    size_t count = 0;
-    struct param *params = arena_new_array(a, PARAMS_MOST, struct param);
+    size_t count = 1;
+    if (!query.len)
+        return 0;
+    for (size_t i = 0; i < query.len; i++)
+        count += query.ptr[i] == '&';
+    struct param *params = count > PARAMS_MOST ? NULL : arena_new_array(a, count, struct param);
     if (!params)
         return -1;
-    while (query.len) {
-        const char *end = memchr(query.ptr, '&', query.len);
-        size_t len = end ? (size_t)(end - query.ptr) : query.len;
-        const char *equals = memchr(query.ptr, '=', len);
-        size_t name = equals ? (size_t)(equals - query.ptr) : len;
-        if (count == PARAMS_MOST)
-            return -1;
-        if (len) {
-            params[count].name = slice_from(query.ptr, name);
-            params[count++].value =
-                equals ? slice_from(equals + 1, len - name - 1) : slice_from("", 0);
-        }
-        size_t used = len + (end ? 1 : 0);
-        query = slice_from(query.ptr + used, query.len - used);
-    }
-    if (count > 1)
-        qsort(params, count, sizeof(*params), compare_params);
+    for (size_t i = 0; i < count; i++)
+        params[i] = next_param(&query);
+    qsort(params, count, sizeof(*params), compare_params);
     for (size_t i = 0; i < count; i++) {
         buf_append_str(out, i ? "&" : "");
         buf_append_slice(out, params[i].name);
@@ -197,24 +202,27 @@ static void add_header(struct aws_sign *s, const char *name, struct slice value)
     s->added[s->added_count++].value = value;
 }
 
+/* The time, the payload's hash and the scope. */
 static int prepare(struct aws_sign *s)
 {
     struct tm tm;
     time_t t = (time_t)s->in->unix_s;
-    gmtime_r(&t, &tm);
-    strftime(s->date, sizeof(s->date), "%Y%m%dT%H%M%SZ", &tm);
+    if (!gmtime_r(&t, &tm) || strftime(s->date, sizeof(s->date), "%Y%m%dT%H%M%SZ", &tm) == 0)
+        return -1;
     s->payload_hash =
         s->in->payload_hash ? s->in->payload_hash : aws_sha256_hex(s->arena, s->in->body);
     s->scope =
         arena_printf(s->arena, "%.8s/%s/%s/aws4_request", s->date, s->in->region, s->in->service);
-    if (!s->payload_hash || !s->scope)
-        return -1;
+    return s->payload_hash && s->scope ? 0 : -1;
+}
+
+static void add_headers(struct aws_sign *s)
+{
     add_header(s, "x-amz-date", slice_str(s->date));
     if (s->in->session_token.len)
         add_header(s, "x-amz-security-token", s->in->session_token);
     if (s->in->single_encoding)
         add_header(s, "x-amz-content-sha256", slice_str(s->payload_hash));
-    return 0;
 }
 
 static int make_canonical_request(struct aws_sign *s)
@@ -271,16 +279,15 @@ static int make_signature(struct aws_sign *s)
         rc = hmac(key, sizeof(key), SLICE_LIT("aws4_request"));
     if (rc == 0)
         rc = hmac(key, sizeof(key), slice_str(s->string_to_sign));
-    const char *signature = rc == 0 ? hex(s->arena, key, sizeof(key)) : NULL;
+    s->signature = rc == 0 ? hex(s->arena, key, sizeof(key)) : NULL;
     secret_zero(key, sizeof(key));
-    s->authorization = signature
-                           ? arena_printf(s->arena,
-                                          "AWS4-HMAC-SHA256 Credential=%.*s/%s, SignedHeaders=%s, "
-                                          "Signature=%s",
-                                          (int)s->in->access_key.len, s->in->access_key.ptr,
-                                          s->scope, s->signed_headers, signature)
-                           : NULL;
-    return s->authorization ? 0 : -1;
+    return s->signature ? 0 : -1;
+}
+
+static int run_stages(struct aws_sign *s)
+{
+    return make_canonical_request(s) < 0 || make_string_to_sign(s) < 0 || make_signature(s) < 0 ? -1
+                                                                                                : 0;
 }
 
 int aws_sign(struct arena *a, const struct aws_sign_input *in, struct aws_sign *ret)
@@ -288,9 +295,59 @@ int aws_sign(struct arena *a, const struct aws_sign_input *in, struct aws_sign *
     memset(ret, 0, sizeof(*ret));
     ret->arena = a;
     ret->in = in;
-    if (prepare(ret) < 0 || make_canonical_request(ret) < 0 || make_string_to_sign(ret) < 0 ||
-        make_signature(ret) < 0)
+    if (prepare(ret) < 0)
+        return -1;
+    add_headers(ret);
+    if (run_stages(ret) < 0)
+        return -1;
+    ret->authorization =
+        arena_printf(a, "AWS4-HMAC-SHA256 Credential=%.*s/%s, SignedHeaders=%s, Signature=%s",
+                     (int)in->access_key.len, in->access_key.ptr, ret->scope, ret->signed_headers,
+                     ret->signature);
+    if (!ret->authorization)
         return -1;
     add_header(ret, "authorization", slice_str(ret->authorization));
     return 0;
+}
+
+/* ---- in the query ---- */
+
+static void query_param(struct buf *b, const char *name, struct slice value)
+{
+    buf_printf(b, "%s%s=", b->len ? "&" : "", name);
+    http_encode_uri(b, value, false);
+}
+
+int aws_presign(struct arena *a, const struct aws_sign_input *in, int64_t expires_s,
+                struct aws_sign *ret, const char **ret_query)
+{
+    _cleanup_buf_ struct buf query = BUF_INIT(TEXT_MOST), names = BUF_INIT(TEXT_MOST);
+    struct aws_sign_input with = *in;
+    memset(ret, 0, sizeof(*ret));
+    ret->arena = a;
+    ret->in = &with;
+    if (expires_s < 1 || expires_s > EXPIRES_MOST_S || prepare(ret) < 0)
+        return -1;
+    /* The names of the signed headers are a parameter that is signed itself. */
+    if (canonical_headers(ret, &names) < 0)
+        return -1;
+    const char *credential =
+        arena_printf(a, "%.*s/%s", (int)in->access_key.len, in->access_key.ptr, ret->scope);
+    const char *expires = arena_printf(a, "%lld", (long long)expires_s);
+    buf_append_slice(&query, in->query);
+    query_param(&query, "X-Amz-Algorithm", SLICE_LIT("AWS4-HMAC-SHA256"));
+    query_param(&query, "X-Amz-Credential", slice_str(credential));
+    query_param(&query, "X-Amz-Date", slice_str(ret->date));
+    query_param(&query, "X-Amz-Expires", slice_str(expires));
+    query_param(&query, "X-Amz-SignedHeaders", slice_str(ret->signed_headers));
+    if (in->session_token.len)
+        query_param(&query, "X-Amz-Security-Token", in->session_token);
+    with.query = buf_slice(&query);
+    int rc = !credential || !expires || query.failed ? -1 : run_stages(ret);
+    ret->in = in;
+    if (rc < 0)
+        return -1;
+    query_param(&query, "X-Amz-Signature", slice_str(ret->signature));
+    *ret_query = query.failed ? NULL : arena_strndup(a, query.ptr, query.len);
+    return *ret_query ? 0 : -1;
 }

@@ -35,11 +35,18 @@ struct aws_sign {
      * x-amz-content-sha256 (S3), authorization. */
     struct http_header added[4];
     size_t added_count;
-    const char *canonical_request, *string_to_sign, *authorization;
+    const char *canonical_request, *string_to_sign, *signature; /* the stages' results */
+    const char *authorization;
 };
 
 /* Runs the three stages; everything is owned by `a`. 0, or -1 when memory is out. */
 int aws_sign(struct arena *a, const struct aws_sign_input *in, struct aws_sign *ret);
+
+/* The same with the signature in the query instead of in headers ("presigned URL"), good for
+ * `expires_s` seconds (1 to 604,800). *ret_query is the whole query to send, without '?'; nothing
+ * is added to the headers. S3 wants the payload hash "UNSIGNED-PAYLOAD". 0, or -1. */
+int aws_presign(struct arena *a, const struct aws_sign_input *in, int64_t expires_s,
+                struct aws_sign *ret, const char **ret_query);
 
 /* Lower-case hex of SHA-256; owned by `a`. */
 const char *aws_sha256_hex(struct arena *a, struct slice data);

@@ -1,0 +1,9 @@
+# The signer against botocore's, which the tests' Python environment has.
+add_executable(sign_lines sign_lines.c)
+target_link_libraries(sign_lines PRIVATE room_aws)
+set(test_python ${CMAKE_SOURCE_DIR}/.cache/venv/bin/python)
+if(EXISTS ${test_python})
+  add_test(NAME unit.aws_sign_compare
+    COMMAND ${test_python} ${CMAKE_CURRENT_SOURCE_DIR}/sign_compare.py $<TARGET_FILE:sign_lines>)
+  set_tests_properties(unit.aws_sign_compare PROPERTIES TIMEOUT 300)
+endif()
