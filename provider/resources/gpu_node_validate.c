@@ -135,8 +135,7 @@ static int check_conflicts(struct arena *a, const struct value *config, struct d
             rc = diags_error(diags, path_parse(a, conflicts[i].other), "Conflicting settings",
                              "`%s` cannot be used with `%s`: %s.", conflicts[i].other,
                              conflicts[i].one, conflicts[i].why);
-    if (value_is_known(get(config, "network.security_group_id")) &&
-        !get(config, "network.vpc_id"))
+    if (value_is_known(get(config, "network.security_group_id")) && !get(config, "network.vpc_id"))
         rc = diags_error(diags, path_parse(a, "network.security_group_id"), "Conflicting settings",
                          "A security group belongs to a VPC: name it in `network.vpc_id`, with its "
                          "subnets.");

@@ -163,9 +163,11 @@ struct fixture *fixture_new(void)
 {
     struct fixture *f = calloc(1, sizeof(*f));
     struct provider *p = calloc(1, sizeof(*p));
-    f = f && p ? f : NULL;
-    if (!f)
+    if (!f || !p) {
+        free(f);
+        free(p);
         return NULL;
+    }
     f->a = arena_new();
     f->provider = p;
     diags_init(&f->diags, f->a);

@@ -1,8 +1,8 @@
 /* The cores' own checks of what a provider plans and makes, in our words: OpenTofu's
  * internal/plans/objchange (AssertPlanValid in plan_valid.go, AssertObjectCompatible in
  * compatible.go), and the rules of internal/terraform for write-only attributes.
- * Where the core gives the provider the benefit of the doubt (the number of elements of sets that hold
- * unknowns, known plans of unknown sets), this one does not.
+ * Where the core gives the provider the benefit of the doubt (the number of elements of sets that
+ * hold unknowns, known plans of unknown sets), this one does not.
  */
 #ifndef LLM_TESTS_ORACLE_H
 #define LLM_TESTS_ORACLE_H
