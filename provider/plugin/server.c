@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include <grpc/byte_buffer.h>
 #include <grpc/byte_buffer_reader.h>
@@ -20,7 +21,7 @@
 #include "plugin/rpc.h"
 #include "plugin/workers.h"
 
-enum { MESSAGE_MOST = 256 << 20, REQUESTS_AHEAD = 8, END_MS = 3000 };
+enum { MESSAGE_MOST = 256 << 20, REQUESTS_AHEAD = 8, END_S = 1 };
 
 struct server {
     struct server_options options;
@@ -29,7 +30,11 @@ struct server {
     pthread_t thread;
     struct workers *workers;
     struct cancel *cancel;
-    bool ending; /* seen by the queue's thread */
+    pthread_mutex_t lock;
+    size_t calls;   /* that have a batch to come, or under way; the queue must not close before */
+    bool closed;    /* no new call can come */
+    size_t at_work; /* calls that are handled or being answered */
+    pthread_cond_t answered;
 };
 
 enum step { STEP_REQUESTED, STEP_RECEIVED, STEP_ANSWERED, STEP_STREAM_CLOSED };
@@ -63,8 +68,26 @@ void server_stop_work(struct server *s)
 
 /* ---- calls ---- */
 
+/* Counts calls in and out. gRPC aborts the process when a batch is started on a queue that is shut
+ * down: that waits for the last call. */
+static void count_calls(struct server *s, int calls, int at_work, bool closed)
+{
+    pthread_mutex_lock(&s->lock);
+    s->calls += (size_t)calls;
+    s->at_work += (size_t)at_work;
+    s->closed = s->closed || closed;
+    bool over = s->closed && s->calls == 0;
+    if (at_work < 0)
+        pthread_cond_broadcast(&s->answered);
+    pthread_mutex_unlock(&s->lock);
+    if (over)
+        grpc_completion_queue_shutdown(s->queue);
+}
+
 static void call_free(struct call *c)
 {
+    struct server *s = c->server;
+    enum step step = c->step;
     if (c->grpc)
         grpc_call_unref(c->grpc);
     grpc_call_details_destroy(&c->details);
@@ -75,6 +98,8 @@ static void call_free(struct call *c)
         grpc_byte_buffer_destroy(c->response);
     grpc_slice_unref(c->status_text);
     alloc_table.free(c);
+    if (step != STEP_REQUESTED)
+        count_calls(s, -1, step == STEP_ANSWERED ? -1 : 0, false);
 }
 
 static void request_next(struct server *s)
@@ -196,6 +221,7 @@ static void on_event(struct server *s, struct call *c, bool success)
             call_free(c);
             return;
         }
+        count_calls(s, 1, 0, false);
         request_next(s);
         if (is_long_stream(c))
             open_stream(c);
@@ -203,6 +229,7 @@ static void on_event(struct server *s, struct call *c, bool success)
             receive(c);
         return;
     case STEP_RECEIVED:
+        count_calls(s, 0, 1, false);
         /* Stopping must not wait behind the calls that it is to stop. */
         if (is_method(c, "/tfplugin6.Provider/StopProvider") ||
             workers_run(s->workers, handle, c) < 0)
@@ -227,12 +254,10 @@ static void *queue_main(void *arg)
             grpc_completion_queue_next(s->queue, gpr_inf_future(GPR_CLOCK_MONOTONIC), NULL);
         if (e.type == GRPC_QUEUE_SHUTDOWN)
             return NULL;
-        if (e.tag == s) {
-            /* The server's shutdown is complete: no new call can come. */
-            grpc_completion_queue_shutdown(s->queue);
-            continue;
-        }
-        on_event(s, e.tag, e.success != 0);
+        if (e.tag == s)
+            count_calls(s, 0, 0, true); /* no new call can come */
+        else
+            on_event(s, e.tag, e.success != 0);
     }
 }
 
@@ -279,6 +304,8 @@ static void server_free(struct server *s)
     if (s->queue)
         grpc_completion_queue_destroy(s->queue);
     cancel_free(s->cancel);
+    pthread_mutex_destroy(&s->lock);
+    pthread_cond_destroy(&s->answered);
     grpc_shutdown();
     alloc_table.free(s);
 }
@@ -291,6 +318,8 @@ struct server *server_start(const struct server_options *o, const char **ret_why
         return NULL;
     memset(s, 0, sizeof(*s));
     s->options = *o;
+    pthread_mutex_init(&s->lock, NULL);
+    pthread_cond_init(&s->answered, NULL);
     grpc_init();
     s->workers = workers_new();
     s->cancel = cancel_new();
@@ -312,16 +341,39 @@ struct server *server_start(const struct server_options *o, const char **ret_why
     return s;
 }
 
-void server_end(struct server *s)
+static struct timespec in_seconds(int seconds)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    t.tv_sec += seconds;
+    return t;
+}
+
+/* A call that is cut off still has its state in its answer: without it the core forgets what was
+ * made. */
+static void wait_for_answers(struct server *s)
+{
+    const struct timespec until = in_seconds(END_S);
+    pthread_mutex_lock(&s->lock);
+    while (s->at_work &&
+           pthread_cond_clockwait(&s->answered, &s->lock, CLOCK_MONOTONIC, &until) == 0)
+        continue;
+    pthread_mutex_unlock(&s->lock);
+}
+
+bool server_end(struct server *s)
 {
     cancel_set(s->cancel, true);
+    wait_for_answers(s);
     grpc_server_shutdown_and_notify(s->grpc, s->queue, s);
     grpc_server_cancel_all_calls(s->grpc);
-    /* What does not end in time is left to the process's end, with all that it uses. */
-    if (!workers_end(s->workers, END_MS)) {
-        log_at(LOG_WARN, "A call did not end in time", LOG_INT("ms", END_MS));
-        return;
+    /* The thread ends after the last call's last batch: from then on the workers get no more. */
+    const struct timespec until = in_seconds(END_S);
+    if (pthread_clockjoin_np(s->thread, NULL, CLOCK_MONOTONIC, &until) != 0 ||
+        !workers_end(s->workers, END_S * 1000)) {
+        log_at(LOG_WARN, "A call did not end in time", LOG_INT("seconds", END_S));
+        return false;
     }
-    pthread_join(s->thread, NULL);
     server_free(s);
+    return true;
 }

@@ -19,7 +19,8 @@ struct server_options {
 /* Listens and serves. NULL with a line in *ret_why. */
 struct server *server_start(const struct server_options *o, const char **ret_why);
 
-/* Cancels what runs (hard), waits a few seconds for it, and frees. */
-void server_end(struct server *s);
+/* Cancels what runs (hard), lets it answer, ends all calls, and frees; a few seconds at the most. False when something still
+ * runs: then nothing is freed, here or elsewhere, and only the process's end is left. */
+bool server_end(struct server *s);
 
 #endif
