@@ -127,7 +127,7 @@ static void on_shut_down(void *self)
 
 /* Waits for the end: SIGTERM or SIGHUP, the host's Shutdown, SIGINT in debug mode (a core takes
  * SIGINT itself, and tells us with StopProvider), or the core's death. */
-static void wait_for_end(struct life *l)
+static void wait_for_end(struct life *l, struct server *s)
 {
     pid_t parent = getppid();
     const struct timespec pause = {PARENT_CHECK_S, 0};
@@ -135,6 +135,7 @@ static void wait_for_end(struct life *l)
         int signal = sigtimedwait(&l->signals, NULL, &pause);
         if (signal == SIGTERM || signal == SIGHUP || (signal == SIGINT && l->options->debug))
             return;
+        server_check_stopped(s);
         if (!l->options->debug && getppid() != parent) {
             log_at(LOG_WARN, "The core is gone; the provider ends", LOG_INT("pid", parent));
             return;
@@ -166,7 +167,7 @@ static int serve(struct life *l)
         print_reattach(l);
     else
         print_handshake(l, secure ? &tls : NULL);
-    wait_for_end(l);
+    wait_for_end(l, s);
     remove_socket(l); /* first: a core that has waited for two seconds kills */
     if (!server_end(s))
         _exit(0);

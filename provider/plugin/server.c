@@ -7,6 +7,7 @@
 #include "plugin/server.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -21,7 +22,7 @@
 #include "plugin/rpc.h"
 #include "plugin/workers.h"
 
-enum { MESSAGE_MOST = 256 << 20, REQUESTS_AHEAD = 8, END_S = 1 };
+enum { MESSAGE_MOST = 256 << 20, REQUESTS_AHEAD = 8, END_S = 1, STOP_MS = 30000 };
 
 struct server {
     struct server_options options;
@@ -30,6 +31,7 @@ struct server {
     pthread_t thread;
     struct workers *workers;
     struct cancel *cancel;
+    _Atomic int64_t stopped_ms; /* when StopProvider came; 0: never */
     pthread_mutex_t lock;
     size_t calls;   /* that have a batch to come, or under way; the queue must not close before */
     bool closed;    /* no new call can come */
@@ -61,9 +63,25 @@ const struct cancel *server_cancel(struct server *s)
     return s->cancel;
 }
 
+static int64_t now_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
 void server_stop_work(struct server *s)
 {
+    int64_t never = 0;
+    atomic_compare_exchange_strong(&s->stopped_ms, &never, now_ms());
     cancel_set(s->cancel, false);
+}
+
+void server_check_stopped(struct server *s)
+{
+    int64_t stopped = atomic_load(&s->stopped_ms);
+    if (stopped && now_ms() - stopped >= STOP_MS)
+        cancel_set(s->cancel, true);
 }
 
 /* ---- calls ---- */

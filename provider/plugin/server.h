@@ -19,8 +19,13 @@ struct server_options {
 /* Listens and serves. NULL with a line in *ret_why. */
 struct server *server_start(const struct server_options *o, const char **ret_why);
 
-/* Cancels what runs (hard), lets it answer, ends all calls, and frees; a few seconds at the most. False when something still
- * runs: then nothing is freed, here or elsewhere, and only the process's end is left. */
+/* To be called about once a second: StopProvider lets running requests to the cloud end, but one
+ * that has no answer half a minute later is cut off. */
+void server_check_stopped(struct server *s);
+
+/* Cancels what runs (hard), lets it answer, ends all calls, and frees; a few seconds at the most.
+ * False when something still runs: then nothing is freed, here or elsewhere, and only the process's
+ * end is left. */
 bool server_end(struct server *s);
 
 #endif

@@ -187,6 +187,18 @@ def test_other_calls_go_on(start, black_hole):
     threads.shutdown()
 
 
+def test_stop_while_a_call_hangs(start, black_hole):
+    """The running request may end; without an answer it is cut off after half a minute, and what was there stays."""
+    plugin, threads, work = hanging(start, black_hole, "plan")
+    begun = time.monotonic()
+    assert plugin.call("StopProvider").Error == ""
+    answer = work.result(45)
+    assert time.monotonic() - begun > 5, "it had time to end"
+    assert "cancelled" in texts(answer.diagnostics) and value_of(answer.planned_state) is None
+    assert plugin.alive() and plugin.call("GetMetadata").resources
+    threads.shutdown()
+
+
 @pytest.mark.parametrize("how", ["Shutdown", "SIGTERM"] * 5)
 def test_end_while_a_call_hangs(start, black_hole, how):
     """go-plugin waits two seconds for the process, and then kills it."""
