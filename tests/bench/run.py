@@ -1,8 +1,9 @@
-"""The figures that the provider is to reach, measured side by side in one run. Nothing here passes or fails.
+"""The provider's figures, measured side by side in one run, printed as a table. Asserts no times.
 
-    .cache/venv/bin/python -m tests.bench.run [build/provider/terraform-provider-llm]
+Usage: python tests/bench/run.py [--provider BINARY] [--runs N]
+The core is tofu (or terraform) on PATH, else the one in .cache/bin. The cloud is the tests' simulator.
 """
-import json
+import argparse
 import os
 import pathlib
 import shutil
@@ -11,139 +12,207 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tests/acceptance"))
+sys.path.insert(0, str(ROOT))
 
-COOKIE = "d602bf8f470bc67ca7faa0386276bbdd4330efaf76d1a219cb4d6991ca9872b2"
-
-
-def client_certificate():
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-    from cryptography.x509.oid import NameOID
-    import datetime
-    key = ec.generate_private_key(ec.SECP521R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = datetime.datetime.now(datetime.timezone.utc)
-    certificate = (x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key()).serial_number(1)
-                   .not_valid_before(now).not_valid_after(now + datetime.timedelta(days=1))
-                   .add_extension(x509.BasicConstraints(True, None), True).sign(key, hashes.SHA512()))
-    return certificate.public_bytes(serialization.Encoding.PEM).decode()
+DELAY_MS = 50
+ALONE = 'terraform {}\nresource "terraform_data" "n" {\n  input = "demo"\n}\n'
 
 
-def start_times(binary, runs=30):
-    env = {**os.environ, "TF_PLUGIN_MAGIC_COOKIE": COOKIE, "PLUGIN_PROTOCOL_VERSIONS": "6", "PLUGIN_CLIENT_CERT": client_certificate()}
-    times = []
+def median_ms(seconds):
+    return statistics.median(seconds) * 1000
+
+
+def timed(work):
+    begun = time.perf_counter()
+    work()
+    return time.perf_counter() - begun
+
+
+def start_times(plugin, runs):
+    """Seconds from fork to the handshake line, with the client's certificate made beforehand."""
+    _, cert = plugin.make_certificate()
+    env = plugin.bare_env(**plugin.COOKIE, PLUGIN_PROTOCOL_VERSIONS="6", PLUGIN_CLIENT_CERT=cert.decode())
+    found = []
     for _ in range(runs):
-        begin = time.perf_counter()
-        process = subprocess.Popen([binary], env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-        process.stdout.readline()
-        times.append((time.perf_counter() - begin) * 1000)
+        begun = time.perf_counter()
+        process = subprocess.Popen([plugin.binary()], env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        assert process.stdout.readline().startswith(b"1|6|unix|")
+        found.append(time.perf_counter() - begun)
         process.terminate()
         process.wait()
-    return statistics.median(times)
+        process.stdout.close()
+    return found
 
 
-def memory_after_schema(binary):
-    """Peak and resident memory after GetProviderSchema, without TLS, by way of grpc."""
-    import grpc
-    env = {**os.environ, "TF_PLUGIN_MAGIC_COOKIE": COOKIE, "PLUGIN_PROTOCOL_VERSIONS": "6"}
-    process = subprocess.Popen([binary], env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    path = process.stdout.readline().split("|")[3]
-    channel = grpc.insecure_channel(f"unix:{path}", options=[("grpc.max_receive_message_length", 1 << 28)])
-    call = channel.unary_unary("/tfplugin6.Provider/GetProviderSchema", request_serializer=lambda b: b, response_deserializer=lambda b: b)
-    size = len(call(b""))
-    status = dict(line.split(":", 1) for line in pathlib.Path(f"/proc/{process.pid}/status").read_text().splitlines() if ":" in line)
-    channel.close()
-    process.terminate()
-    process.wait()
-    return int(status["VmRSS"].split()[0]) / 1024, size
+def bare_process(runs):
+    """The same for a process that only prints a line: what of the above is fork, exec and pipe."""
+    def one():
+        subprocess.run(["/bin/echo", "1|6|unix|"], stdout=subprocess.PIPE, check=True)
+    return [timed(one) for _ in range(runs)]
 
 
-def timed(function, runs=5):
-    times = []
-    for _ in range(runs):
-        begin = time.perf_counter()
-        function()
-        times.append((time.perf_counter() - begin) * 1000)
-    return statistics.median(times)
+def stripped_size(binary):
+    with tempfile.TemporaryDirectory() as directory:
+        copy = pathlib.Path(directory) / "provider"
+        subprocess.run(["strip", "-o", copy, binary], check=True)
+        return copy.stat().st_size
+
+
+def shared_libraries(binary):
+    text = subprocess.run(["ldd", binary], capture_output=True, text=True).stdout
+    return [line.split()[0] for line in text.splitlines() if line.strip()]
 
 
 def longest_chain(calls):
-    """The most calls that lie one after the other: a call follows those that ended before it began."""
-    best = []
-    for call in sorted(calls, key=lambda c: c["start"]):
-        earlier = [best[i] for i, other in enumerate(sorted(calls, key=lambda c: c["start"])[:len(best)]) if other["end"] <= call["start"]]
-        best.append(1 + max(earlier, default=0))
-    return max(best, default=0)
+    """Seconds of the longest chain of calls in which each began after the one before had ended because it needed it:
+    a call needs an earlier one when it names something that the earlier one's answer made. The simulator records no
+    answers, so what a call needs is taken from time: its predecessors are all calls that ended before it began, and
+    the chain is the one with the most calls. Calls that overlap are never in one chain."""
+    calls = sorted((c for c in calls if c.get("end")), key=lambda c: c["end"])
+    best = []  # (end, seconds of the best chain that ends there, number of calls)
+    for c in calls:
+        before = [b for b in best if b[0] <= c["start"]]
+        seconds, count = max(((b[1], b[2]) for b in before), default=(0, 0))
+        best.append((c["end"], seconds + c["end"] - c["start"], count + 1))
+    return max(((b[1], b[2]) for b in best), default=(0, 0))
+
+
+# What each call of a create needs first, from AWS's own rules: the ids that its parameters carry. A parameter's id
+# is matched to the call that first brought it into the world.
+CREATES = {
+    "CreateVpc": "vpc-", "CreateSubnet": "subnet-", "CreateInternetGateway": "igw-", "CreateRouteTable": "rtb-",
+    "AllocateAddress": "eipalloc-", "CreateNatGateway": "nat-", "CreateSecurityGroup": "sg-", "RunInstances": "i-",
+    "CreateVolume": "vol-"}
+
+
+def parameter_texts(value):
+    if isinstance(value, dict):
+        for v in value.values():
+            yield from parameter_texts(v)
+    elif isinstance(value, list):
+        for v in value:
+            yield from parameter_texts(v)
+    else:
+        yield str(value)
+
+
+def needed_chain(calls):
+    """Seconds and operations of the longest chain of calls that need each other: a call needs the call that created
+    what its parameters name (by AWS's id prefixes, or by the name given at creation)."""
+    calls = sorted((c for c in calls if c.get("end")), key=lambda c: c["start"])
+    makers, made_names, best = {}, {}, []
+    for i, c in enumerate(calls):
+        texts = list(parameter_texts(c["params"]))
+        needs = set()
+        for text in texts:
+            for prefix, maker in makers.items():
+                if text.startswith(prefix):
+                    needs |= {m for m in maker if calls[m]["end"] <= c["start"]}
+            needs |= {m for m in made_names.get(text, ()) if calls[m]["end"] <= c["start"]}
+        seconds, path = max(((best[n][0], best[n][1]) for n in needs), key=lambda b: b[0], default=(0, []))
+        best.append((seconds + c["end"] - c["start"], [*path, c["operation"]]))
+        if c["operation"] in CREATES:
+            makers.setdefault(CREATES[c["operation"]], []).append(i)
+        for key in ("RoleName", "InstanceProfileName", "Name", "logGroupName"):
+            if c["operation"].startswith("Create") and isinstance(c["params"].get(key), str):
+                made_names.setdefault(c["params"][key], []).append(i)
+    return max(best, key=lambda b: b[0], default=(0, []))
+
+
+class Bench:
+    def __init__(self, directory, simulator, core_type, core_binary, node):
+        self.directory, self.sim, self.node = directory, simulator, node
+        self.core_type, self.core_binary = core_type, core_binary
+
+    def core(self, name):
+        path = self.directory / name
+        path.mkdir()
+        return self.core_type(self.core_binary, path, self.sim.endpoint)
+
+    def plans(self, runs):
+        """(plan with the node, plan of terraform_data, the longest chain of calls of one plan, its calls), in seconds."""
+        alone, with_node = self.core("alone"), self.core("node")
+        alone.write(ALONE, head="")
+        alone.ok("init", "-input=false")
+        alone.apply_ok()
+        with_node.write(self.node())
+        with_node.apply_ok()
+        with_node.no_difference()
+        ours, theirs, chains = [], [], []
+        for _ in range(runs):
+            theirs.append(timed(alone.no_difference))
+            before = len(self.sim.calls())
+            ours.append(timed(with_node.no_difference))
+            chains.append(longest_chain(self.sim.calls()[before:]))
+        with_node.destroy()
+        return statistics.median(ours), statistics.median(theirs), statistics.median(c[0] for c in chains), chains[-1][1]
+
+    def slow_apply(self):
+        """(apply, empty apply of terraform_data, needed chain) with each call delayed, in seconds."""
+        core, alone = self.core("slow"), self.core("slow-alone")
+        alone.write(ALONE, head="")
+        alone.ok("init", "-input=false")
+        base = timed(alone.apply_ok)
+        core.write(self.node(name="slow"))
+        self.sim.rule("*", delay_ms=DELAY_MS, times=-1)
+        before = len(self.sim.calls())
+        seconds = timed(core.apply_ok)
+        calls = self.sim.calls()[before:]
+        self.sim.clear_rules()
+        core.destroy()
+        return seconds, base, needed_chain(calls), longest_chain(calls), calls
+
+
+def row(what, value, reach, ratio=""):
+    print(f"| {what} | {value} | {reach} | {ratio} |")
 
 
 def main():
-    binary = str(pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / "build/provider/terraform-provider-llm").resolve())
-    os.environ["LLM_PROVIDER_BIN"] = binary
-    from conftest import CORES, Core, Simulator, node
-    rows = [("start to handshake line, median of 30", f"{start_times(binary):.1f} ms", "5 ms")]
-    resident, schema = memory_after_schema(binary)
-    rows.append((f"resident memory after GetProviderSchema ({schema} bytes)", f"{resident:.1f} MiB", "20 MiB"))
-    with tempfile.TemporaryDirectory() as scratch:
-        directory = pathlib.Path(scratch)
-        subprocess.run(["strip", "-o", str(directory / "stripped"), binary], check=True)
-        rows.append(("release binary, stripped", f"{os.path.getsize(directory / 'stripped') / 1e6:.1f} MB", "20 MB"))
-        needs = subprocess.run(["ldd", binary], capture_output=True, text=True).stdout
-        rows.append(("needs", ", ".join(line.split()[0] for line in needs.splitlines() if "=>" in line), "glibc"))
-        simulator = Simulator(directory)
-        try:
-            for name, path in sorted(CORES.items()):
-                rows.extend(core_rows(name, path, directory, simulator, Core, node))
-        finally:
-            simulator.stop()
-    width = max(len(row[0]) for row in rows)
-    for what, value, reach in rows:
-        print(f"{what:<{width}}  {value:>12}   reach: {reach}")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--provider", default=os.environ.get("LLM_PROVIDER_BIN", str(ROOT / "build/provider/terraform-provider-llm")))
+    parser.add_argument("--runs", type=int, default=5, help="plans that the medians are of")
+    options = parser.parse_args()
+    os.environ["LLM_PROVIDER_BIN"] = str(pathlib.Path(options.provider).resolve())
+    from tests.acceptance.conftest import CORES, Core, Simulator, node
+    from tests.protocol import plugin
 
+    start, echo = start_times(plugin, 30), bare_process(30)
+    with plugin.Plugin() as p:
+        p.call("GetProviderSchema")
+        rss = p.rss_kib() / 1024
+    print("| what | measured | reach | ratio |\n|---|---|---|---|")
+    row("start to handshake line, median of 30", f"{median_ms(start):.1f} ms", "5 ms", f"{median_ms(start) / 5:.2f} (a bare process: {median_ms(echo):.1f} ms)")
+    row("resident memory after GetProviderSchema", f"{rss:.1f} MiB", "20 MiB", f"{rss / 20:.2f}")
+    size = stripped_size(options.provider) / 1e6
+    row("binary, stripped", f"{size:.1f} MB", "20 MB", f"{size / 20:.2f}")
+    row("needs", ", ".join(shared_libraries(options.provider)), "glibc (and libcurl)")
 
-def core_rows(name, path, scratch, simulator, Core, node):
-    plain, own = scratch / f"{name}-plain", scratch / f"{name}-node"
-    plain.mkdir()
-    own.mkdir()
-    peer = Core(path, plain, simulator.endpoint)
-    peer.write('resource "terraform_data" "x" {\n  input = "x"\n}\n', head="")
-    peer.ok("init", "-no-color")
-    peer.apply_ok()
-    core = Core(path, own, simulator.endpoint)
-    simulator.reset()
-    core.write(node())
-    core.apply_ok()
-    alone = timed(lambda: peer.plan())
-    before = len(simulator.calls())
-    plan = timed(lambda: core.plan())
-    calls = simulator.calls()[before:]
-    last = calls[-len(calls) // 5:]
-    chain = longest_chain(last)
-    round_trip = statistics.median((c["end"] - c["start"]) * 1000 for c in calls)
-    ratio = (plan - chain * round_trip) / alone
-    rows = [(f"{name}: second plan less {chain} round trips of {round_trip:.1f} ms, to terraform_data alone ({alone:.0f} ms)", f"{ratio:.2f} x", "1.3 x")]
-    core.destroy()
-    simulator.reset()
-    simulator.rule("*", delay_ms=50, times=-1)
-    # The plan is made before: what is measured is the apply alone, with the core's own start and end taken off.
-    core.ok("plan", "-input=false", "-out=p")
-    before = len(simulator.calls())
-    begin = time.perf_counter()
-    core.ok("apply", "-input=false", "p")
-    took = (time.perf_counter() - begin) * 1000
-    calls = simulator.calls()[before:]
-    chain = longest_chain(calls)
-    busy = statistics.median((c["end"] - c["start"]) * 1000 for c in calls)
-    rows.append((f"{name}: apply with 50 ms a call ({took:.0f} ms, {len(calls)} calls) to its longest chain ({chain} calls of {busy:.0f} ms)",
-                 f"{took / (chain * busy):.2f} x", "1.2 x"))
-    simulator.clear_rules()
-    core.destroy()
-    return rows
+    name = sorted(CORES, reverse=True)[0] if "tofu" not in CORES else "tofu"
+    directory = pathlib.Path(tempfile.mkdtemp(prefix="llm-bench-"))
+    simulator = Simulator(directory)
+    try:
+        simulator.reset()
+        bench = Bench(directory, simulator, Core, CORES[name], node)
+        ours, alone, chain, count = bench.plans(options.runs)
+        allowed = 1.3 * alone + chain
+        row(f"second plan of one node ({name}, median of {options.runs})", f"{ours * 1000:.0f} ms",
+            f"1.3 x {alone * 1000:.0f} ms (terraform_data alone) + {chain * 1000:.0f} ms ({count} round trips)", f"{ours / allowed:.2f}")
+        seconds, base, (needed, path), (observed, steps), calls = bench.slow_apply()
+        row(f"apply of one node, {DELAY_MS} ms added to each call ({len(calls)} calls)", f"{seconds:.2f} s",
+            f"1.2 x {needed:.2f} s (longest chain of needs, {len(path)} calls)", f"{seconds / (1.2 * needed):.2f}")
+        print(f"\nThe chain of needs: {' -> '.join(path)}.")
+        print(f"The longest sequence of calls without overlap: {observed:.2f} s, {steps} calls. "
+              f"The same core's apply of terraform_data alone: {base:.2f} s.")
+        if simulator.violations():
+            print("Requests that break AWS's models:", simulator.violations())
+            return 1
+    finally:
+        simulator.stop()
+        shutil.rmtree(directory)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
