@@ -4,9 +4,11 @@
 #include <math.h>
 #include <string.h>
 
+/* Without any answer the cause is most often a setting, not the moment. Who has cancelled waits no
+ * longer than the standard mode does by itself. */
+enum { ATTEMPTS_WITHOUT_ANSWER = 5, ATTEMPTS_AFTER_CANCEL = 3, LOOK_EACH_MS = 200 };
+
 /* Constants of the standard mode. */
-/* Without any answer the cause is most often a setting, not the moment. */
-enum { ATTEMPTS_WITHOUT_ANSWER = 5 };
 enum {
     QUOTA = 500,
     COST_RETRY = 5,
@@ -43,13 +45,22 @@ static double now_s(const struct work *w)
     return (double)w->clock->monotonic_ms(w->clock->self) / 1000.0;
 }
 
+/* The limiter's first moment: a bucket that fills by one a second, and nothing measured yet. */
+static void start(struct retry_state *s, double now)
+{
+    if (s->started)
+        return;
+    s->started = true;
+    s->fill_rate = s->capacity = 1;
+    s->last_refill = s->last_throttle = now;
+    s->last_bucket = floor(now);
+}
+
 static void refill(struct retry_state *s, double now)
 {
-    if (s->last_refill > 0) {
-        s->level += (now - s->last_refill) * s->fill_rate;
-        if (s->level > s->capacity)
-            s->level = s->capacity;
-    }
+    s->level += (now - s->last_refill) * s->fill_rate;
+    if (s->level > s->capacity)
+        s->level = s->capacity;
     s->last_refill = now;
 }
 
@@ -78,6 +89,7 @@ static void measure(struct retry_state *s, double now)
 static void adapt(struct retry_state *s, bool throttled, double now)
 {
     double rate = 0;
+    start(s, now);
     measure(s, now);
     if (throttled) {
         double seen =
@@ -92,8 +104,7 @@ static void adapt(struct retry_state *s, bool throttled, double now)
         rate = SCALE * pow(now - s->last_throttle - s->window, 3) + s->last_max_rate;
     }
     double most = 2 * s->measured_rate;
-    if (s->limiting)
-        set_rate(s, rate < most ? rate : most, now);
+    set_rate(s, rate < most ? rate : most, now);
 }
 
 int retry_before(struct retry_state *s, const struct work *w)
@@ -103,6 +114,7 @@ int retry_before(struct retry_state *s, const struct work *w)
     for (;;) {
         double now = now_s(w), missing = 0;
         pthread_mutex_lock(&s->lock);
+        start(s, now);
         if (s->limiting) {
             refill(s, now);
             missing = 1 - s->level;
@@ -146,6 +158,18 @@ static int64_t pause_ms(const struct retry_state *s, const struct retry_call *ca
     return ms;
 }
 
+/* Waits, also after a soft cancel: it ends new work, not the pause of what was begun. False when a
+ * hard one came. */
+static bool wait_out(const struct work *w, int64_t ms)
+{
+    while (ms > 0 && !cancel_is_hard(w->cancel)) {
+        int64_t step = w->cancel && ms > LOOK_EACH_MS ? LOOK_EACH_MS : ms;
+        w->clock->sleep_ms(w->clock->self, step, NULL);
+        ms -= step;
+    }
+    return !cancel_is_hard(w->cancel);
+}
+
 bool retry_again(struct retry_state *s, struct retry_call *call, const struct work *w,
                  const struct cloud_error *err, bool safe)
 {
@@ -160,7 +184,10 @@ bool retry_again(struct retry_state *s, struct retry_call *call, const struct wo
         return false;
     if (!throttled && err->maybe_processed && !safe)
         return false;
-    if (call->attempts >= s->policy.max_attempts || cancel_is_hard(w->cancel))
+    int most = s->policy.max_attempts;
+    if (cancel_is_set(w->cancel) && most > ATTEMPTS_AFTER_CANCEL)
+        most = ATTEMPTS_AFTER_CANCEL;
+    if (call->attempts >= most || cancel_is_hard(w->cancel))
         return false;
     if (!err->http_status && call->attempts >= ATTEMPTS_WITHOUT_ANSWER)
         return false;
@@ -169,9 +196,7 @@ bool retry_again(struct retry_state *s, struct retry_call *call, const struct wo
     int64_t ms = pause_ms(s, call, w, err);
     if (ms >= work_left_ms(w))
         return false;
-    /* A soft cancel ends the pause, not the call: what was begun is brought to its end. */
-    w->clock->sleep_ms(w->clock->self, ms, NULL);
-    return !cancel_is_hard(w->cancel);
+    return wait_out(w, ms);
 }
 
 void retry_succeeded(struct retry_state *s, struct retry_call *call, const struct work *w)

@@ -24,7 +24,7 @@ struct retry_state {
     pthread_mutex_t lock;
     int tokens; /* the retry quota: 500; 5 for a retry, 10 after a time-out */
     /* Adaptive mode: a token bucket whose rate follows throttling (cubic). Times in seconds. */
-    bool limiting;
+    bool started, limiting;
     double fill_rate, capacity, level, last_refill;
     double last_max_rate, last_throttle, window;
     double measured_rate, last_bucket;
@@ -45,7 +45,9 @@ int retry_before(struct retry_state *s, const struct work *w);
 
 /* After a failed try: true when it is to be made again, after waiting as long as is due. `safe`
  * says that making the call twice does no harm; without it, an error that may have been processed
- * is not repeated. False also when the wait would pass the deadline or was cancelled. */
+ * is not repeated. False also when the wait would pass the deadline, and after a cancel: at once
+ * after a hard one, and after a soft one when three tries have been made, so that what was begun
+ * may still end well. */
 bool retry_again(struct retry_state *s, struct retry_call *call, const struct work *w,
                  const struct cloud_error *err, bool safe);
 
