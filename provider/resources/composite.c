@@ -329,14 +329,20 @@ int composite_plan(const struct resource_type *t, struct request *rq,
     r.context.prior = value_is_null(args->prior) ? NULL : args->prior;
     if (composite_private_decode(&r, args->prior_private) < 0)
         return -1;
-    if (ret->replace_count) {
+    struct records old = r.records;
+    bool anew = ret->replace_count || !r.context.prior;
+    if (anew)
         forget_records(&r);
+    if (ret->replace_count)
         planned = schema_unknown_computed(rq->arena, t->schema, planned, args->config);
-    }
-    if (!r.nonce && !(r.nonce = composite_new_nonce(rq->arena)))
+    /* Each plan has its own: what it makes is not what an earlier one has made. */
+    if (!(r.nonce = composite_new_nonce(rq->arena)))
         return diags_error(rq->diags, NULL, "No random numbers", "The kernel gave none.");
     if (plan_new_or_changed(&r, args, planned, ret) < 0)
         return -1;
+    /* A replacement destroys first, and the core hands that step what this plan keeps. */
+    if (anew)
+        r.records = old;
     ret->planned_identity = args->prior_identity && !ret->replace_count
                                 ? args->prior_identity
                                 : composite_identity(&r, ret->planned);
@@ -430,6 +436,9 @@ int composite_apply(const struct resource_type *t, struct request *rq,
     r.context.secrets = args->config;
     if (destroys)
         return apply_destroy(&r, args, ret);
+    /* Records in a create are those of the resource that it replaces. */
+    if (creates)
+        forget_records(&r);
     int rc = apply_changes(&r, args);
     /* A create that made nothing leaves nothing. */
     if (rc < 0 && creates && !r.records.count)
