@@ -93,6 +93,8 @@ static const struct value *json_document(struct arena *a, const struct value *v)
         buf_append_char(&b, (char)(low >= 0 ? high << 4 | low : in.ptr[i]));
         i += low >= 0 ? 2 : 0;
     }
+    if (b.failed)
+        return NULL;
     const struct value *parsed = json_parsed(a, buf_slice(&b));
     /* What is no JSON is compared as it is. */
     return parsed ? json_text(a, parsed) : value_string(a, buf_slice(&b));
@@ -125,7 +127,9 @@ const struct value *template_transform(struct arena *a, enum template_transform 
     if (value_is_null(v))
         return tr == TRANSFORM_TAGS_MAP ? value_map(a, &type_string, NULL, 0)
                                         : value_null(a, &type_dynamic);
-    if (!value_is_wholly_known(v) && tr != TRANSFORM_LIST && tr != TRANSFORM_FIRST_OF)
+    /* A list of one is known to be that; the first of a list needs the list alone to be known. */
+    bool missing = tr == TRANSFORM_FIRST_OF ? value_is_unknown(v) : !value_is_wholly_known(v);
+    if (missing && tr != TRANSFORM_LIST)
         return value_unknown(a, &type_dynamic);
     switch (tr) {
     case TRANSFORM_TAGS:
