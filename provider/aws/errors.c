@@ -17,12 +17,16 @@ static const struct code_class codes[] = {
     {"InsufficientInstanceCapacity", CLOUD_ERROR_CAPACITY},
     {"InsufficientHostCapacity", CLOUD_ERROR_CAPACITY},
     {"InsufficientReservedInstanceCapacity", CLOUD_ERROR_CAPACITY},
+    {"InsufficientReservedInstancesCapacity", CLOUD_ERROR_CAPACITY},
     {"InsufficientCapacity", CLOUD_ERROR_CAPACITY},
     {"InsufficientCapacityOnHost", CLOUD_ERROR_CAPACITY},
     {"InsufficientAddressCapacity", CLOUD_ERROR_CAPACITY},
     {"SpotMaxPriceTooLow", CLOUD_ERROR_CAPACITY},
     {"ReservationCapacityExceeded", CLOUD_ERROR_CAPACITY},
     {"UnfulfillableCapacity", CLOUD_ERROR_CAPACITY},
+    {"InsufficientVolumeCapacity", CLOUD_ERROR_CAPACITY},
+    {"InsufficientFreeAddressesInSubnet", CLOUD_ERROR_CAPACITY},
+    {"SpotInstanceCapacityNotAvailable", CLOUD_ERROR_CAPACITY},
     /* no more for this account */
     {"VcpuLimitExceeded", CLOUD_ERROR_QUOTA},
     {"MaxSpotInstanceCountExceeded", CLOUD_ERROR_QUOTA},
@@ -45,14 +49,18 @@ static const struct code_class codes[] = {
     {"PriorRequestNotComplete", CLOUD_ERROR_THROTTLED},
     {"SlowDown", CLOUD_ERROR_THROTTLED},
     {"EC2ThrottledException", CLOUD_ERROR_THROTTLED},
-    {"LimitExceededException", CLOUD_ERROR_QUOTA},
+    {"TooManyUpdates", CLOUD_ERROR_THROTTLED},
+    {"*LimitExceededException", CLOUD_ERROR_QUOTA},
     {"*LimitExceeded", CLOUD_ERROR_QUOTA},
+    {"*QuotaExceededException", CLOUD_ERROR_QUOTA},
     {"*QuotaExceeded", CLOUD_ERROR_QUOTA},
     /* not offered here */
     {"Unsupported", CLOUD_ERROR_UNSUPPORTED},
     {"UnsupportedOperation", CLOUD_ERROR_UNSUPPORTED},
     {"UnsupportedInstanceAttribute", CLOUD_ERROR_UNSUPPORTED},
     {"InvalidAvailabilityZone", CLOUD_ERROR_UNSUPPORTED},
+    {"VolumeTypeNotAvailableInZone", CLOUD_ERROR_UNSUPPORTED},
+    {"UnsupportedHibernationConfiguration", CLOUD_ERROR_UNSUPPORTED},
     /* who are you */
     {"AuthFailure", CLOUD_ERROR_CREDENTIALS},
     {"ExpiredToken", CLOUD_ERROR_CREDENTIALS},
@@ -75,7 +83,9 @@ static const struct code_class codes[] = {
     /* you may not */
     {"UnauthorizedOperation", CLOUD_ERROR_PERMISSION},
     {"AccessDenied", CLOUD_ERROR_PERMISSION},
-    {"AccessDeniedException", CLOUD_ERROR_PERMISSION},
+    {"*AccessDeniedException", CLOUD_ERROR_PERMISSION}, /* KMSAccessDeniedException … */
+    {"AllAccessDisabled", CLOUD_ERROR_PERMISSION},
+    {"Blocked", CLOUD_ERROR_PERMISSION},
     {"NotAuthorized", CLOUD_ERROR_PERMISSION},
     {"OperationNotPermitted", CLOUD_ERROR_PERMISSION},
     {"ForbiddenException", CLOUD_ERROR_PERMISSION},
@@ -87,13 +97,21 @@ static const struct code_class codes[] = {
     {"NatGatewayNotFound", CLOUD_ERROR_NOT_FOUND},
     {"NoSuchBucket", CLOUD_ERROR_NOT_FOUND},
     {"NoSuchKey", CLOUD_ERROR_NOT_FOUND},
+    {"NoSuchEntityException", CLOUD_ERROR_NOT_FOUND},
+    {"NoSuchUpload", CLOUD_ERROR_NOT_FOUND},
+    {"Gateway.NotAttached", CLOUD_ERROR_NOT_FOUND},
     {"*.NotFound", CLOUD_ERROR_NOT_FOUND},
+    {"*NotFoundException", CLOUD_ERROR_NOT_FOUND},
     /* still used */
     {"DependencyViolation", CLOUD_ERROR_DEPENDENCY},
     {"DeleteConflict", CLOUD_ERROR_DEPENDENCY},
     {"VolumeInUse", CLOUD_ERROR_DEPENDENCY},
     {"InvalidIPAddress.InUse", CLOUD_ERROR_DEPENDENCY},
     {"InvalidGroup.InUse", CLOUD_ERROR_DEPENDENCY},
+    {"InvalidNetworkInterface.InUse", CLOUD_ERROR_DEPENDENCY},
+    {"ResourceInUse", CLOUD_ERROR_DEPENDENCY},
+    {"ResourceInUseException", CLOUD_ERROR_DEPENDENCY},
+    {"BucketNotEmpty", CLOUD_ERROR_DEPENDENCY},
     /* exists, or is being changed */
     {"EntityAlreadyExists", CLOUD_ERROR_CONFLICT},
     {"ResourceAlreadyExistsException", CLOUD_ERROR_CONFLICT},
@@ -107,6 +125,11 @@ static const struct code_class codes[] = {
     {"IncorrectInstanceState", CLOUD_ERROR_CONFLICT},
     {"IncorrectModificationState", CLOUD_ERROR_CONFLICT},
     {"*.Duplicate", CLOUD_ERROR_CONFLICT},
+    {"Resource.AlreadyAssociated", CLOUD_ERROR_CONFLICT},
+    {"InvalidState", CLOUD_ERROR_CONFLICT},
+    {"BucketAlreadyOwnedByYou", CLOUD_ERROR_CONFLICT},
+    {"OperationAborted", CLOUD_ERROR_CONFLICT},
+    {"ConflictException", CLOUD_ERROR_CONFLICT},
     {"*AlreadyExists", CLOUD_ERROR_CONFLICT},
     /* broken for the moment */
     {"InternalError", CLOUD_ERROR_TRANSIENT},
@@ -122,6 +145,7 @@ static const struct code_class codes[] = {
     {"RequestTimeout", CLOUD_ERROR_TRANSIENT},
     {"RequestTimeoutException", CLOUD_ERROR_TRANSIENT},
     {"IDPCommunicationError", CLOUD_ERROR_TRANSIENT},
+    {"Internal", CLOUD_ERROR_TRANSIENT},
     /* the request is wrong */
     {"Invalid*", CLOUD_ERROR_INVALID},
     {"Missing*", CLOUD_ERROR_INVALID},
@@ -144,6 +168,9 @@ static bool matches(const char *pattern, const char *code)
 enum cloud_error_class aws_classify(const char *service, const char *code, int http_status)
 {
     (void)service;
+    /* An instance's state reason has the code of the error behind a prefix. */
+    if (code && strncmp(code, "Server.", 7) == 0)
+        code += 7;
     for (size_t i = 0; code && i < sizeof(codes) / sizeof(*codes); i++)
         if (matches(codes[i].code, code))
             return codes[i].class_;

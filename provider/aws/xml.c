@@ -1,6 +1,7 @@
 /* XML to values, through expat. */
 #include "aws/xml.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include <expat.h>
@@ -69,43 +70,66 @@ static bool is_list(const struct element *e)
     return e->count > 0;
 }
 
-static const struct value *tuple_of(struct reader *r, const struct element *e, struct slice name)
+static const struct value *tuple_of(struct reader *r, const struct element *e)
 {
     const struct value **elems = arena_calloc(r->a, e->count, sizeof(struct value *));
-    size_t count = 0;
     for (size_t i = 0; elems && i < e->count; i++)
-        if (is_list_member(name) || slice_eq(e->members[i].key, name))
-            elems[count++] = e->members[i].value;
-    return elems ? value_tuple(r->a, elems, count) : NULL;
+        elems[i] = e->members[i].value;
+    return elems ? value_tuple(r->a, elems, e->count) : NULL;
 }
 
-/* How often the name stands among the members, and whether an earlier one has it. */
-static size_t occurrences(const struct element *e, size_t at, bool *ret_earlier)
+/* The text of an element without children. White space with a line break in it is the layout of an
+ * empty list, not a text. */
+static const struct value *text_of(struct reader *r, const struct element *e)
 {
-    size_t n = 0;
-    *ret_earlier = false;
-    for (size_t i = 0; i < e->count; i++) {
-        if (!slice_eq(e->members[i].key, e->members[at].key))
-            continue;
-        n++;
-        *ret_earlier |= i < at;
-    }
-    return n;
+    struct slice s = buf_slice(&e->text);
+    size_t i = 0;
+    while (i < s.len && strchr(" \t\r\n", s.ptr[i]))
+        i++;
+    bool layout = i == s.len && s.len && memchr(s.ptr, '\n', s.len);
+    return value_string(r->a, layout ? SLICE_EMPTY : s);
+}
+
+/* A member and its place: members of one name stand together when sorted, in their order. */
+struct placed {
+    struct value_member member;
+    size_t order;
+};
+
+static int compare_placed(const void *a, const void *b)
+{
+    const struct placed *x = a, *y = b;
+    int c = slice_cmp(x->member.key, y->member.key);
+    return c ? c : (x->order > y->order) - (x->order < y->order);
+}
+
+/* The `n` values of one name: the value itself when there is one. */
+static const struct value *joined(struct reader *r, const struct placed *first, size_t n)
+{
+    const struct value **elems = n > 1 ? arena_calloc(r->a, n, sizeof(struct value *)) : NULL;
+    if (n == 1)
+        return first->member.value;
+    for (size_t i = 0; elems && i < n; i++)
+        elems[i] = first[i].member.value;
+    return elems ? value_tuple(r->a, elems, n) : NULL;
 }
 
 static const struct value *object_of(struct reader *r, const struct element *e)
 {
+    struct placed *all = arena_new_array(r->a, e->count, struct placed);
     struct value_member *m = arena_new_array(r->a, e->count, struct value_member);
+    if (!all || !m)
+        return NULL;
+    for (size_t i = 0; i < e->count; i++)
+        all[i] = (struct placed){e->members[i], i};
+    qsort(all, e->count, sizeof(*all), compare_placed);
     size_t count = 0;
-    for (size_t i = 0; m && i < e->count; i++) {
-        bool earlier = false;
-        size_t n = occurrences(e, i, &earlier);
-        if (earlier)
-            continue;
-        m[count].key = e->members[i].key;
-        m[count++].value = n > 1 ? tuple_of(r, e, e->members[i].key) : e->members[i].value;
+    for (size_t i = 0, n = 1; i < e->count; i += n) {
+        for (n = 1; i + n < e->count && slice_eq(all[i].member.key, all[i + n].member.key);)
+            n++;
+        m[count++] = (struct value_member){all[i].member.key, joined(r, &all[i], n)};
     }
-    return m ? value_object(r->a, m, count) : NULL;
+    return value_object(r->a, m, count);
 }
 
 static int element_add(struct reader *r, struct element *parent, const char *name,
@@ -131,9 +155,9 @@ static void XMLCALL on_end(void *arg, const XML_Char *name)
     if (!r->depth || r->why)
         return;
     struct element *e = &r->open[--r->depth];
-    const struct value *v = is_list(e) ? tuple_of(r, e, SLICE_LIT("item"))
+    const struct value *v = is_list(e) ? tuple_of(r, e)
                             : e->count ? object_of(r, e)
-                                       : value_string(r->a, buf_slice(&e->text));
+                                       : text_of(r, e);
     const char *closed = e->name;
     buf_clean_up(&e->text);
     bool kept = v && (r->depth == 0 || element_add(r, &r->open[r->depth - 1], closed, v) == 0);

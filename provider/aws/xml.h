@@ -1,6 +1,7 @@
 /* XML answers as plain values: an element becomes an object of its children, or its text. Children
  * that repeat become a tuple, and so does every element whose children are all named "item" or
- * "member". An empty element is the empty string. Attributes and namespaces are dropped.
+ * "member". An empty element is the empty string, also when it holds a line break. Attributes and
+ * namespaces are dropped.
  *
  * Limits: 64 levels, 1 million elements. Documents that define entities are refused. */
 #ifndef LLM_AWS_XML_H

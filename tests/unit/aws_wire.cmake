@@ -7,3 +7,7 @@ if(EXISTS ${test_python})
     COMMAND ${test_python} ${CMAKE_CURRENT_SOURCE_DIR}/sign_compare.py $<TARGET_FILE:sign_lines>)
   set_tests_properties(unit.aws_sign_compare PROPERTIES TIMEOUT 300)
 endif()
+
+foreach(test xml errors)
+  llm_unit_test(aws_${test} room_aws)
+endforeach()
