@@ -315,7 +315,7 @@ static const char *listen_on(struct server *s)
     return bound ? NULL : "the socket could not be opened, or the certificates are not usable";
 }
 
-static void server_free(struct server *s)
+void server_free(struct server *s)
 {
     if (s->grpc)
         grpc_server_destroy(s->grpc);
@@ -392,6 +392,5 @@ bool server_end(struct server *s)
         log_at(LOG_WARN, "A call did not end in time", LOG_INT("seconds", END_S));
         return false;
     }
-    server_free(s);
     return true;
 }
