@@ -66,59 +66,86 @@ def shared_libraries(binary):
 
 
 def longest_chain(calls):
-    """Seconds of the longest chain of calls in which each began after the one before had ended because it needed it:
-    a call needs an earlier one when it names something that the earlier one's answer made. The simulator records no
-    answers, so what a call needs is taken from time: its predecessors are all calls that ended before it began, and
-    the chain is the one with the most calls. Calls that overlap are never in one chain."""
-    calls = sorted((c for c in calls if c.get("end")), key=lambda c: c["end"])
-    best = []  # (end, seconds of the best chain that ends there, number of calls)
-    for c in calls:
-        before = [b for b in best if b[0] <= c["start"]]
-        seconds, count = max(((b[1], b[2]) for b in before), default=(0, 0))
+    """(seconds, number) of the longest sequence of calls that do not overlap: what the calls took one after another."""
+    best = []
+    for c in sorted((c for c in calls if c.get("end")), key=lambda c: c["end"]):
+        seconds, count = max(((b[1], b[2]) for b in best if b[0] <= c["start"]), default=(0, 0))
         best.append((c["end"], seconds + c["end"] - c["start"], count + 1))
     return max(((b[1], b[2]) for b in best), default=(0, 0))
 
 
-# What each call of a create needs first, from AWS's own rules: the ids that its parameters carry. A parameter's id
-# is matched to the call that first brought it into the world.
+def busy_time(calls):
+    """Seconds in which at least one call was open."""
+    total, until = 0.0, 0.0
+    for c in sorted((c for c in calls if c.get("end")), key=lambda c: c["start"]):
+        total += max(0.0, c["end"] - max(c["start"], until))
+        until = max(until, c["end"])
+    return total
+
+
+# The kinds of ids that calls bring into the world; what is known by a name of its own is found by that name.
 CREATES = {
     "CreateVpc": "vpc-", "CreateSubnet": "subnet-", "CreateInternetGateway": "igw-", "CreateRouteTable": "rtb-",
     "AllocateAddress": "eipalloc-", "CreateNatGateway": "nat-", "CreateSecurityGroup": "sg-", "RunInstances": "i-",
     "CreateVolume": "vol-"}
+NAMES = ("RoleName", "InstanceProfileName", "logGroupName", "SecretId")
+READS = ("Describe", "Get", "List")
 
 
-def parameter_texts(value):
-    if isinstance(value, dict):
-        for v in value.values():
-            yield from parameter_texts(v)
-    elif isinstance(value, list):
-        for v in value:
-            yield from parameter_texts(v)
+def texts_of(value):
+    if isinstance(value, (dict, list)):
+        for v in value.values() if isinstance(value, dict) else value:
+            yield from texts_of(v)
     else:
         yield str(value)
 
 
-def needed_chain(calls):
-    """Seconds and operations of the longest chain of calls that need each other: a call needs the call that created
-    what its parameters name (by AWS's id prefixes, or by the name given at creation)."""
+def named(call, known):
+    """The objects of `known` (in the order in which they were made) that a call's parameters name."""
+    texts = list(texts_of(call["params"]))
+    return [o for o in known if any(t.startswith(o) if o.endswith("-") else t == o for t in texts)]
+
+
+def create_chain(calls):
+    """(seconds, operations) of the longest chain from the first change on. Each call acts on one object: the one that
+    it creates, or the one made last of those that it names. The calls on one object follow each other, and an object
+    needs the whole of those that its first call names. Reads of objects that were not made here need nothing."""
+    known, own, best = [], {}, (0, [])
+    for call in sorted((c for c in calls if c.get("end")), key=lambda c: c["start"]):
+        operation, params = call["operation"], call["params"]
+        needs = [o for o in named(call, known) if o in own]
+        made = CREATES.get(operation) or next(
+            (params[n] for n in NAMES if operation.startswith("Create") and isinstance(params.get(n), str) and params[n] not in known), None)
+        ready = [own[o] for o in needs if own[o][2] <= call["start"]]
+        seconds, path = max(((r[0], r[1]) for r in ready), default=(0, []), key=lambda r: r[0])
+        result = (seconds + call["end"] - call["start"], [*path, operation], call["end"])
+        best = max(best, result[:2], key=lambda b: b[0])
+        if made and made not in known:
+            known.append(made)
+        thing = made or (needs[-1] if needs else None)
+        # Of several of one kind (subnets) that are made at once, the slowest stands for all.
+        if thing and not operation.startswith("Associate") and (thing not in own or result[0] > own[thing][0]):
+            own[thing] = result
+    return best
+
+
+def apply_chain(calls):
+    """(seconds, what) of the longest chain of an apply's calls: for the plan and for the plan repeated by the apply,
+    who we are and the slowest of the checks, which need only that; then the slowest read of what is there; then what
+    the objects need of each other."""
     calls = sorted((c for c in calls if c.get("end")), key=lambda c: c["start"])
-    makers, made_names, best = {}, {}, []
-    for i, c in enumerate(calls):
-        texts = list(parameter_texts(c["params"]))
-        needs = set()
-        for text in texts:
-            for prefix, maker in makers.items():
-                if text.startswith(prefix):
-                    needs |= {m for m in maker if calls[m]["end"] <= c["start"]}
-            needs |= {m for m in made_names.get(text, ()) if calls[m]["end"] <= c["start"]}
-        seconds, path = max(((best[n][0], best[n][1]) for n in needs), key=lambda b: b[0], default=(0, []))
-        best.append((seconds + c["end"] - c["start"], [*path, c["operation"]]))
-        if c["operation"] in CREATES:
-            makers.setdefault(CREATES[c["operation"]], []).append(i)
-        for key in ("RoleName", "InstanceProfileName", "Name", "logGroupName"):
-            if c["operation"].startswith("Create") and isinstance(c["params"].get(key), str):
-                made_names.setdefault(c["params"][key], []).append(i)
-    return max(best, key=lambda b: b[0], default=(0, []))
+    first = next(i for i, c in enumerate(calls) if not c["operation"].startswith(READS))
+    seconds, what = 0.0, []
+    for i, call in enumerate(calls[:first]):
+        if call["operation"] != "GetCallerIdentity":
+            continue
+        end = next((k for k in range(i + 1, first) if calls[k]["operation"] == "GetCallerIdentity"), first)
+        slowest = max(calls[i + 1:end], key=lambda c: c["end"] - c["start"], default=None)
+        for c in filter(None, (call, slowest)):
+            seconds, what = seconds + c["end"] - c["start"], [*what, c["operation"]]
+    reads = statistics.median(c["end"] - c["start"] for c in calls[:first]) if first else 0
+    chain = create_chain(calls[first:])
+    return seconds + reads + chain[0], [*what, "a read of what is there", *chain[1]], calls[-1]["end"] - calls[first]["start"], chain[0]
 
 
 class Bench:
@@ -132,7 +159,8 @@ class Bench:
         return self.core_type(self.core_binary, path, self.sim.endpoint)
 
     def plans(self, runs):
-        """(plan with the node, plan of terraform_data, the longest chain of calls of one plan, its calls), in seconds."""
+        """Medians of seconds: a plan with the node, one of terraform_data, the longest chain of the plan's calls, the time
+        in which some call was open; and the number of calls in the chain."""
         alone, with_node = self.core("alone"), self.core("node")
         alone.write(ALONE, head="")
         alone.ok("init", "-input=false")
@@ -140,17 +168,19 @@ class Bench:
         with_node.write(self.node())
         with_node.apply_ok()
         with_node.no_difference()
-        ours, theirs, chains = [], [], []
+        ours, theirs, chains, busy = [], [], [], []
         for _ in range(runs):
             theirs.append(timed(alone.no_difference))
             before = len(self.sim.calls())
             ours.append(timed(with_node.no_difference))
-            chains.append(longest_chain(self.sim.calls()[before:]))
+            calls = self.sim.calls()[before:]
+            chains.append(longest_chain(calls))
+            busy.append(busy_time(calls))
         with_node.destroy()
-        return statistics.median(ours), statistics.median(theirs), statistics.median(c[0] for c in chains), chains[-1][1]
+        return statistics.median(ours), statistics.median(theirs), statistics.median(c[0] for c in chains), statistics.median(busy), chains[-1][1]
 
     def slow_apply(self):
-        """(apply, empty apply of terraform_data, needed chain) with each call delayed, in seconds."""
+        """(seconds of the apply, of one of terraform_data, the calls) with each call delayed."""
         core, alone = self.core("slow"), self.core("slow-alone")
         alone.write(ALONE, head="")
         alone.ok("init", "-input=false")
@@ -162,7 +192,7 @@ class Bench:
         calls = self.sim.calls()[before:]
         self.sim.clear_rules()
         core.destroy()
-        return seconds, base, needed_chain(calls), longest_chain(calls), calls
+        return seconds, base, calls
 
 
 def row(what, value, reach, ratio=""):
@@ -195,15 +225,19 @@ def main():
     try:
         simulator.reset()
         bench = Bench(directory, simulator, Core, CORES[name], node)
-        ours, alone, chain, count = bench.plans(options.runs)
+        ours, alone, chain, busy, count = bench.plans(options.runs)
         allowed = 1.3 * alone + chain
         row(f"second plan of one node ({name}, median of {options.runs})", f"{ours * 1000:.0f} ms",
             f"1.3 x {alone * 1000:.0f} ms (terraform_data alone) + {chain * 1000:.0f} ms ({count} round trips)", f"{ours / allowed:.2f}")
-        seconds, base, (needed, path), (observed, steps), calls = bench.slow_apply()
+        seconds, base, calls = bench.slow_apply()
+        needed, path, creating, create_needed = apply_chain(calls)
+        steps_seconds, steps = longest_chain(calls)
         row(f"apply of one node, {DELAY_MS} ms added to each call ({len(calls)} calls)", f"{seconds:.2f} s",
-            f"1.2 x {needed:.2f} s (longest chain of needs, {len(path)} calls)", f"{seconds / (1.2 * needed):.2f}")
-        print(f"\nThe chain of needs: {' -> '.join(path)}.")
-        print(f"The longest sequence of calls without overlap: {observed:.2f} s, {steps} calls. "
+            f"1.2 x {needed:.2f} s (longest chain, {len(path)} calls)", f"{seconds / (1.2 * needed):.2f}")
+        row("of that, from the first change on", f"{creating:.2f} s", f"1.2 x {create_needed:.2f} s", f"{creating / (1.2 * create_needed):.2f}")
+        print(f"\nThe plans run with {busy * 1000:.0f} ms in which some call was open; the simulator serves one at a time.")
+        print(f"The apply's longest chain: {' -> '.join(path)}.")
+        print(f"Its longest sequence of calls that do not overlap: {steps_seconds:.2f} s, {steps} calls. "
               f"The same core's apply of terraform_data alone: {base:.2f} s.")
         if simulator.violations():
             print("Requests that break AWS's models:", simulator.violations())
