@@ -1,0 +1,49 @@
+/* The GCP part of the provider configuration, resolved with the environment in the order of the
+ * Google provider ("Google Provider Configuration Reference"): provider block, environment,
+ * gcloud's own settings, the metadata server. */
+#ifndef LLM_GCP_CONFIG_H
+#define LLM_GCP_CONFIG_H
+
+#include "cloud/retry.h"
+#include "http/http.h"
+#include "value/value.h"
+
+/* Everything is owned by the arena given to gcp_config_resolve(); nothing changes afterwards. */
+struct gcp_config {
+    const char *project; /* NULL: none is configured; the credentials or the metadata server may */
+    const char *region, *zone; /* NULL: none is configured; a zone alone gives its region */
+    const char *credentials;   /* path or JSON of the provider block or GOOGLE_CREDENTIALS */
+    const char *access_token;  /* of the block or GOOGLE_OAUTH_ACCESS_TOKEN; NULL: none */
+    const char *impersonate;   /* impersonate_service_account; NULL: none */
+    const char *const *delegates;
+    size_t delegate_count;
+    const char *const *scopes; /* never empty: cloud-platform and userinfo.email by default */
+    size_t scope_count;
+    const char *billing_project; /* NULL: none */
+    bool user_project_override;
+    const struct value *default_labels; /* map of string; never null */
+    const struct value *endpoints;      /* object of the block; may be null */
+    const char *universe_domain;        /* "googleapis.com" unless set */
+    const char *request_reason;         /* sent as X-Goog-Request-Reason; NULL: none */
+    struct http_settings http;          /* request_timeout, proxies, CA bundle, insecure */
+    struct retry_policy retry;
+};
+
+/* Checks a provider block that may hold unknown values. 0 or -1. */
+int gcp_config_validate(struct arena *a, const struct value *block, struct diags *diags);
+
+/* Resolves the block (an object or null). Touches no network. 0 or -1. */
+int gcp_config_resolve(struct arena *a, const struct value *block, struct gcp_config *ret,
+                       struct diags *diags);
+
+/* A setting of the environment, NULL when unset or empty; owned by the process. */
+const char *gcp_env(const char *name);
+
+/* What the service's requests start with, without a slash at the end, owned by `a`: the block's
+ * `endpoints.<service>`, the Google provider's GOOGLE_<SERVICE>_CUSTOM_ENDPOINT, else `host` with
+ * the universe domain ("compute" -> "https://compute.googleapis.com"). A custom endpoint that ends
+ * in the API's base path ("…/compute/v1/", as the Google provider has them) is taken without it.
+ * NULL when memory is out. */
+const char *gcp_endpoint(const struct gcp_config *c, struct arena *a, const char *service);
+
+#endif
