@@ -25,7 +25,8 @@ struct call {
     struct aws_wire_request wire;
     const char *base_path; /* path prefix of the endpoint; "" mostly */
     const char *host;
-    bool safe; /* may be made twice */
+    bool safe;      /* may be made twice */
+    int64_t skew_s; /* that the last try was signed with */
     struct cloud_error *err;
 };
 
@@ -39,12 +40,15 @@ static int fail(struct call *c, enum cloud_error_class class_, const char *messa
 /* Splits the endpoint's URL into host and path prefix. */
 static int split_url(struct call *c)
 {
-    const char *rest = strstr(c->endpoint.url, "://");
-    if (!rest)
+    const char *scheme = strstr(c->endpoint.url, "://");
+    const char *rest = scheme ? scheme + 3 : "";
+    size_t len = strcspn(rest, "/");
+    if (!len || rest[strcspn(rest, "?#@")])
         return fail(c, CLOUD_ERROR_INVALID,
-                    arena_printf(c->a, "the endpoint \"%s\" is no URL", c->endpoint.url));
-    rest += 3;
-    size_t len = strcspn(rest, "/?#");
+                    arena_printf(c->a, "the endpoint %.*s is not of the form %s",
+                                 (int)http_redact_url(c->a, c->endpoint.url).len,
+                                 http_redact_url(c->a, c->endpoint.url).ptr,
+                                 "https://host[:port][/path]"));
     c->host = arena_strndup(c->a, rest, len);
     c->base_path = arena_strdup(c->a, rest + len);
     return c->host && c->base_path ? 0 : fail(c, CLOUD_ERROR_NO_MEMORY, NULL);
@@ -91,6 +95,7 @@ static int sign(struct call *c, struct arena *a, const struct aws_credentials *k
                 struct outgoing *o)
 {
     struct aws_sign s;
+    c->skew_s = atomic_load(&c->client->skew_s);
     const struct aws_sign_input in = {
         .method = c->wire.method,
         .path = slice_str(path),
@@ -104,8 +109,7 @@ static int sign(struct call *c, struct arena *a, const struct aws_credentials *k
         .access_key = secret_slice(&k->access_key),
         .secret_key = secret_slice(&k->secret_key),
         .session_token = secret_slice(&k->session_token),
-        .unix_s =
-            c->client->clock->unix_s(c->client->clock->self) + atomic_load(&c->client->skew_s),
+        .unix_s = c->client->clock->unix_s(c->client->clock->self) + c->skew_s,
     };
     if (aws_sign(a, &in, &s) < 0)
         return fail(c, CLOUD_ERROR_NO_MEMORY, "the request could not be signed: memory ran out");
@@ -191,28 +195,34 @@ static int try_once(struct call *c, const struct aws_credentials *k, const struc
 
 /* ---- clock skew ---- */
 
-/* Learns the cloud's time from the answer's Date header. True when ours was off, so that the same
- * request signed again may pass. */
-static bool correct_skew(struct call *c, const struct http_response *r)
+/* Seconds since 1970 of the answer's Date header; 0: it has none. */
+static int64_t answer_date(const struct http_response *r)
 {
     struct slice date = http_header_get(r, "date");
     struct tm tm = {0};
     char text[64];
-    if (!aws_is_clock_skew(c->err->code) || !date.len || date.len >= sizeof(text))
-        return false;
+    if (!date.len || date.len >= sizeof(text))
+        return 0;
     memcpy(text, date.ptr, date.len);
     text[date.len] = '\0';
-    const char *end = strptime(text, "%a, %d %b %Y %H:%M:%S", &tm);
-    if (!end)
+    return strptime(text, "%a, %d %b %Y %H:%M:%S", &tm) ? (int64_t)timegm(&tm) : 0;
+}
+
+/* Learns the cloud's time from the answer's Date header. True when the try was signed with another,
+ * so that the same request signed again may pass: also when another thread has learned it since. */
+static bool correct_skew(struct call *c, const struct http_response *r)
+{
+    int64_t theirs = aws_is_clock_skew(c->err->code) ? answer_date(r) : 0;
+    if (theirs <= 0)
         return false;
-    int64_t theirs = (int64_t)timegm(&tm);
     int64_t skew = theirs - c->client->clock->unix_s(c->client->clock->self);
-    int64_t before = atomic_load(&c->client->skew_s);
-    if (llabs(skew - before) < SKEW_LEAST_S)
+    if (llabs(skew - c->skew_s) < SKEW_LEAST_S)
         return false;
-    atomic_store(&c->client->skew_s, skew);
-    log_at(LOG_WARN, "The clock of this machine is off; requests are signed with the cloud's time",
-           LOG_INT("offset_s", skew));
+    int64_t before = atomic_exchange(&c->client->skew_s, skew);
+    if (llabs(skew - before) >= SKEW_LEAST_S)
+        log_at(LOG_WARN,
+               "The clock of this machine is off; requests are signed with the cloud's time",
+               LOG_INT("offset_s", skew));
     return true;
 }
 
@@ -237,8 +247,10 @@ static int take_credentials(struct call *c, const char *region, struct aws_crede
 
 static bool credentials_expired(const struct cloud_error *e)
 {
+    /* EC2 says RequestExpired also of session credentials. */
     return e->code &&
-           (strcmp(e->code, "ExpiredToken") == 0 || strcmp(e->code, "ExpiredTokenException") == 0);
+           (strcmp(e->code, "ExpiredToken") == 0 || strcmp(e->code, "ExpiredTokenException") == 0 ||
+            strcmp(e->code, "RequestExpired") == 0);
 }
 
 static int call_run(struct call *c, const char *region, const struct value **ret)

@@ -3,10 +3,13 @@
 
 #include <string.h>
 
+#include <openssl/evp.h>
+#include <openssl/sha.h>
+
 #include "base/buf.h"
 #include "value/codec.h"
 
-enum { BODY_MOST = 16 << 20, NAME_MOST = 64 << 10, DEPTH_MOST = 32 };
+enum { BODY_MOST = 16 << 20, NAME_MOST = 64 << 10, DEPTH_MOST = 32, REST_HEADERS_MOST = 4 };
 
 /* ---- forms: ec2 and query ---- */
 
@@ -43,7 +46,7 @@ static int form_value(struct form *f, const struct value *v, struct buf *name, i
 {
     if (value_is_null(v))
         return 0;
-    if (value_is_unknown(v) || depth > DEPTH_MOST) {
+    if (value_is_unknown(v) || depth > DEPTH_MOST || name->failed) {
         f->why = "a value in the request is not known, or nested too deep";
         return -1;
     }
@@ -210,13 +213,46 @@ static int rest_uri(struct arena *a, struct rest *r, const char *uri, const stru
     return 0;
 }
 
+/* Members that are HTTP headers by their wire names. */
+static bool is_header_name(struct slice name)
+{
+    static const char *const names[] = {"Content-MD5", "Content-Type", "If-Match", "If-None-Match"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+        if (slice_eq_str(name, names[i]))
+            return true;
+    return slice_has_prefix(name, "x-amz-");
+}
+
+/* Takes the headers out of the members that path and query have left. 0 or -1. */
+static int rest_headers(struct arena *a, struct rest *r, const struct value *request,
+                        struct aws_wire_request *ret, const char **ret_why)
+{
+    for (size_t i = 0; i < value_count(request); i++) {
+        struct slice name = request->members[i].key;
+        if (!is_header_name(name) || value_is_null(request->members[i].value))
+            continue;
+        const char *text = scalar_text(a, request, name);
+        if (!text || r->used_count == sizeof(r->used) / sizeof(*r->used) ||
+            ret->header_count >= REST_HEADERS_MOST) {
+            *ret_why = arena_printf(a, "%.*s is no text, or there are too many headers",
+                                    (int)name.len, name.ptr);
+            return -1;
+        }
+        r->used[r->used_count++] = name;
+        ret->headers[ret->header_count].name = name;
+        ret->headers[ret->header_count++].value = slice_str(text);
+    }
+    return 0;
+}
+
+/* What path, query and headers do not carry; NULL when nothing is left. */
 static const struct value *rest_rest(struct arena *a, const struct rest *r,
                                      const struct value *request)
 {
     struct value_member *m = arena_new_array(a, value_count(request), struct value_member);
     size_t count = 0;
     for (size_t i = 0; m && i < value_count(request); i++) {
-        bool used = false;
+        bool used = value_is_null(request->members[i].value);
         for (size_t k = 0; k < r->used_count; k++)
             used |= slice_eq(r->used[k], request->members[i].key);
         if (!used)
@@ -225,30 +261,121 @@ static const struct value *rest_rest(struct arena *a, const struct rest *r,
     return m && count ? value_object(a, m, count) : NULL;
 }
 
+static void xml_text(struct buf *out, struct slice s)
+{
+    static const struct {
+        char c;
+        const char *as;
+    } escapes[] = {{'&', "&amp;"}, {'<', "&lt;"}, {'>', "&gt;"}, {'"', "&quot;"}, {'\r', "&#13;"}};
+    for (size_t i = 0; i < s.len; i++) {
+        const char *as = NULL;
+        for (size_t k = 0; k < sizeof(escapes) / sizeof(*escapes); k++)
+            as = escapes[k].c == s.ptr[i] ? escapes[k].as : as;
+        if (as)
+            buf_append_str(out, as);
+        else
+            buf_append_char(out, s.ptr[i]);
+    }
+}
+
+/* An object member is an element of its name, the members of a tuple are elements of the tuple's
+ * name. */
+static int xml_element(struct arena *a, struct buf *out, struct slice name, const struct value *v,
+                       const char *xmlns, int depth)
+{
+    bool list = value_is_known(v) && (v->type->kind == TYPE_TUPLE || v->type->kind == TYPE_LIST ||
+                                      v->type->kind == TYPE_SET);
+    if (value_is_unknown(v) || depth > DEPTH_MOST)
+        return -1;
+    if (value_is_null(v))
+        return 0;
+    for (size_t i = 0; list && i < v->count; i++)
+        if (xml_element(a, out, name, v->members[i].value, xmlns, depth + 1) < 0)
+            return -1;
+    if (list)
+        return 0;
+    buf_printf(out, "<%.*s", (int)name.len, name.ptr);
+    if (xmlns)
+        buf_printf(out, " xmlns=\"%s\"", xmlns);
+    buf_append_char(out, '>');
+    if (v->type->kind > TYPE_STRING) {
+        for (size_t i = 0; i < v->count; i++)
+            if (xml_element(a, out, v->members[i].key, v->members[i].value, NULL, depth + 1) < 0)
+                return -1;
+    } else {
+        struct diags ignored;
+        diags_init(&ignored, a);
+        xml_text(out, value_slice(value_convert(a, v, &type_string, NULL, &ignored)));
+    }
+    return buf_printf(out, "</%.*s>", (int)name.len, name.ptr);
+}
+
+/* S3 refuses many documents without a checksum (S3 User Guide, "Checking object integrity"). */
+static int add_checksum(struct arena *a, struct aws_wire_request *ret)
+{
+    unsigned char digest[SHA256_DIGEST_LENGTH], *text = arena_alloc(a, 48);
+    if (!text)
+        return -1;
+    SHA256((const unsigned char *)ret->body.ptr, ret->body.len, digest);
+    EVP_EncodeBlock(text, digest, sizeof(digest));
+    add_header(ret, "x-amz-checksum-sha256", (const char *)text);
+    return 0;
+}
+
+/* The one member that is left is the document: its name is the root element's; or, when it is a
+ * text, the body as it is. */
+static int rest_xml_body(struct arena *a, const struct aws_service *s, const struct value *rest,
+                         struct aws_wire_request *ret, const char **ret_why)
+{
+    _cleanup_buf_ struct buf body = BUF_INIT(BODY_MOST);
+    const struct value_member *m = rest->members;
+    if (rest->count != 1) {
+        *ret_why = "more than one member is left for the body";
+        return -1;
+    }
+    if (value_is_known(m->value) && m->value->type->kind == TYPE_STRING)
+        buf_append_slice(&body, m->value->string);
+    else if (!value_is_known(m->value) || m->value->type->kind != TYPE_OBJECT ||
+             xml_element(a, &body, m->key, m->value, s->xmlns, 0) < 0) {
+        *ret_why = "the body is no object, or a value in it is not known";
+        return -1;
+    } else {
+        add_header(ret, "content-type", "application/xml");
+    }
+    if (keep_body(a, &body, ret, ret_why) < 0)
+        return -1;
+    return add_checksum(a, ret);
+}
+
+static int rest_body(struct arena *a, const struct aws_service *s, const struct value *rest,
+                     struct aws_wire_request *ret, const char **ret_why)
+{
+    if (!rest)
+        return 0;
+    if (s->protocol == AWS_PROTOCOL_REST_XML)
+        return rest_xml_body(a, s, rest, ret, ret_why);
+    add_header(ret, "content-type", "application/json");
+    return json_body(a, rest, ret, ret_why);
+}
+
 static int encode_rest(struct arena *a, const struct aws_service *s,
                        const struct cloud_operation *op, const struct value *request,
                        struct aws_wire_request *ret, const char **ret_why)
 {
-    struct rest r = {.path = BUF_INIT(NAME_MOST), .query = BUF_INIT(NAME_MOST)};
+    struct rest r = {.path = BUF_INIT(64 * 1024), .query = BUF_INIT(64 * 1024)};
     int rc = op->uri && op->method ? rest_uri(a, &r, op->uri, request, ret_why) : -1;
-    const struct value *rest = rc == 0 ? rest_rest(a, &r, request) : NULL;
+    if (rc == 0)
+        rc = rest_headers(a, &r, request, ret, ret_why);
     ret->method = op->method;
     ret->path = arena_strndup(a, buf_cstr(&r.path), r.path.len);
     ret->query = arena_strndup(a, buf_cstr(&r.query), r.query.len);
     if (r.path.failed || r.query.failed || !ret->path || !ret->query)
         rc = -1;
+    if (rc == 0)
+        rc = rest_body(a, s, rest_rest(a, &r, request), ret, ret_why);
     buf_clean_up(&r.path);
     buf_clean_up(&r.query);
-    if (rc < 0)
-        return -1;
-    if (!rest)
-        return 0;
-    if (s->protocol == AWS_PROTOCOL_REST_XML) {
-        *ret_why = "it has members that neither path nor query carries";
-        return -1;
-    }
-    add_header(ret, "content-type", "application/json");
-    return json_body(a, rest, ret, ret_why);
+    return rc;
 }
 
 int aws_protocol_encode(struct arena *a, const struct aws_service *s,

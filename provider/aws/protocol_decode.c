@@ -9,7 +9,7 @@
 #include "cloud/template.h"
 #include "value/codec.h"
 
-enum { EXCERPT = 200 };
+enum { EXCERPT = 200, RETRY_AFTER_MOST_MS = 86400000 };
 
 static bool is_xml(const struct aws_service *s)
 {
@@ -141,9 +141,12 @@ static const char *first_text(const struct value *v, const char *const *paths, s
 
 static bool error_xml(struct arena *a, const struct http_response *r, struct cloud_error *err)
 {
-    /* ec2: Response.Errors.Error; query: ErrorResponse.Error; S3: Error */
-    static const char *const code[] = {"Errors.Error.Code", "Error.Code", "Code", NULL};
-    static const char *const message[] = {"Errors.Error.Message", "Error.Message", "Message", NULL};
+    /* ec2: Response.Errors.Error, of which there may be many; query: ErrorResponse.Error; S3: Error
+     */
+    static const char *const code[] = {"Errors.Error.Code", "Errors.Error.0.Code", "Error.Code",
+                                       "Code", NULL};
+    static const char *const message[] = {"Errors.Error.Message", "Errors.Error.0.Message",
+                                          "Error.Message", "Message", NULL};
     static const char *const id[] = {"RequestID", "RequestId", NULL};
     const struct value *v = NULL;
     const char *why = NULL;
@@ -181,32 +184,72 @@ static bool error_json(struct arena *a, const struct http_response *r, struct cl
     return err->code != NULL;
 }
 
+/* What is said of an answer without a code: 5xx and 429 come from something between (a proxy, a
+ * load balancer), and an answer to HEAD has no body. */
+static void error_without_code(struct arena *a, const struct http_response *r,
+                               struct cloud_error *err)
+{
+    err->code = NULL;
+    err->message =
+        r->body.len
+            ? arena_printf(
+                  a, "HTTP status %d with a body that is not the API's; it starts with \"%s\"",
+                  r->status, excerpt(a, r->body))
+            : arena_printf(a, "HTTP status %d without a message", r->status);
+}
+
+/* Milliseconds that the answer asks to wait; -1: it does not. Retry-After may be a date too
+ * (RFC 9110, 10.2.3); AWS sends seconds, and x-amz-retry-after in milliseconds. */
+static int64_t retry_after_ms(struct arena *a, const struct http_response *r)
+{
+    struct slice ms = http_header_get(r, "x-amz-retry-after"),
+                 s = http_header_get(r, "retry-after");
+    const struct number *n = number_parse(a, ms.len ? ms : s);
+    int64_t wait = 0;
+    if (!n || !number_to_int(n, &wait) || wait < 0 || wait > RETRY_AFTER_MOST_MS)
+        return -1;
+    return ms.len ? wait : wait * 1000;
+}
+
+/* A refusal whose message names no action: most often it is the call's own. (In the REST services
+ * actions are not named like calls.) */
+static void name_permission(struct arena *a, const struct aws_service *s, struct cloud_error *err)
+{
+    bool rest = s->protocol == AWS_PROTOCOL_REST_JSON || s->protocol == AWS_PROTOCOL_REST_XML;
+    if (rest || err->class_ != CLOUD_ERROR_PERMISSION || !err->operation ||
+        strstr(err->message, "perform:"))
+        return;
+    const char *text = arena_printf(a, "%s (the call needs the permission %s:%s)", err->message,
+                                    s->signing_name, err->operation);
+    if (text)
+        err->message = text;
+}
+
 void aws_protocol_error(struct arena *a, const struct aws_service *s,
                         const struct http_response *response, struct cloud_error *err)
 {
     bool decoded = is_xml(s) ? error_xml(a, response, err) : error_json(a, response, err);
     int status = response->status;
-    /* 5xx without a body of the API comes from something between: a proxy, a load balancer. */
-    if (!decoded && status < 500 && status != 429) {
+    bool between = status >= 500 || status == 429 || !response->body.len;
+    if (!decoded && !between) {
         not_an_answer(a, response, "an error without the API's code", err);
+        err->maybe_processed = false;
         if (status == 403 || status == 401)
             err->class_ = aws_classify(s->id, NULL, status);
         return;
     }
     err->http_status = status;
     err->class_ = aws_classify(s->id, err->code, status);
+    if (!decoded)
+        error_without_code(a, response, err);
     if (!err->request_id)
         err->request_id = request_id_header(a, response);
     if (!err->message)
-        err->message = arena_printf(a, "HTTP status %d without a message", status) ?: "no message";
+        err->message = arena_printf(a, "HTTP status %d without a message", status);
+    if (!err->message)
+        err->message = "no message";
+    name_permission(a, s, err);
     /* An error that the service decoded was refused, not done; broken ones may have been. */
     err->maybe_processed = err->class_ == CLOUD_ERROR_TRANSIENT;
-    /* A wrong signature may come with a status of its own, but a throttled one is never done. */
-    const char *after = header_text(a, response, "retry-after");
-    const char *after_ms = header_text(a, response, "x-amz-retry-after");
-    err->retry_after_ms = -1;
-    const struct number *n = number_parse(a, slice_str(after_ms ? after_ms : after ? after : ""));
-    int64_t wait = 0;
-    if (n && number_to_int(n, &wait) && wait >= 0 && wait < 86400000)
-        err->retry_after_ms = after_ms ? wait : wait * 1000;
+    err->retry_after_ms = retry_after_ms(a, response);
 }

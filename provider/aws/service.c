@@ -5,20 +5,22 @@
 #include <string.h>
 
 static const struct aws_service services[] = {
-    {"ec2", AWS_PROTOCOL_EC2, "2016-11-15", NULL, "ec2", "ec2", "EC2", "ec2", false},
-    {"iam", AWS_PROTOCOL_QUERY, "2010-05-08", NULL, "iam", "iam", "IAM", "iam", true},
-    {"sts", AWS_PROTOCOL_QUERY, "2011-06-15", NULL, "sts", "sts", "STS", "sts", false},
+    {"ec2", AWS_PROTOCOL_EC2, "2016-11-15", NULL, "ec2", "ec2", "EC2", "ec2", false, NULL},
+    {"iam", AWS_PROTOCOL_QUERY, "2010-05-08", NULL, "iam", "iam", "IAM", "iam", true, NULL},
+    {"sts", AWS_PROTOCOL_QUERY, "2011-06-15", NULL, "sts", "sts", "STS", "sts", false, NULL},
     {"logs", AWS_PROTOCOL_JSON, "1.1", "Logs_20140328", "logs", "logs", "CLOUDWATCH_LOGS",
-     "cloudwatch_logs", false},
+     "cloudwatch_logs", false, NULL},
     {"secretsmanager", AWS_PROTOCOL_JSON, "1.1", "secretsmanager", "secretsmanager",
-     "secretsmanager", "SECRETS_MANAGER", "secrets_manager", false},
-    {"ssm", AWS_PROTOCOL_JSON, "1.1", "AmazonSSM", "ssm", "ssm", "SSM", "ssm", false},
+     "secretsmanager", "SECRETS_MANAGER", "secrets_manager", false, NULL},
+    {"ssm", AWS_PROTOCOL_JSON, "1.1", "AmazonSSM", "ssm", "ssm", "SSM", "ssm", false, NULL},
     {"servicequotas", AWS_PROTOCOL_JSON, "1.1", "ServiceQuotasV20190624", "servicequotas",
-     "servicequotas", "SERVICE_QUOTAS", "service_quotas", false},
-    {"s3", AWS_PROTOCOL_REST_XML, "2006-03-01", NULL, "s3", "s3", "S3", "s3", false},
-    {"sso", AWS_PROTOCOL_REST_JSON, NULL, NULL, "portal.sso", "awsssoportal", "SSO", "sso", false},
+     "servicequotas", "SERVICE_QUOTAS", "service_quotas", false, NULL},
+    {"s3", AWS_PROTOCOL_REST_XML, "2006-03-01", NULL, "s3", "s3", "S3", "s3", false,
+     "http://s3.amazonaws.com/doc/2006-03-01/"},
+    {"sso", AWS_PROTOCOL_REST_JSON, NULL, NULL, "portal.sso", "awsssoportal", "SSO", "sso", false,
+     NULL},
     {"ssooidc", AWS_PROTOCOL_REST_JSON, NULL, NULL, "oidc", "sso-oauth", "SSO_OIDC", "sso_oidc",
-     false},
+     false, NULL},
 };
 
 const struct aws_service *aws_service_find(const char *id)

@@ -22,6 +22,7 @@ struct aws_service {
     const char *env_name;    /* in AWS_ENDPOINT_URL_<env_name> */
     const char *config_name; /* in the shared config's "services" section */
     bool global;             /* one endpoint per partition */
+    const char *xmlns;       /* rest-xml: of request documents; NULL: none */
 };
 
 /* NULL when there is none. */

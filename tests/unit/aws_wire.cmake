@@ -8,6 +8,6 @@ if(EXISTS ${test_python})
   set_tests_properties(unit.aws_sign_compare PROPERTIES TIMEOUT 300)
 endif()
 
-foreach(test xml errors)
+foreach(test decode encode errors xml)
   llm_unit_test(aws_${test} room_aws)
 endforeach()
