@@ -319,8 +319,8 @@ static int check_role(struct checking *k, const struct value *derived)
 
 /* ---- the hook ---- */
 
-int gpu_node_check(const struct composite_context *c, const struct engine_changes *changes,
-                   const struct value *derived)
+static int check_all(const struct composite_context *c, const struct engine_changes *changes,
+                     const struct value *derived)
 {
     struct checking k = {.c = c, .a = c->arena};
     const struct engine_change *instance = change_of(changes, "instance");
@@ -340,5 +340,15 @@ int gpu_node_check(const struct composite_context *c, const struct engine_change
         rc = -1;
     if (machine && (check_offers(&k) < 0 || check_quotas(&k) < 0))
         rc = -1;
+    return rc;
+}
+
+int gpu_node_check(const struct composite_context *c, const struct engine_changes *changes,
+                   const struct value *derived)
+{
+    size_t before = c->diags->errors;
+    int rc = check_all(c, changes, derived);
+    if (rc < 0 && c->diags->errors == before)
+        diags_error(c->diags, NULL, "Out of memory", "The checks against the cloud were not made.");
     return rc;
 }

@@ -431,15 +431,18 @@ static int prepare(struct derivation *d)
 int gpu_node_derive(const struct composite_context *c, const struct value **ret)
 {
     struct derivation d = {.c = c, .a = c->arena, .config = c->config};
-    if (prepare(&d) < 0 || look_up(&d) < 0 || derive_network(&d) < 0)
-        return -1;
-    derive_ingress(&d);
-    derive_names(&d);
-    derive_role(&d);
-    put(&d, "machine_type", machine_type(&d));
-    put(&d, "zone", zone(&d));
-    if (derive_image(&d) < 0 || derive_disk(&d) < 0 || derive_node(&d) < 0)
-        return -1;
-    *ret = value_object(c->arena, d.members, d.count);
-    return *ret ? 0 : diags_error(c->diags, NULL, "Out of memory", "The node was not worked out.");
+    size_t before = c->diags->errors;
+    int rc = prepare(&d) < 0 || look_up(&d) < 0 || derive_network(&d) < 0 ? -1 : 0;
+    if (rc == 0) {
+        derive_ingress(&d);
+        derive_names(&d);
+        derive_role(&d);
+        put(&d, "machine_type", machine_type(&d));
+        put(&d, "zone", zone(&d));
+        rc = derive_image(&d) < 0 || derive_disk(&d) < 0 || derive_node(&d) < 0 ? -1 : 0;
+    }
+    *ret = rc == 0 ? value_object(c->arena, d.members, d.count) : NULL;
+    if (!*ret && c->diags->errors == before)
+        diags_error(c->diags, NULL, "Out of memory", "The node was not worked out.");
+    return *ret ? 0 : -1;
 }

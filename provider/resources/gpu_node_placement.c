@@ -39,10 +39,10 @@ struct placement {
 
 static void add_zone(struct zone *zones, size_t *count, const char *name, const char *subnet)
 {
-    for (size_t i = 0; i < *count; i++)
+    for (size_t i = 0; name && i < *count; i++)
         if (strcmp(zones[i].name, name) == 0)
             return;
-    if (*count < ZONES_MOST)
+    if (*count < ZONES_MOST && name && subnet)
         zones[(*count)++] = (struct zone){name, subnet};
 }
 
@@ -142,8 +142,9 @@ static int prepare(struct placement *p, const struct value *inputs, struct diags
         made_zones(p, value_get(inputs, "subnet_ids"), zones, &count);
     volume_zone_first(p, zones, count);
     p->places = arena_calloc(p->a, 2 * (machines.count + 1) * (count + 1), sizeof(*p->places));
-    if (!p->places)
-        return diags_error(diags, NULL, "Out of memory", "The instance was not placed.");
+    /* A zone whose name could not be copied would be left out silently. */
+    if (!p->places || arena_failed(p->a))
+        return -1;
     if (spot)
         add_places(p, &machines, true, zones, count);
     if (on_demand)
@@ -292,13 +293,9 @@ static const struct value *inputs_for(struct arena *a, const struct value *input
     return v && place->spot ? value_with(a, v, "market_type", value_str(a, "spot")) : v;
 }
 
-static int next_try(void *self, struct arena *a, const char *hook,
-                    const struct engine_create_try *t, const struct value **ret_inputs,
-                    struct diags *diags)
+static int next_place(struct placement *p, struct arena *a, const struct engine_create_try *t,
+                      const struct value **ret_inputs, struct diags *diags)
 {
-    struct placement *p = self;
-    (void)hook;
-    *ret_inputs = NULL;
     if (!p->ready && prepare(p, t->inputs, diags) < 0)
         return -1;
     if (p->last && t->error)
@@ -317,6 +314,19 @@ static int next_try(void *self, struct arena *a, const char *hook,
     }
     report(p, diags);
     return 0;
+}
+
+static int next_try(void *self, struct arena *a, const char *hook,
+                    const struct engine_create_try *t, const struct value **ret_inputs,
+                    struct diags *diags)
+{
+    size_t before = diags->errors;
+    (void)hook;
+    *ret_inputs = NULL;
+    int rc = next_place(self, a, t, ret_inputs, diags);
+    if (rc < 0 && diags->errors == before)
+        diags_error(diags, NULL, "Out of memory", "The instance was not placed.");
+    return rc;
 }
 
 int gpu_node_hooks_new(const struct composite_context *c, const struct value *derived,

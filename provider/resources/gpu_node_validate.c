@@ -317,8 +317,11 @@ int gpu_node_validate(struct arena *a, const struct value *config, struct diags 
         check_models, check_conflicts, check_cidr,      check_region,    check_names,
         check_disk,   check_power,     check_tailscale, check_retention, check_tags};
     int rc = 0;
+    size_t before = diags->errors;
     for (size_t i = 0; i < sizeof(checks) / sizeof(*checks); i++)
         if (checks[i](a, config, diags) < 0)
             rc = -1;
+    if (rc < 0 && diags->errors == before)
+        diags_error(diags, NULL, "Out of memory", "The configuration was not checked.");
     return rc;
 }

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "gpu_node_fixture.h"
 #include "resources/tables.h"
 #include "schema/tables.h"
@@ -114,9 +115,11 @@ static int call(struct cloud_client *client, const struct work *w, struct arena 
             continue;
         if (x->times > 0 && --x->times == 0)
             x->times = -1;
-        if (x->json) {
-            *ret = fixture_json(f, x->json);
+        if (x->json && value_json_parse(f->a, slice_str(x->json), ret, &f->diags) == 0)
             return 0;
+        if (x->json) { /* a test lets memory run out */
+            *err = (struct cloud_error){.class_ = CLOUD_ERROR_NO_MEMORY, .message = "no memory"};
+            return -1;
         }
         *err = (struct cloud_error){.class_ = x->class_, .code = x->code, .message = x->message};
         return -1;
@@ -194,4 +197,44 @@ void fixture_free(struct fixture *f)
     arena_free(f->a);
     free(f->provider);
     free(f);
+}
+
+/* ---- memory that runs out ---- */
+
+static struct alloc_table whole;
+static long allocations_left;
+
+static void *failing_malloc(size_t size)
+{
+    return allocations_left-- > 0 ? whole.malloc(size) : NULL;
+}
+
+static void *failing_realloc(void *ptr, size_t size)
+{
+    return allocations_left-- > 0 ? whole.realloc(ptr, size) : NULL;
+}
+
+void fixture_starve(void (*set_up)(struct fixture *f), int (*run)(struct fixture *f))
+{
+    bool done = false;
+    whole = alloc_table;
+    for (long n = 0; n < 5000 && !done; n++) {
+        struct fixture *f = fixture_new();
+        assert_non_null(f);
+        set_up(f);
+        f->c.arena = arena_new_child(f->a);
+        assert_non_null(f->c.arena);
+        allocations_left = n;
+        alloc_table.malloc = failing_malloc;
+        alloc_table.realloc = failing_realloc;
+        int rc = run(f);
+        done = allocations_left >= 0;
+        alloc_table = whole;
+        if (rc < 0 && !diags_has_error(&f->diags))
+            fail_msg("allocation %ld: a failure without an error", n);
+        if (done && rc < 0)
+            fail_msg("%s", f->diags.first->detail);
+        fixture_free(f);
+    }
+    assert_true(done);
 }

@@ -206,6 +206,35 @@ static void nothing_is_asked_for_other_changes(void **state)
     fixture_free(f);
 }
 
+static void set_up_check(struct fixture *f)
+{
+    fixture_set(f, "{" MODEL "}");
+    items[0] = (struct engine_change){.name = "instance", .action = ENGINE_CREATE};
+    items[1] = (struct engine_change){.name = "role", .action = ENGINE_CREATE};
+    fixture_answer(f, "GetRole",
+                   "{\"Role\":{\"Tags\":[{\"Key\":\"llm:resource\","
+                   "\"Value\":\"llm_gpu_node/demo\"}]}}");
+    fixture_answer(f, "DescribeInstanceTypeOfferings", OFFERED);
+    fixture_answer(
+        f, "DescribeInstances",
+        INSTANCES("{\"instanceId\":\"i-half\",\"instanceType\":\"g5.xlarge\"," OWNED "}"));
+    fixture_answer(f, "GetServiceQuota", QUOTA("8"));
+}
+
+static int run_check(struct fixture *f)
+{
+    const struct value *v = NULL;
+    if (value_json_parse(f->c.arena, SLICE_LIT(DERIVED), &v, &f->diags) < 0)
+        return -1;
+    return gpu_node_check(&f->c, &changes, v);
+}
+
+static void memory_runs_out(void **state)
+{
+    (void)state;
+    fixture_starve(set_up_check, run_check);
+}
+
 /* ---- outputs ---- */
 
 static const struct value *outputs(struct fixture *f, bool planned)
@@ -285,6 +314,7 @@ int main(void)
         cmocka_unit_test(an_interrupted_apply_is_continued),
         cmocka_unit_test(a_role_of_somebody_else),
         cmocka_unit_test(nothing_is_asked_for_other_changes),
+        cmocka_unit_test(memory_runs_out),
         cmocka_unit_test(outputs_of_a_plan),
         cmocka_unit_test(outputs_of_what_is),
     };

@@ -412,6 +412,35 @@ static void unknowns_stay_unknown(void **state)
     fixture_free(f);
 }
 
+/* ---- memory that runs out ---- */
+
+#define LARGE                                                                                      \
+    BASE ",\"models\":[\"llama3.1:8b\",\"mistral\"],\"tailscale\":{\"auth_key_wo_version\":1,"     \
+         "\"tags\":[\"tag:a\"]},\"model_cache\":{\"s3_uri\":\"s3://b/p\"},\"network\":{"           \
+         "\"ingress_cidrs\":[\"10.0.0.0/8\"]},\"image\":\"ami-1\",\"tags\":{\"a\":\"b\"}"
+
+static void set_up_large(struct fixture *f)
+{
+    fixture_set(f, "{" LARGE "}");
+    fixture_answer(f, "DescribeInstanceTypeOfferings",
+                   "{\"instanceTypeOfferingSet\":[" OFFER("g4dn.xlarge", "us-east-1f") "]}");
+    fixture_answer(f, "DescribeImages", "{\"imagesSet\":[{\"imageState\":\"available\"}]}");
+}
+
+static int run_large(struct fixture *f)
+{
+    const struct value *d = NULL, *v = NULL;
+    int rc = gpu_node_validate(f->c.arena, f->c.config, &f->diags);
+    rc = rc < 0 ? rc : gpu_node_derive(&f->c, &d);
+    return rc < 0 ? rc : gpu_node_outputs(&f->c, d, f->c.config, &f->records, NULL, &v);
+}
+
+static void memory_runs_out(void **state)
+{
+    (void)state;
+    fixture_starve(set_up_large, run_large);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -430,6 +459,7 @@ int main(void)
         cmocka_unit_test(the_role_may_do_what_the_node_does),
         cmocka_unit_test(names_that_are_too_long),
         cmocka_unit_test(unknowns_stay_unknown),
+        cmocka_unit_test(memory_runs_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

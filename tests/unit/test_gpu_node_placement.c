@@ -245,6 +245,37 @@ static void reads_zones_from_messages(void **state)
     assert_int_equal(gpu_node_named_zones(SLICE_EMPTY, zones, 8), 0);
 }
 
+static void set_up_places(struct fixture *f)
+{
+    fixture_set(f, "{" BASE EXISTING ",\"machine\":{\"provisioning\":\"spot_preferred\"}}");
+    fixture_answer(f, "DescribeSubnets",
+                   "{\"subnetSet\":[{\"subnetId\":\"subnet-x\",\"vpcId\":\"vpc-1\","
+                   "\"availabilityZone\":\"us-east-1a\"},{\"subnetId\":\"subnet-y\","
+                   "\"vpcId\":\"vpc-1\",\"availabilityZone\":\"us-east-1d\"}]}");
+    try = (struct engine_create_try){.name = "instance",
+                                     .inputs = fixture_json(f, "{\"image_id\":\"ami-1\"}")};
+}
+
+static int run_places(struct fixture *f)
+{
+    const struct value *v = NULL;
+    const struct value *derived = value_object(f->a, NULL, 0);
+    int rc = gpu_node_hooks_new(&f->c, derived, &hooks);
+    for (int i = 0; rc == 0 && i < 3; i++) {
+        try.error = i == 0 ? NULL : i == 1 ? &named : &quota;
+        rc = hooks.next_try(hooks.self, f->c.arena, "placement", &try, &v, &f->diags);
+        if (rc == 0 && !v)
+            rc = -1;
+    }
+    return rc;
+}
+
+static void memory_runs_out(void **state)
+{
+    (void)state;
+    fixture_starve(set_up_places, run_places);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -260,6 +291,7 @@ int main(void)
         cmocka_unit_test(existing_subnets_in_their_order),
         cmocka_unit_test(subnets_of_another_network),
         cmocka_unit_test(reads_zones_from_messages),
+        cmocka_unit_test(memory_runs_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -132,6 +132,28 @@ static void imports_what_the_instance_says(void **state)
     fixture_free(f);
 }
 
+static void set_up_import(struct fixture *f)
+{
+    f->c.config = fixture_config(f, "{" BASE "}");
+    fixture_answer(f, "DescribeInstances",
+                   "{\"reservationSet\":[{\"instancesSet\":[{\"instanceId\":\"i-1\",\"tagSet\":["
+                   "{\"key\":\"llm:models\",\"value\":\"llama3.1:8b mistral\"},"
+                   "{\"key\":\"llm:settings\",\"value\":\"network.cidr=10.0.0.0/20 "
+                   "tailscale.tags=tag:a,tag:b\"},{\"key\":\"owner\",\"value\":\"me\"}]}]}]}");
+}
+
+static int run_import(struct fixture *f)
+{
+    const struct value *config = NULL;
+    return gpu_node_describe(&f->c, &f->records, &config);
+}
+
+static void memory_runs_out(void **state)
+{
+    (void)state;
+    fixture_starve(set_up_import, run_import);
+}
+
 /* ---- the script ---- */
 
 static const char *script_of(struct fixture *f, const char *config)
@@ -228,6 +250,7 @@ int main(void)
         cmocka_unit_test(there_and_back),
         cmocka_unit_test(names_for_the_runtime),
         cmocka_unit_test(imports_what_the_instance_says),
+        cmocka_unit_test(memory_runs_out),
         cmocka_unit_test(every_script_is_small_and_whole),
         cmocka_unit_test(values_are_quoted),
         cmocka_unit_test(a_script_that_is_too_long),
