@@ -98,8 +98,7 @@ static bool scan_value(struct scan *s, int depth);
 
 static bool scan_members(struct scan *s, uint64_t count, int depth)
 {
-    /* Each member takes a byte at the least: no count can be larger than what is left. */
-    if (depth >= MSGPACK_DEPTH_MOST || count > s->left || s->members + count > MEMBERS_MOST)
+    if (depth >= MSGPACK_DEPTH_MOST || s->members + count > MEMBERS_MOST)
         return false;
     s->members += (size_t)count;
     for (uint64_t i = 0; i < count; i++)

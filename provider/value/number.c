@@ -180,22 +180,22 @@ static void cut(struct expansion *x, size_t len, bool up)
     x->top++;
 }
 
-/* The fewest digits that tell `d` from its neighbours at 53 bits of precision, as Go's big.Float
- * writes it with Text('f', -1) (so also the smallest doubles, which have fewer bits, and powers of
- * two, whose lower neighbour is nearer). */
+/* The fewest digits that tell `d`, a positive fraction, from its neighbours at 53 bits of
+ * precision, as Go's big.Float writes it with Text('f', -1) (so also the smallest doubles, which
+ * have fewer bits, and powers of two, whose lower neighbour is nearer). The borders to the
+ * neighbours have one binary digit, and so one decimal digit, more than `d`: no decimal that is
+ * shorter lies on them. */
 static void shorten(struct expansion *x, double d)
 {
     _Static_assert(LDBL_MANT_DIG >= 54, "half a unit in the last place of a double must fit");
     int e = 0;
-    bool inclusive = (uint64_t)ldexp(frexp(d, &e), 53) % 2 == 0;
+    frexp(d, &e);
     long double half = ldexpl(1, e - 54);
     struct expansion low, high;
     expand(&low, d - half);
     expand(&high, d + half);
     for (size_t i = 0; i < x->len; i++) {
-        char l = digit_at(&low, i), m = x->digits[i], h = digit_at(&high, i);
-        bool down = l != m || (inclusive && i + 1 == low.len);
-        bool up = m != h && (inclusive || m + 1 < h || i + 1 < high.len);
+        bool down = digit_at(&low, i) != x->digits[i], up = digit_at(&high, i) != x->digits[i];
         if (down || up) {
             cut(x, i + 1, up && (!down || rounds_up(x, i + 1)));
             return;

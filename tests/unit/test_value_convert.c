@@ -114,6 +114,10 @@ static void test_unknowns(void **state)
     assert_true(n->refinement->not_null);
     assert_int_equal(n->refinement->prefix.len, 0);
     assert_ptr_equal(value_convert(arena, v, &type_string, NULL, &diags), v);
+    struct refinement maybe_null = r;
+    maybe_null.not_null = false;
+    v = value_unknown_refined(arena, &type_string, &maybe_null);
+    assert_null(value_convert(arena, v, &type_number, NULL, &diags)->refinement);
     n = value_convert(arena, value_unknown(arena, &type_string), &type_number, NULL, &diags);
     assert_true(value_is_unknown(n) && !n->refinement);
     assert_null(value_convert(arena, NULL, &type_string, NULL, &diags));

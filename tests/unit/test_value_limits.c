@@ -142,6 +142,50 @@ static void test_dynamic_depth(void **state)
     assert_int_equal(texts, 33);
 }
 
+/* A dynamic place takes a level of its own. */
+static void test_dynamic_in_lists(void **state)
+{
+    (void)state;
+    for (size_t levels = 28; levels < 34; levels++) {
+        const struct type *t = &type_dynamic;
+        for (size_t i = 0; i < levels; i++)
+            t = type_list(arena, t);
+        struct buf bytes _cleanup_buf_ = BUF_INIT(1 << 16);
+        int rc = value_msgpack_encode(&bytes, lists(levels), t);
+        assert_int_equal(rc, levels <= 30 ? 0 : -1);
+        if (rc == 0)
+            assert_int_equal(unpack(buf_slice(&bytes), t), 0);
+    }
+}
+
+/* In JSON the type of a value in a dynamic place may be deeper than the value: it counts. */
+static void test_types_count_in_json_depth(void **state)
+{
+    (void)state;
+    const struct type *inner = &type_string;
+    for (size_t i = 0; i < 30; i++) {
+        const struct type_attr attr = {"a", inner, false};
+        inner = type_object(arena, &attr, 1);
+    }
+    size_t written = 0;
+    for (size_t levels = 60; levels < 72; levels++) {
+        const struct type *t = &type_dynamic;
+        const struct value *v = value_null(arena, inner);
+        for (size_t i = 0; i < levels; i++) {
+            t = type_list(arena, t);
+            v = value_list(arena, t->elem, &v, 1);
+        }
+        struct buf json _cleanup_buf_ = BUF_INIT(1 << 16);
+        int rc = value_json_encode(&json, v, t);
+        assert_int_equal(rc, levels + 1 + 60 <= 128 ? 0 : -1);
+        if (rc == 0) {
+            assert_int_equal(parse(buf_slice(&json), t), 0);
+            written++;
+        }
+    }
+    assert_int_equal(written, 8);
+}
+
 static void test_json_depth(void **state)
 {
     (void)state;
@@ -200,6 +244,28 @@ static void test_too_many_bytes(void **state)
         bytes[1 + i] = (char)(text >> (24 - 8 * i));
     assert_int_equal(unpack(slice_from(bytes, len), &type_string), -1);
     test_free(bytes);
+}
+
+/* A promise that does not suit the type is no promise; the value stays unknown. */
+static void test_promises_about_another_type(void **state)
+{
+    (void)state;
+    const struct slice promises[] = {
+        BYTES("\xc7\x04\x0c\x81\x02\xa1x"),        /* prefix */
+        BYTES("\xc7\x05\x0c\x81\x03\x92\x01\xc3"), /* least number */
+        BYTES("\xc7\x03\x0c\x81\x05\x01"),         /* least length */
+    };
+    static const struct type *const types[] = {&type_string, &type_number, &type_list_of_string,
+                                               &type_bool};
+    for (size_t i = 0; i < 3; i++)
+        for (size_t k = 0; k < 4; k++) {
+            const struct value *v = NULL;
+            assert_int_equal(value_msgpack_decode(arena, promises[i], types[k], &v, &diags), 0);
+            assert_true(value_is_unknown(v));
+            assert_int_equal(v->refinement->prefix.len, i == 0 && k == 0);
+            assert_int_equal(v->refinement->min != NULL, i == 1 && k == 1);
+            assert_int_equal(v->refinement->length_min, i == 2 && k == 2 ? 1 : -1);
+        }
 }
 
 /* Each name may be there once, and each attribute must be. */
@@ -274,7 +340,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_bytes_behind, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_msgpack_depth, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_dynamic_depth, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_dynamic_in_lists, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_types_count_in_json_depth, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_json_depth, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_promises_about_another_type, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_too_many_members, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_too_many_bytes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_msgpack_names, set_up, tear_down),

@@ -179,6 +179,19 @@ static int become_plenty(void **state)
     return tear_down(state);
 }
 
+/* A copy keeps all promises, or there is none. */
+static int copy_promises(struct arena *a)
+{
+    const struct number *least = number_from_int(a, 1), *most = number_from_int(a, 2);
+    const struct refinement r = {.min = least, .max = most, .length_min = -1, .length_max = -1};
+    const struct value *v = value_unknown_refined(a, &type_number, &r), *copy = value_copy(a, v);
+    if (!least || !most || !copy)
+        return -1;
+    assert_non_null(copy->refinement->min);
+    assert_non_null(copy->refinement->max);
+    return 0;
+}
+
 /* All that the room does with one value; 0, or -1 with an error or without one. */
 static int everything(struct arena *a, struct diags *d, struct slice json, struct slice packed,
                       const struct type *t)
@@ -188,7 +201,7 @@ static int everything(struct arena *a, struct diags *d, struct slice json, struc
     if (value_json_decode(a, json, t, true, &v, d) < 0 ||
         value_msgpack_decode(a, packed, t, &w, d) < 0 || value_json_parse(a, json, &plain, d) < 0)
         return -1;
-    if (!value_copy(a, v) || !value_convert(a, plain, t, NULL, d))
+    if (!value_copy(a, v) || !value_convert(a, plain, t, NULL, d) || copy_promises(a) < 0)
         return -1;
     if (value_json_encode(&b, v, t) < 0 || value_msgpack_encode(&c, w, t) < 0)
         return -1;

@@ -107,7 +107,8 @@ func numbers() []testCase {
 func doubles() []float64 {
 	out := []float64{0.1, 0.2, 1.0 / 3, 0.7, 1e21, 1e-7, math.Pi, math.MaxFloat64, 123456.789, -0.1,
 		math.SmallestNonzeroFloat64, 3 * math.SmallestNonzeroFloat64, 2.2250738585072014e-308,
-		2.225073858507201e-308, 9007199254740991.5, 4503599627370495.5, 0.3, 1 - 1.0/(1<<53)}
+		2.225073858507201e-308, 9007199254740991.5, 4503599627370495.5, 1125899906842623.25,
+		1125899906842623.75, 0.3, 1 - 1.0/(1<<53)}
 	for k := 1; k <= 1070; k += 1 + k/8 {
 		out = append(out, math.Ldexp(1, -k), -math.Ldexp(1, -k))
 	}
