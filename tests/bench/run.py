@@ -17,6 +17,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 DELAY_MS = 50
+FUNCTION = 'output "o" {\n  value = provider::llm::vram_gib("llama3.1:8b", 8192)\n}\n'
 ALONE = 'terraform {}\nresource "terraform_data" "n" {\n  input = "demo"\n}\n'
 
 
@@ -179,6 +180,13 @@ class Bench:
         with_node.destroy()
         return statistics.median(ours), statistics.median(theirs), statistics.median(c[0] for c in chains), statistics.median(busy), chains[-1][1]
 
+    def function_plan(self, runs):
+        """Median seconds of a plan that calls a function of the provider: its starts, without any cloud."""
+        core = self.core("function")
+        core.write(FUNCTION)
+        core.apply_ok()
+        return statistics.median(timed(core.no_difference) for _ in range(runs))
+
     def slow_apply(self):
         """(seconds of the apply, of one of terraform_data, the calls) with each call delayed."""
         core, alone = self.core("slow"), self.core("slow-alone")
@@ -229,6 +237,8 @@ def main():
         allowed = 1.3 * alone + chain
         row(f"second plan of one node ({name}, median of {options.runs})", f"{ours * 1000:.0f} ms",
             f"1.3 x {alone * 1000:.0f} ms (terraform_data alone) + {chain * 1000:.0f} ms ({count} round trips)", f"{ours / allowed:.2f}")
+        function = bench.function_plan(options.runs)
+        row("plan that only calls a function of the provider", f"{function * 1000:.0f} ms", "", f"{function / alone:.2f} x terraform_data alone")
         seconds, base, calls = bench.slow_apply()
         needed, path, creating, create_needed = apply_chain(calls)
         steps_seconds, steps = longest_chain(calls)
