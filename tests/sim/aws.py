@@ -262,25 +262,32 @@ class Handler(BaseHTTPRequestHandler):
             STATE.calls.append(call)
             STATE.running += 1
             call["running"] = STATE.running
-        status = 0
+        result, status = None, 0
         try:
             result = answered(request) if request.service else answer.failure(request, "MissingAuthenticationToken", "Missing Authentication Token")
-            if isinstance(result, dict):
-                status = result.get("status", 200)
-                self.send_raw(result)
-            else:
-                status = result[0]
-                call["code"] = error_code(status, result[2])
-                self.send(*result)
+            status = result.get("status", 200) if isinstance(result, dict) else result[0]
+            call["code"] = None if isinstance(result, dict) else error_code(status, result[2])
         except faults.Dropped:
-            self.close_connection = True
-            self.connection.shutdown(socket.SHUT_RDWR)
-        except (BrokenPipeError, ConnectionResetError):
-            self.close_connection = True
+            pass
         finally:
+            # Whoever has the answer finds the call recorded whole.
             with STATE.lock:
                 STATE.running -= 1
                 call["status"], call["end"] = status, time.time()
+        self.respond(result)
+
+    def respond(self, result):
+        """Sends what was made of the request; None: the connection breaks."""
+        try:
+            if result is None:
+                self.close_connection = True
+                self.connection.shutdown(socket.SHUT_RDWR)
+            elif isinstance(result, dict):
+                self.send_raw(result)
+            else:
+                self.send(*result)
+        except (BrokenPipeError, ConnectionResetError):
+            self.close_connection = True
 
     do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = do_PATCH = handle_any
 
