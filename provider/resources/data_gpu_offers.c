@@ -66,10 +66,11 @@ static int ask(struct request *rq, const struct value *config,
     const struct path *path = path_attribute(rq->arena, NULL, "region");
     struct gpu_node_machines wanted = {true, true, machines, count};
     c.region = value_cstr(get(config, "region"), NULL);
-    if (!c.region || !count)
+    c.cloud = value_cstr(get(config, "cloud"), "aws");
+    const struct gpu_node_cloud *cloud = gpu_node_cloud(c.cloud);
+    if (!c.region || !count || !cloud)
         return 0;
-    if (provider_client(rq->provider, value_cstr(get(config, "cloud"), "aws"), path, &c.driver,
-                        &c.client, rq->diags) < 0)
+    if (provider_client(rq->provider, c.cloud, path, &c.driver, &c.client, rq->diags) < 0)
         return -1;
     if (!c.client)
         return diags_error(rq->diags, path, "The provider's settings are not known yet",
@@ -77,7 +78,7 @@ static int ask(struct request *rq, const struct value *config,
                            "out to search the whole catalogue.");
     c.work = &work;
     work.deadline_ms = work.clock->monotonic_ms(work.clock->self) + 120000;
-    if (gpu_node_offers(&c, &wanted, &ret->items, &ret->count, &err) < 0)
+    if (cloud->offers(&c, &wanted, &ret->items, &ret->count, &err) < 0)
         return cloud_error_report(rq->diags, path, "asking what the region offers", &err);
     ret->asked = true;
     return 0;

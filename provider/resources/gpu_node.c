@@ -1,14 +1,45 @@
-/* llm_gpu_node: the hooks of the composite. */
+/* llm_gpu_node: the hooks of the composite, and the clouds that they go to. */
 #include "resources/gpu_node.h"
 
+#include <string.h>
+
+#include "resources/gpu_node_aws.h"
 #include "resources/tables.h"
 
+static const struct gpu_node_cloud *const clouds[] = {&gpu_node_aws};
+
+const struct gpu_node_cloud *gpu_node_cloud(const char *cloud)
+{
+    for (size_t i = 0; cloud && i < sizeof(clouds) / sizeof(*clouds); i++)
+        if (strcmp(clouds[i]->cloud, cloud) == 0)
+            return clouds[i];
+    return NULL;
+}
+
+static int derive(const struct composite_context *c, const struct value **ret)
+{
+    return gpu_node_cloud(c->cloud)->derive(c, ret);
+}
+
+static int check(const struct composite_context *c, const struct engine_changes *changes,
+                 const struct value *derived)
+{
+    return gpu_node_cloud(c->cloud)->check(c, changes, derived);
+}
+
+static int describe(const struct composite_context *c, const struct records *found,
+                    const struct value **ret)
+{
+    return gpu_node_cloud(c->cloud)->describe(c, found, ret);
+}
+
+/* composite.c calls a hook only for a cloud of the table. */
 const struct composite composite_gpu_node = {
     .table = &table_llm_gpu_node,
     .validate = gpu_node_validate,
-    .derive = gpu_node_derive,
-    .check = gpu_node_check,
+    .derive = derive,
+    .check = check,
     .outputs = gpu_node_outputs,
     .hooks_new = gpu_node_hooks_new,
-    .describe = gpu_node_describe,
+    .describe = describe,
 };

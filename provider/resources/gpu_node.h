@@ -1,5 +1,5 @@
-/* What the files of llm_gpu_node share: its configuration as the hooks see it, and the calls they
- * make besides those of the components. */
+/* What the files of llm_gpu_node share: its configuration as the hooks see it, and the table of
+ * what each cloud does its own way. */
 #ifndef LLM_RESOURCES_GPU_NODE_H
 #define LLM_RESOURCES_GPU_NODE_H
 
@@ -10,13 +10,11 @@ extern const struct composite composite_gpu_node;
 
 #define GPU_NODE_TYPE "llm_gpu_node"
 #define GPU_NODE_CIDR "10.42.0.0/16" /* of the network that is made, without `network.cidr` */
-#define GPU_NODE_DEVICE "/dev/sdf"   /* that the model volume is attached as */
 #define GPU_NODE_OLLAMA_PORT 11434
 #define GPU_NODE_VLLM_PORT 8000
+#define GPU_NODE_TAG_MAX 256 /* characters of a tag's value */
 #define GPU_NODE_MAX_ZONES 6
 #define GPU_NODE_DEFAULT_ZONES 3
-#define GPU_NODE_USER_DATA_MAX 16384 /* EC2 User Guide, "user data": 16 KB before encoding */
-#define GPU_NODE_TAG_MAX 256         /* characters of a tag's value */
 
 /* ---- gpu_node_models.c: what is to be served, and on which machines ---- */
 
@@ -59,70 +57,101 @@ bool gpu_node_has_machine(const struct gpu_node_machines *machines, struct slice
 /* The model's name as the runtime knows it. */
 const char *gpu_node_served_name(const struct gpu_node_models *m, size_t index);
 
-/* ---- gpu_node_validate.c ---- */
+/* ---- gpu_node.c: what each cloud does its own way ---- */
 
-int gpu_node_validate(struct arena *a, const struct value *config, struct diags *diags);
-
-/* Names of the objects that are made; error at `name` when one of them is too long. */
-struct gpu_node_names {
-    const char *security_group, *secret, *log_group, *role, *policy, *instance_profile;
+/* A zone that the instance may be placed in; strings owned by the arena of the placement. */
+struct gpu_node_zone {
+    const char *name;
+    const char *subnet; /* id of the subnet that the instance gets there */
 };
-int gpu_node_names(struct arena *a, const char *name, const char *region,
-                   struct gpu_node_names *ret, struct diags *diags);
 
-/* Errors for zones that are not of the region. */
-int gpu_node_check_zones(struct arena *a, const struct value *config, const char *region,
-                         struct diags *diags);
+enum { GPU_NODE_ZONES_MOST = 32 };
 
-/* ---- gpu_node_calls.c: questions to EC2 ---- */
+struct gpu_node_zones {
+    struct gpu_node_zone items[GPU_NODE_ZONES_MOST];
+    size_t count;
+};
 
+/* Adds a zone at the end; one that is there already, or has no subnet, is left out. */
+void gpu_node_zones_add(struct gpu_node_zones *z, const char *name, const char *subnet);
+
+/* One place of a placement. */
+struct gpu_node_place {
+    const struct catalog_machine *machine;
+    bool spot;
+    struct gpu_node_zone zone;
+};
+
+/* A machine type that a zone offers. */
 struct gpu_node_offer {
     const char *type, *zone;
 };
 
-/* All zones of the region that offer one of the types, in the answer's order. 0 or -1 with *err. */
-int gpu_node_offers(const struct composite_context *c, const struct gpu_node_machines *machines,
-                    struct gpu_node_offer **ret, size_t *ret_count, struct cloud_error *err);
+struct gpu_node_cloud {
+    const char *cloud; /* "aws" */
 
-/* One call; `request` is an object. 0 or -1 with *err. */
+    /* Checks of the configuration beyond those that hold on every cloud; unknowns are passed over.
+     * 0 or -1. */
+    int (*validate)(struct arena *a, const struct value *config, struct diags *diags);
+
+    /* The composite's hooks of the same names (resources/composite.h). */
+    int (*derive)(const struct composite_context *c, const struct value **ret);
+    int (*check)(const struct composite_context *c, const struct engine_changes *changes,
+                 const struct value *derived);
+    int (*describe)(const struct composite_context *c, const struct records *found,
+                    const struct value **ret);
+
+    /* All zones of the region that offer one of the machines, in the order of the cloud's answer,
+     * owned by c->arena. 0 or -1 with *err. */
+    int (*offers)(const struct composite_context *c, const struct gpu_node_machines *machines,
+                  struct gpu_node_offer **ret, size_t *ret_count, struct cloud_error *err);
+
+    /* The zones that may be tried, in the order of the configuration. `inputs` are those of the
+     * component "instance". 0, or -1 with a diagnostic. */
+    int (*zones)(const struct composite_context *c, struct arena *a, const struct value *derived,
+                 const struct value *inputs, struct gpu_node_zones *ret, struct diags *diags);
+    /* The zones that an error itself names as having room, in its order; at most `most`. Returns
+     * how many. */
+    size_t (*named_zones)(const struct cloud_error *err, struct slice *ret, size_t most);
+    /* The component's inputs in this place. NULL when memory is out. */
+    const struct value *(*inputs_for)(struct arena *a, const struct value *inputs,
+                                      const struct gpu_node_place *place);
+    /* Whether a quota that `failed` met (with the cloud's code) also keeps `other` out. */
+    bool (*same_quota)(const struct gpu_node_place *failed, const struct gpu_node_place *other,
+                       const char *code);
+    /* The quota of a place in words, owned by `a`: "quota \"…\", L-DB2E81BA". NULL: not known. */
+    const char *(*quota_name)(struct arena *a, const struct gpu_node_place *place);
+
+    /* Attributes of the components "instance" and "volume" that become outputs. `instance_machine`
+     * holds the type as the catalogue has it. */
+    const char *instance_id, *instance_address, *instance_image, *instance_zone, *instance_machine,
+        *volume_size, *volume_zone;
+};
+
+extern const struct gpu_node_cloud gpu_node_aws;
+
+/* NULL: the resource cannot be made there, or `cloud` is NULL. */
+const struct gpu_node_cloud *gpu_node_cloud(const char *cloud);
+
+/* ---- gpu_node_validate.c ---- */
+
+int gpu_node_validate(struct arena *a, const struct value *config, struct diags *diags);
+
+/* An attribute by dotted path; NULL when it or a parent is null or absent. */
+const struct value *gpu_node_get(const struct value *config, const char *dotted);
+/* Whether an attribute is that text. */
+bool gpu_node_is(const struct value *config, const char *dotted, const char *text);
+/* An error at `name` when the name of something that is made has over `most` characters. 0 or -1.
+ * `text` NULL: memory is out. */
+int gpu_node_check_length(struct arena *a, const char *text, size_t most, const char *what,
+                          struct diags *diags);
+
+/* ---- gpu_node_calls.c ---- */
+
+/* One call; `request` is an object (NULL: memory is out). 0 or -1 with *err. */
 int gpu_node_call(const struct composite_context *c, struct arena *a,
                   const struct cloud_operation *op, const struct value *request,
                   const struct value **ret, struct cloud_error *err);
-
-/* [{Name, Value: [v…]}] for EC2's Filter parameter. */
-const struct value *gpu_node_filter(struct arena *a, const char *name,
-                                    const struct value *const *values, size_t count);
-
-/* The instances that carry the owner tag of this node and are not terminated: a tuple of items of
- * DescribeInstances. */
-int gpu_node_find_instances(const struct composite_context *c, const struct value **ret,
-                            struct cloud_error *err);
-
-extern const struct cloud_operation gpu_node_describe_instances, gpu_node_describe_images,
-    gpu_node_describe_subnets;
-
-/* ---- gpu_node_network.c: zones and address ranges ---- */
-
-struct gpu_node_network {
-    const struct value *zones;  /* "$derived.zones": {a: {zone, cidr}}, or unknown */
-    const struct value *public; /* {zone, cidr}, or unknown */
-};
-
-/* Zones are those of the configuration, else those of the existing subnets, else the first three
- * that offer the machine; ranges of existing subnets stay. `offers` NULL: not known. */
-int gpu_node_network(const struct composite_context *c, const char *cidr,
-                     const struct gpu_node_offer *offers, size_t offer_count,
-                     const struct gpu_node_machines *machines, struct gpu_node_network *ret);
-
-/* Subnets that an IPv4 range has room for, the public one included: 8, 4, or 0 when it is too small
- * or no range. */
-int gpu_node_subnets(struct slice cidr);
-
-/* ---- gpu_node_policy.c: JSON documents for IAM ---- */
-
-const struct value *gpu_node_trust_policy(struct arena *a, const char *partition);
-const struct value *gpu_node_policy(const struct composite_context *c,
-                                    const struct gpu_node_names *names);
 
 /* ---- gpu_node_tags.c: what the instance says of itself ---- */
 
@@ -138,32 +167,19 @@ const struct value *gpu_node_config_of_tags(struct arena *a, const struct value 
 
 /* ---- gpu_node_script.c ---- */
 
-/* The start-up script with its values. NULL with an error in c->diags when it is over 16 KiB. */
-const struct value *gpu_node_user_data(const struct composite_context *c,
-                                       const struct gpu_node_names *names,
-                                       const struct gpu_node_models *models);
-
 /* Fills the @@name@@ places of a script with quoted values. 0 or -1. */
 int gpu_node_render(struct buf *out, const char *script, const char *const (*values)[2],
                     size_t count);
 
-/* ---- the other hooks ---- */
+/* A list of strings with commas between, owned by `a`. */
+const char *gpu_node_join(struct arena *a, const struct value *list);
 
-int gpu_node_derive(const struct composite_context *c, const struct value **ret);
-int gpu_node_check(const struct composite_context *c, const struct engine_changes *changes,
-                   const struct value *derived);
-int gpu_node_hooks_new(const struct composite_context *c, const struct value *derived,
-                       struct engine_hooks *ret);
-int gpu_node_describe(const struct composite_context *c, const struct records *found,
-                      const struct value **ret);
+/* ---- gpu_node_outputs.c, gpu_node_placement.c: hooks that are the same on every cloud ---- */
+
 int gpu_node_outputs(const struct composite_context *c, const struct value *derived,
                      const struct value *planned, const struct records *records,
                      const struct engine_changes *changes, const struct value **ret);
-
-/* ---- placement, by itself for tests (gpu_node_placement.c) ---- */
-
-/* The zones that an EC2 error message names as having capacity ("… or choosing us-east-1b,
- * us-east-1c."), in its order; at most `most`. Returns how many. */
-size_t gpu_node_named_zones(struct slice message, struct slice *ret, size_t most);
+int gpu_node_hooks_new(const struct composite_context *c, const struct value *derived,
+                       struct engine_hooks *ret);
 
 #endif

@@ -5,6 +5,7 @@
 
 struct outputs {
     struct arena *a;
+    const struct gpu_node_cloud *cloud;
     const struct records *records;
     const struct engine_changes *changes; /* NULL: what is, not what is planned */
     const struct value *v;                /* planned, with what is set so far */
@@ -41,11 +42,11 @@ static const struct value *like(struct outputs *o, const struct value *v, const 
 }
 
 /* The machine: decided by placement, or known before when there is no choice. */
-static void set_machine(struct outputs *o, const char *cloud)
+static void set_machine(struct outputs *o)
 {
-    const struct value *type = text_of(o, "instance", "instance_type");
+    const struct value *type = text_of(o, "instance", o->cloud->instance_machine);
     const struct catalog_machine *m =
-        cloud && value_is_known(type) ? catalog_machine(cloud, value_slice(type)) : NULL;
+        value_is_known(type) ? catalog_machine(o->cloud->cloud, value_slice(type)) : NULL;
     set(o, "machine_type", type);
     set(o, "gpu", m ? value_str(o->a, m->gpu->name) : like(o, type, &type_string));
     set(o, "gpu_count", m ? value_int(o->a, m->gpu_count) : like(o, type, &type_number));
@@ -74,8 +75,9 @@ static const struct value *url(struct outputs *o, const struct value *address)
 
 static const struct value *disk(struct outputs *o, const struct value *derived)
 {
-    const struct value *size = o->changes ? changes_attr(o->changes, "volume", "size")
-                                          : records_attr(o->records, "volume", "size");
+    const struct value *size = o->changes
+                                   ? changes_attr(o->changes, "volume", o->cloud->volume_size)
+                                   : records_attr(o->records, "volume", o->cloud->volume_size);
     if (!value_is_known(size))
         size = value_get(derived, "disk_gib");
     int64_t gib = 0;
@@ -86,16 +88,19 @@ int gpu_node_outputs(const struct composite_context *c, const struct value *deri
                      const struct value *planned, const struct records *records,
                      const struct engine_changes *changes, const struct value **ret)
 {
-    struct outputs o = {c->arena, records, changes, planned};
-    const struct value *address = text_of(&o, "instance", "private_ip");
-    set(&o, "instance_id", text_of(&o, "instance", "id"));
+    struct outputs o = {c->arena, gpu_node_cloud(c->cloud), records, changes, planned};
+    const struct gpu_node_cloud *cloud = o.cloud;
+    if (!cloud)
+        return diags_error(c->diags, NULL, "Unknown cloud", "The outputs could not be set.");
+    const struct value *address = text_of(&o, "instance", cloud->instance_address);
+    set(&o, "instance_id", text_of(&o, "instance", cloud->instance_id));
     set(&o, "private_ip", address);
-    set(&o, "image_id", text_of(&o, "instance", "image_id"));
+    set(&o, "image_id", text_of(&o, "instance", cloud->instance_image));
     /* Wherever a new instance is placed, it may be elsewhere than asked first. */
     set(&o, "zone",
         is_made_new(&o, "instance") ? value_unknown(c->arena, &type_string)
-                                    : text_of(&o, "instance", "availability_zone"));
-    set_machine(&o, c->cloud);
+                                    : text_of(&o, "instance", cloud->instance_zone));
+    set_machine(&o);
     set(&o, "disk_gib", disk(&o, derived));
     set(&o, "ollama_url", url(&o, address));
     if (!o.v)

@@ -38,7 +38,7 @@ static struct fixture *start(const char *config, enum engine_action instance)
 
 static int check(struct fixture *f, const char *derived)
 {
-    return gpu_node_check(&f->c, &changes, fixture_json(f, derived));
+    return composite_gpu_node.check(&f->c, &changes, fixture_json(f, derived));
 }
 
 #define DERIVED "{\"machine_type\":\"g5.xlarge\",\"names\":{\"role\":\"llm-node-demo-us-east-1\"}}"
@@ -226,7 +226,7 @@ static int run_check(struct fixture *f)
     const struct value *v = NULL;
     if (value_json_parse(f->c.arena, SLICE_LIT(DERIVED), &v, &f->diags) < 0)
         return -1;
-    return gpu_node_check(&f->c, &changes, v);
+    return composite_gpu_node.check(&f->c, &changes, v);
 }
 
 static void memory_runs_out(void **state)

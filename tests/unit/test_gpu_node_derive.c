@@ -22,7 +22,7 @@ static const struct value *derive(struct fixture *f, const char *config)
     const struct value *v = NULL;
     if (config)
         fixture_set(f, arena_printf(f->a, "{%s}", config));
-    if (gpu_node_derive(&f->c, &v) < 0)
+    if (composite_gpu_node.derive(&f->c, &v) < 0)
         return NULL;
     return v;
 }
@@ -386,7 +386,7 @@ static void unknowns_stay_unknown(void **state)
         const struct schema_attr *attr = &schema_llm_gpu_node.attrs[i];
         const struct value *d = NULL;
         f->c.config = value_with(f->a, config, attr->name, value_unknown(f->a, attr->type));
-        if (gpu_node_derive(&f->c, &d) < 0)
+        if (composite_gpu_node.derive(&f->c, &d) < 0)
             fail_msg("%s unknown: %s", attr->name, f->diags.first->detail);
         if (strcmp(attr->name, "models") == 0) {
             expect_known(d, "disk_gib", false);
@@ -431,7 +431,7 @@ static int run_large(struct fixture *f)
 {
     const struct value *d = NULL, *v = NULL;
     int rc = gpu_node_validate(f->c.arena, f->c.config, &f->diags);
-    rc = rc < 0 ? rc : gpu_node_derive(&f->c, &d);
+    rc = rc < 0 ? rc : composite_gpu_node.derive(&f->c, &d);
     return rc < 0 ? rc : gpu_node_outputs(&f->c, d, f->c.config, &f->records, NULL, &v);
 }
 

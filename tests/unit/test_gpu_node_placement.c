@@ -173,7 +173,7 @@ static void a_quota_counts_for_all_zones(void **state)
     fixture_expect(f, DIAG_ERROR, "(quota \"Running On-Demand P instances\", L-417A185B)");
     fixture_expect(f, DIAG_ERROR,
                    "g6.2xlarge, on demand, in us-east-1a: not tried, quota: the same");
-    fixture_expect(f, DIAG_ERROR, "Ask AWS for a higher quota");
+    fixture_expect(f, DIAG_ERROR, "Ask for a higher quota");
     fixture_free(f);
 }
 
@@ -229,20 +229,26 @@ static void subnets_of_another_network(void **state)
     fixture_free(f);
 }
 
+static size_t named_zones(const char *message, struct slice *ret, size_t most)
+{
+    const struct cloud_error err = {.message = message};
+    return gpu_node_cloud("aws")->named_zones(&err, ret, most);
+}
+
 static void reads_zones_from_messages(void **state)
 {
     (void)state;
     struct slice zones[8];
-    assert_int_equal(gpu_node_named_zones(SLICE_LIT(NO_CAPACITY), zones, 8), 2);
+    assert_int_equal(named_zones(NO_CAPACITY, zones, 8), 2);
     assert_true(slice_eq_str(zones[0], "us-east-1c"));
     assert_true(slice_eq_str(zones[1], "us-east-1f"));
-    assert_int_equal(gpu_node_named_zones(SLICE_LIT(NOT_OFFERED), zones, 8), 3);
+    assert_int_equal(named_zones(NOT_OFFERED, zones, 8), 3);
     assert_true(slice_eq_str(zones[2], "us-east-1d"));
-    assert_int_equal(gpu_node_named_zones(SLICE_LIT(NOT_OFFERED), zones, 2), 2);
-    assert_int_equal(gpu_node_named_zones(SLICE_LIT("or choosing "), zones, 8), 0);
-    assert_int_equal(gpu_node_named_zones(SLICE_LIT("choosing something else"), zones, 8), 0);
-    assert_int_equal(gpu_node_named_zones(SLICE_LIT("choosing us-east-1a,"), zones, 8), 1);
-    assert_int_equal(gpu_node_named_zones(SLICE_EMPTY, zones, 8), 0);
+    assert_int_equal(named_zones(NOT_OFFERED, zones, 2), 2);
+    assert_int_equal(named_zones("or choosing ", zones, 8), 0);
+    assert_int_equal(named_zones("choosing something else", zones, 8), 0);
+    assert_int_equal(named_zones("choosing us-east-1a,", zones, 8), 1);
+    assert_int_equal(named_zones(NULL, zones, 8), 0);
 }
 
 static void set_up_places(struct fixture *f)

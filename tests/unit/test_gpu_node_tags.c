@@ -118,7 +118,7 @@ static void imports_what_the_instance_says(void **state)
                    "\"demo-instance\"},"
                    "{\"key\":\"team\",\"value\":\"models\"},{\"key\":\"aws:x\",\"value\":\"y\"},"
                    "{\"key\":\"owner\",\"value\":\"me\"}]}]}]}");
-    assert_int_equal(gpu_node_describe(&f->c, &f->records, &config), 0);
+    assert_int_equal(composite_gpu_node.describe(&f->c, &f->records, &config), 0);
     assert_int_equal(value_count(value_get(config, "models")), 2);
     assert_int_equal(value_int_or(value_get(config, "context_tokens"), 0), 4096);
     assert_int_equal(value_int_or(value_get(config, "log_retention_days"), 0), 7);
@@ -127,7 +127,7 @@ static void imports_what_the_instance_says(void **state)
     assert_string_equal(value_cstr(value_path(config, "tags.owner"), ""), "me");
     f->answer_count = 0;
     fixture_answer(f, "DescribeInstances", "{\"reservationSet\":\"\"}");
-    assert_int_equal(gpu_node_describe(&f->c, &f->records, &config), -1);
+    assert_int_equal(composite_gpu_node.describe(&f->c, &f->records, &config), -1);
     fixture_expect(f, DIAG_ERROR, "There is no such node");
     fixture_free(f);
 }
@@ -145,7 +145,7 @@ static void set_up_import(struct fixture *f)
 static int run_import(struct fixture *f)
 {
     const struct value *config = NULL;
-    return gpu_node_describe(&f->c, &f->records, &config);
+    return composite_gpu_node.describe(&f->c, &f->records, &config);
 }
 
 static void memory_runs_out(void **state)
@@ -161,7 +161,7 @@ static const char *script_of(struct fixture *f, const char *config)
     const struct value *derived = NULL;
     f->c.online = false;
     fixture_set(f, arena_printf(f->a, "{%s}", config));
-    assert_int_equal(gpu_node_derive(&f->c, &derived), 0);
+    assert_int_equal(composite_gpu_node.derive(&f->c, &derived), 0);
     const char *script = value_cstr(value_get(derived, "user_data"), NULL);
     assert_non_null(script);
     return script;
@@ -208,7 +208,7 @@ static void a_script_that_is_too_long(void **state)
         arena_printf(f->a, "{" MODEL ",\"huggingface_token_secret\":\"%s\"}", secret);
     fixture_set(f, json);
     f->c.online = false;
-    assert_int_equal(gpu_node_derive(&f->c, &derived), -1);
+    assert_int_equal(composite_gpu_node.derive(&f->c, &derived), -1);
     fixture_expect(f, DIAG_ERROR, "too long");
     fixture_free(f);
 }

@@ -64,7 +64,7 @@ static const struct bad bad[] = {
      "\"region\":\"us-northsouth-100\",\"models\":[\"phi4\"]",
      "name: The name is too long: The IAM role would be called "
      "\"llm-node-a123456789012345678901234567890123456789-us-northsouth-100\", which has 67 "
-     "characters; AWS allows 64. Shorten `name` by 3."},
+     "characters; at most 64 are allowed. Shorten `name` by 3."},
     {MODEL ",\"disk\":{\"type\":\"io2\"}", "disk.iops: A setting is missing"},
     {MODEL ",\"disk\":{\"type\":\"gp2\",\"iops\":3000}", "disk.iops: Conflicting settings"},
     {MODEL ",\"disk\":{\"type\":\"gp2\",\"throughput\":200}", "disk.throughput: Conflicting"},

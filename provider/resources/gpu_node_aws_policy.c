@@ -2,7 +2,7 @@
  *
  * Resources name no account, so that the document is the same with and without credentials;
  * the condition aws:ResourceAccount says that they must be the role's own. */
-#include "resources/gpu_node.h"
+#include "resources/gpu_node_aws.h"
 
 #include <string.h>
 
@@ -23,7 +23,7 @@ static const struct value *canonical(struct arena *a, const struct buf *text)
     return value_string(a, buf_slice(&b));
 }
 
-const struct value *gpu_node_trust_policy(struct arena *a, const char *partition)
+const struct value *gpu_node_aws_trust_policy(struct arena *a, const char *partition)
 {
     _cleanup_buf_ struct buf b = BUF_INIT(DOCUMENT_MOST);
     buf_printf(
@@ -65,7 +65,7 @@ static const char *secret_arn(const struct composite_context *c, const char *par
 }
 
 static void secret_statements(const struct composite_context *c, struct buf *b,
-                              const char *partition, const struct gpu_node_names *names)
+                              const char *partition, const struct gpu_node_aws_names *names)
 {
     const struct value *t = value_get(c->config, "tailscale");
     const char *existing = value_cstr(value_get(t, "auth_key_secret"), NULL);
@@ -126,8 +126,8 @@ static const char *status_condition(const struct composite_context *c)
                         value_cstr(value_get(owner, "llm:resource"), ""));
 }
 
-const struct value *gpu_node_policy(const struct composite_context *c,
-                                    const struct gpu_node_names *names)
+const struct value *gpu_node_aws_policy(const struct composite_context *c,
+                                        const struct gpu_node_aws_names *names)
 {
     _cleanup_buf_ struct buf b = BUF_INIT(DOCUMENT_MOST);
     const char *partition = c->driver->partition(c->region);

@@ -1,5 +1,5 @@
 /* What a node's components need and its configuration does not say as such: `$derived`. */
-#include "resources/gpu_node.h"
+#include "resources/gpu_node_aws.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +14,7 @@ struct derivation {
     const char *name; /* NULL: unknown */
     struct gpu_node_models models;
     struct gpu_node_machines machines;
-    struct gpu_node_names names;
+    struct gpu_node_aws_names names;
     struct gpu_node_network network;
     struct gpu_node_offer *offers; /* NULL: not looked up */
     size_t offer_count;
@@ -89,7 +89,7 @@ static int look_up(struct derivation *d)
     const struct composite_context *c = d->c;
     if (!needs_offers(d))
         return 0;
-    if (gpu_node_offers(c, &d->machines, &d->offers, &d->offer_count, &err) < 0)
+    if (gpu_node_aws_offers(c, &d->machines, &d->offers, &d->offer_count, &err) < 0)
         return cloud_error_report(c->diags, NULL, "looking up where the machine is offered", &err);
     if (d->offer_count)
         return 0;
@@ -120,8 +120,8 @@ static int subnets_of_import(struct derivation *d, struct records *found)
     const struct value *owner =
         value_get(c->driver->owner_tags(d->a, GPU_NODE_TYPE, get(d, "name"), ""), "llm:resource");
     const struct value_member m[] = {
-        {SLICE_LIT("Filter"), gpu_node_filter(d->a, "tag:llm:resource", &owner, 1)}};
-    if (gpu_node_call(c, d->a, &gpu_node_describe_subnets, value_object(d->a, m, 1), &answer,
+        {SLICE_LIT("Filter"), gpu_node_aws_filter(d->a, "tag:llm:resource", &owner, 1)}};
+    if (gpu_node_call(c, d->a, &gpu_node_aws_describe_subnets, value_object(d->a, m, 1), &answer,
                       &err) < 0)
         return cloud_error_report(c->diags, NULL, "looking up subnets", &err);
     const struct value *list = template_select(d->a, answer, "subnetSet.*");
@@ -164,8 +164,8 @@ static int derive_network(struct derivation *d)
             return -1;
         if (found.count)
             with.records = &found;
-        if (gpu_node_network(&with, range, d->offers, d->offer_count, &d->machines, &d->network) <
-            0)
+        if (gpu_node_aws_network(&with, range, d->offers, d->offer_count, &d->machines,
+                                 &d->network) < 0)
             return -1;
     }
     put(d, "zones", d->network.zones);
@@ -199,7 +199,7 @@ static void derive_ingress(struct derivation *d)
 
 static void derive_names(struct derivation *d)
 {
-    const struct gpu_node_names *n = &d->names;
+    const struct gpu_node_aws_names *n = &d->names;
     bool known = d->name && d->c->region;
     const struct value_member m[] = {
         {SLICE_LIT("security_group"), value_str(d->a, n->security_group)},
@@ -232,9 +232,9 @@ static void derive_role(struct derivation *d)
     put(d, "make_secret",
         value_is_unknown(version) ? unknown(d) : value_bool(d->a, !value_is_null(version)));
     put(d, "trust_policy",
-        d->c->region ? gpu_node_trust_policy(d->a, d->c->driver->partition(d->c->region))
+        d->c->region ? gpu_node_aws_trust_policy(d->a, d->c->driver->partition(d->c->region))
                      : unknown(d));
-    put(d, "policy", policy_known(d) ? gpu_node_policy(d->c, &d->names) : unknown(d));
+    put(d, "policy", policy_known(d) ? gpu_node_aws_policy(d->c, &d->names) : unknown(d));
 }
 
 /* The machine is said here only when there is no choice: else placement decides. */
@@ -289,8 +289,8 @@ static int look_at_image(struct derivation *d, const char *image, const char **d
     const char *now = instance_text(d, "image_id");
     if (!c->online || !c->secrets || (now && strcmp(now, image) == 0))
         return 0;
-    if (gpu_node_call(c, d->a, &gpu_node_describe_images, value_object(d->a, m, 1), &answer, &err) <
-        0) {
+    if (gpu_node_call(c, d->a, &gpu_node_aws_describe_images, value_object(d->a, m, 1), &answer,
+                      &err) < 0) {
         bool none = err.class_ == CLOUD_ERROR_NOT_FOUND || err.class_ == CLOUD_ERROR_INVALID;
         return none ? refuse_image(d, image, err.message)
                     : cloud_error_report(c->diags, path_attribute(d->a, NULL, "image"),
@@ -354,7 +354,7 @@ static int derive_disk(struct derivation *d)
     const struct record *volume = records_find(d->c->records, "volume");
     const struct value *size = get(d, "disk.size_gib"), *type = get(d, "disk.type");
     int64_t now = volume ? value_int_or(value_get(volume->attrs, "size"), 0) : 0, wanted = 0;
-    put(d, "device", value_str(d->a, GPU_NODE_DEVICE));
+    put(d, "device", value_str(d->a, GPU_NODE_AWS_DEVICE));
     put(d, "disk_type",
         value_is_unknown(type) ? unknown(d) : value_str(d->a, value_cstr(type, "gp3")));
     if (value_is_unknown(size) || (value_is_null(size) && !d->models.known)) {
@@ -397,7 +397,7 @@ static int derive_node(struct derivation *d)
     }
     const struct value *tags = wholly ? gpu_node_tags(d->a, d->config, &d->models) : unknown(d);
     const struct value *script =
-        wholly ? gpu_node_user_data(d->c, &d->names, &d->models) : unknown(d);
+        wholly ? gpu_node_aws_user_data(d->c, &d->names, &d->models) : unknown(d);
     bool serving = strcmp(value_cstr(wait, ""), "serving") == 0 &&
                    strcmp(value_cstr(power, ""), "running") == 0;
     put(d, "instance_tags", tags);
@@ -423,12 +423,12 @@ static int prepare(struct derivation *d)
         return -1;
     if (!c->region)
         return 0;
-    if (d->name && gpu_node_names(d->a, d->name, c->region, &d->names, c->diags) < 0)
+    if (d->name && gpu_node_aws_names(d->a, d->name, c->region, &d->names, c->diags) < 0)
         return -1;
-    return gpu_node_check_zones(d->a, d->config, c->region, c->diags);
+    return gpu_node_aws_check_zones(d->a, d->config, c->region, c->diags);
 }
 
-int gpu_node_derive(const struct composite_context *c, const struct value **ret)
+int gpu_node_aws_derive(const struct composite_context *c, const struct value **ret)
 {
     struct derivation d = {.c = c, .a = c->arena, .config = c->config};
     size_t before = c->diags->errors;

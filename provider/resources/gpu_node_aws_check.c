@@ -1,5 +1,5 @@
 /* Checks of a plan against the cloud: offers, quotas, names. */
-#include "resources/gpu_node.h"
+#include "resources/gpu_node_aws.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -69,7 +69,7 @@ static int check_offers(struct checking *k)
     struct gpu_node_offer *offers = NULL;
     size_t count = 0;
     const struct composite_context *c = k->c;
-    if (gpu_node_offers(c, &k->machines, &offers, &count, &err) < 0)
+    if (gpu_node_aws_offers(c, &k->machines, &offers, &count, &err) < 0)
         return cloud_error_report(c->diags, NULL, "looking up where the machine is offered", &err);
     _cleanup_buf_ struct buf zones = BUF_INIT(1024), types = BUF_INIT(4096);
     for (size_t i = 0; i < count; i++) {
@@ -153,10 +153,10 @@ static int count_usage(struct checking *k, const struct catalog_quota *q, bool s
     const struct value *token = NULL, *answer = NULL;
     for (int page = 0; page < PAGES_MOST; page++) {
         const struct value_member m[] = {
-            {SLICE_LIT("Filter"), gpu_node_filter(k->a, "instance-state-name", states, 2)},
+            {SLICE_LIT("Filter"), gpu_node_aws_filter(k->a, "instance-state-name", states, 2)},
             {SLICE_LIT("NextToken"), token}};
         const struct value *request = value_object(k->a, m, token ? 2 : 1);
-        if (gpu_node_call(k->c, k->a, &gpu_node_describe_instances, request, &answer, err) < 0)
+        if (gpu_node_call(k->c, k->a, &gpu_node_aws_describe_instances, request, &answer, err) < 0)
             return -1;
         add_usage(k, template_select(k->a, answer, "reservationSet.*.instancesSet.*"), q, spot,
                   used);
@@ -260,7 +260,7 @@ static bool has_model_volume(struct arena *a, const struct value *instance)
 {
     const struct value *names = template_select(a, instance, "blockDeviceMapping.*.deviceName");
     for (size_t i = 0; i < value_count(names); i++)
-        if (slice_eq_str(value_slice(value_at(names, i)), GPU_NODE_DEVICE))
+        if (slice_eq_str(value_slice(value_at(names, i)), GPU_NODE_AWS_DEVICE))
             return true;
     return false;
 }
@@ -273,7 +273,7 @@ static int check_instances(struct checking *k)
     const struct composite_context *c = k->c;
     const struct value *items = NULL;
     const char *name = value_cstr(value_get(c->config, "name"), "");
-    if (gpu_node_find_instances(c, &items, &err) < 0)
+    if (gpu_node_aws_find_instances(c, &items, &err) < 0)
         return cloud_error_report(c->diags, NULL, "checking that the name is free", &err);
     for (size_t i = 0; i < value_count(items); i++) {
         const struct value *item = value_at(items, i);
@@ -343,8 +343,8 @@ static int check_all(const struct composite_context *c, const struct engine_chan
     return rc;
 }
 
-int gpu_node_check(const struct composite_context *c, const struct engine_changes *changes,
-                   const struct value *derived)
+int gpu_node_aws_check(const struct composite_context *c, const struct engine_changes *changes,
+                       const struct value *derived)
 {
     size_t before = c->diags->errors;
     int rc = check_all(c, changes, derived);

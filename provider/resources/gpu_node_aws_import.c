@@ -1,5 +1,5 @@
 /* The configuration that an existing node stands for: its instance says it in tags. */
-#include "resources/gpu_node.h"
+#include "resources/gpu_node_aws.h"
 
 #include <string.h>
 
@@ -22,13 +22,13 @@ static const struct value *user_tags(const struct composite_context *c, const st
     return m && count ? value_map(c->arena, &type_string, m, count) : NULL;
 }
 
-int gpu_node_describe(const struct composite_context *c, const struct records *found,
-                      const struct value **ret)
+int gpu_node_aws_describe(const struct composite_context *c, const struct records *found,
+                          const struct value **ret)
 {
     struct cloud_error err;
     const struct value *items = NULL;
     (void)found;
-    if (gpu_node_find_instances(c, &items, &err) < 0)
+    if (gpu_node_aws_find_instances(c, &items, &err) < 0)
         return cloud_error_report(c->diags, NULL, "looking for the node", &err);
     const char *name = value_cstr(value_get(c->config, "name"), "");
     if (value_count(items) != 1)

@@ -2,7 +2,7 @@
  *
  * The range is divided into 8 equal parts (4 when it is a /26): the first is the public subnet's,
  * the others are given to the zones in their order. A subnet that exists keeps its part. */
-#include "resources/gpu_node.h"
+#include "resources/gpu_node_aws.h"
 
 #include <arpa/inet.h>
 #include <stdlib.h>
@@ -21,7 +21,7 @@ static bool range_parse(const char *cidr, struct range *ret)
     char address[INET_ADDRSTRLEN];
     struct in_addr in;
     const char *slash = strchr(cidr, '/');
-    ret->parts = gpu_node_subnets(slice_str(cidr));
+    ret->parts = gpu_node_aws_subnets(slice_str(cidr));
     if (!ret->parts || (size_t)(slash - cidr) >= sizeof(address))
         return false;
     memcpy(address, cidr, (size_t)(slash - cidr));
@@ -160,9 +160,9 @@ static const struct value *zones_object(const struct composite_context *c, const
     return value_object(c->arena, m, l->count);
 }
 
-int gpu_node_network(const struct composite_context *c, const char *cidr,
-                     const struct gpu_node_offer *offers, size_t offer_count,
-                     const struct gpu_node_machines *machines, struct gpu_node_network *ret)
+int gpu_node_aws_network(const struct composite_context *c, const char *cidr,
+                         const struct gpu_node_offer *offers, size_t offer_count,
+                         const struct gpu_node_machines *machines, struct gpu_node_network *ret)
 {
     struct arena *a = c->arena;
     struct range r;

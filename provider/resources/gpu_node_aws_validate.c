@@ -1,0 +1,205 @@
+/* Checks of a node's configuration that hold on AWS. */
+#include "resources/gpu_node_aws.h"
+
+#include <string.h>
+
+/* ---- network ---- */
+
+int gpu_node_aws_subnets(struct slice cidr)
+{
+    const char *slash = cidr.len ? memchr(cidr.ptr, '/', cidr.len) : NULL;
+    int prefix = 0;
+    for (const char *p = slash ? slash + 1 : NULL; p && p < cidr.ptr + cidr.len; p++)
+        prefix = *p >= '0' && *p <= '9' && prefix < 100 ? prefix * 10 + (*p - '0') : 100;
+    /* EC2 allows subnets from /16 to /28. */
+    return !slash || prefix < 16 || prefix > 26 ? 0 : prefix == 26 ? 4 : 8;
+}
+
+static int check_cidr(struct arena *a, const struct value *config, struct diags *diags)
+{
+    const struct value *cidr = gpu_node_get(config, "network.cidr"),
+                       *zones = gpu_node_get(config, "zones");
+    if (!value_is_known(cidr))
+        return 0;
+    int subnets = gpu_node_aws_subnets(value_slice(cidr));
+    size_t wanted = value_count(zones) ? value_count(zones) : GPU_NODE_DEFAULT_ZONES;
+    if (subnets == 0)
+        return diags_error(diags, path_parse(a, "network.cidr"), "The range has the wrong size",
+                           "EC2 allows networks from /16 to /28, and this one is divided into "
+                           "subnets of at least /28: use a prefix from 16 to 26.");
+    if (wanted < (size_t)subnets)
+        return 0;
+    return diags_error(diags, path_parse(a, "network.cidr"), "The range is too small for the zones",
+                       "%.*s has room for a public subnet and %d zones, but %zu are named. Use a "
+                       "prefix of at most 25.",
+                       (int)value_slice(cidr).len, value_slice(cidr).ptr, subnets - 1, wanted);
+}
+
+struct conflict {
+    const char *one, *other, *why;
+};
+
+static int check_conflicts(struct arena *a, const struct value *config, struct diags *diags)
+{
+    static const struct conflict conflicts[] = {
+        {"network.vpc_id", "zones", "the subnets that are named decide the zones"},
+        {"network.security_group_id", "network.ingress_cidrs",
+         "rules are added only to a security group that is made"},
+    };
+    int rc = 0;
+    for (size_t i = 0; i < sizeof(conflicts) / sizeof(*conflicts); i++)
+        if (value_is_known(gpu_node_get(config, conflicts[i].one)) &&
+            value_is_known(gpu_node_get(config, conflicts[i].other)))
+            rc = diags_error(diags, path_parse(a, conflicts[i].other), "Conflicting settings",
+                             "`%s` cannot be used with `%s`: %s.", conflicts[i].other,
+                             conflicts[i].one, conflicts[i].why);
+    if (value_is_known(gpu_node_get(config, "network.security_group_id")) &&
+        !gpu_node_get(config, "network.vpc_id"))
+        rc = diags_error(diags, path_parse(a, "network.security_group_id"), "Conflicting settings",
+                         "A security group belongs to a VPC: name it in `network.vpc_id`, with its "
+                         "subnets.");
+    if (gpu_node_is(config, "egress", "existing") && !gpu_node_get(config, "network.vpc_id"))
+        rc = diags_error(diags, path_attribute(a, NULL, "egress"), "Conflicting settings",
+                         "A network that is made has no way out but the NAT gateway. Use an "
+                         "existing network (`network.vpc_id`), or `egress = \"nat\"`.");
+    return rc;
+}
+
+static bool zone_fits(struct slice zone, const char *region)
+{
+    return slice_has_prefix(zone, region) && zone.len > strlen(region);
+}
+
+int gpu_node_aws_check_zones(struct arena *a, const struct value *config, const char *region,
+                             struct diags *diags)
+{
+    const struct value *zones = gpu_node_get(config, "zones");
+    const struct path *path = path_attribute(a, NULL, "zones");
+    int rc = 0;
+    for (size_t i = 0; i < value_count(zones); i++) {
+        struct slice z = value_slice(value_at(zones, i));
+        if (z.len && region && !zone_fits(z, region))
+            rc = diags_error(diags, path_index(a, path, (int64_t)i), "Zone outside the region",
+                             "\"%.*s\" is not a zone of %s; those are named like %sa.", (int)z.len,
+                             z.ptr, region, region);
+        for (size_t k = 0; z.len && k < i; k++)
+            if (slice_eq(z, value_slice(value_at(zones, k))))
+                rc = diags_error(diags, path_index(a, path, (int64_t)i), "Duplicate zone",
+                                 "\"%.*s\" is named twice.", (int)z.len, z.ptr);
+    }
+    return rc;
+}
+
+static int check_region(struct arena *a, const struct value *config, struct diags *diags)
+{
+    struct slice r = value_slice(gpu_node_get(config, "region"));
+    bool zone = r.len > 2 && r.ptr[r.len - 1] >= 'a' && r.ptr[r.len - 1] <= 'z' &&
+                r.ptr[r.len - 2] >= '0' && r.ptr[r.len - 2] <= '9';
+    if (!r.len)
+        return 0;
+    if (zone)
+        return diags_error(diags, path_attribute(a, NULL, "region"), "A zone, not a region",
+                           "\"%.*s\" is a zone. Its region is \"%.*s\".", (int)r.len, r.ptr,
+                           (int)r.len - 1, r.ptr);
+    return gpu_node_aws_check_zones(a, config, value_cstr(gpu_node_get(config, "region"), ""),
+                                    diags);
+}
+
+/* ---- names ---- */
+
+int gpu_node_aws_names(struct arena *a, const char *name, const char *region,
+                       struct gpu_node_aws_names *ret, struct diags *diags)
+{
+    /* IAM names are unique in the account, the others in the region or the VPC. */
+    *ret = (struct gpu_node_aws_names){
+        .security_group = arena_printf(a, "llm-node-%s", name),
+        .secret = arena_printf(a, "llm/gpu-node/%s/tailscale", name),
+        .log_group = arena_printf(a, "/llm/gpu-node/%s", name),
+        .role = arena_printf(a, "llm-node-%s-%s", name, region),
+        .policy = "node",
+        .instance_profile = arena_printf(a, "llm-node-%s-%s", name, region),
+    };
+    int rc = gpu_node_check_length(a, ret->role, 64, "IAM role", diags);
+    if (gpu_node_check_length(a, ret->instance_profile, 128, "instance profile", diags) < 0 ||
+        gpu_node_check_length(a, ret->security_group, 255, "security group", diags) < 0 ||
+        gpu_node_check_length(a, ret->secret, 512, "secret", diags) < 0 ||
+        gpu_node_check_length(a, ret->log_group, 512, "log group", diags) < 0)
+        rc = -1;
+    return rc;
+}
+
+static int check_names(struct arena *a, const struct value *config, struct diags *diags)
+{
+    struct gpu_node_aws_names names;
+    const char *name = value_cstr(gpu_node_get(config, "name"), NULL),
+               *region = value_cstr(gpu_node_get(config, "region"), NULL);
+    return name && region ? gpu_node_aws_names(a, name, region, &names, diags) : 0;
+}
+
+/* ---- the rest ---- */
+
+static int check_disk(struct arena *a, const struct value *config, struct diags *diags)
+{
+    const char *type = value_cstr(gpu_node_get(config, "disk.type"), "gp3");
+    bool unknown = value_is_unknown(value_path(config, "disk.type"));
+    bool provisioned = strcmp(type, "io1") == 0 || strcmp(type, "io2") == 0;
+    int rc = 0;
+    if (unknown)
+        return 0;
+    if (gpu_node_get(config, "disk.throughput") && strcmp(type, "gp3") != 0)
+        rc = diags_error(diags, path_parse(a, "disk.throughput"), "Conflicting settings",
+                         "Only gp3 volumes have a throughput of their own; this one is %s.", type);
+    if (gpu_node_get(config, "disk.iops") && strcmp(type, "gp2") == 0)
+        rc = diags_error(diags, path_parse(a, "disk.iops"), "Conflicting settings",
+                         "The operations of a gp2 volume follow from its size. Use gp3 or io2.");
+    if (provisioned && gpu_node_get(config, "disk") && !gpu_node_get(config, "disk.iops"))
+        rc = diags_error(diags, path_parse(a, "disk.iops"), "A setting is missing",
+                         "A volume of type %s needs `iops`.", type);
+    return rc;
+}
+
+/* CloudWatch Logs API Reference, PutRetentionPolicy. */
+static int check_retention(struct arena *a, const struct value *config, struct diags *diags)
+{
+    static const int64_t allowed[] = {1,   3,   5,   7,   14,   30,   60,   90,   120,  150,  180,
+                                      365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653};
+    int64_t days = value_int_or(gpu_node_get(config, "log_retention_days"), 30);
+    for (size_t i = 0; i < sizeof(allowed) / sizeof(*allowed); i++)
+        if (allowed[i] == days)
+            return 0;
+    return diags_error(
+        diags, path_attribute(a, NULL, "log_retention_days"), "CloudWatch has no such retention",
+        "%lld days are not offered; nearby are 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, "
+        "180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288 and 3653.",
+        (long long)days);
+}
+
+/* EC2 User Guide, "Tag restrictions"; the prefix llm: is how this provider finds its objects. */
+static int check_tags(struct arena *a, const struct value *config, struct diags *diags)
+{
+    const struct value *tags = gpu_node_get(config, "tags");
+    int rc = 0;
+    for (size_t i = 0; i < value_count(tags); i++) {
+        struct slice key = tags->members[i].key, value = value_slice(tags->members[i].value);
+        const struct path *path = path_key(a, path_attribute(a, NULL, "tags"), key);
+        if (slice_has_prefix(key, "aws:") || slice_has_prefix(key, "llm:"))
+            rc = diags_error(diags, path, "Reserved tag",
+                             "Keys that start with aws: or llm: are set by AWS and this provider.");
+        if (!key.len || key.len > 128 || value.len > GPU_NODE_TAG_MAX)
+            rc = diags_error(diags, path, "The tag is too long",
+                             "AWS allows 128 characters in a key and 256 in a value.");
+    }
+    return rc;
+}
+
+int gpu_node_aws_validate(struct arena *a, const struct value *config, struct diags *diags)
+{
+    static int (*const checks[])(struct arena *, const struct value *, struct diags *) = {
+        check_conflicts, check_cidr,      check_region, check_names,
+        check_disk,      check_retention, check_tags};
+    int rc = 0;
+    for (size_t i = 0; i < sizeof(checks) / sizeof(*checks); i++)
+        if (checks[i](a, config, diags) < 0)
+            rc = -1;
+    return rc;
+}
