@@ -132,6 +132,12 @@ int engine_destroy(struct arena *a, const struct engine *e, const struct work *w
 int engine_find(struct arena *a, const struct engine *e, const struct work *w,
                 const struct graph *g, struct records *ret, struct diags *diags);
 
+/* Runs job(self, 0), job(self, 1) … side by side, as many as the process-wide bound allows, and
+ * returns when all have ended. Each must work in an arena of its own. After a cancel no further one
+ * starts. 0, or -1 when one did not return 0 or did not run. */
+int engine_parallel(size_t count, int (*job)(void *self, size_t index), void *self,
+                    const struct cancel *cancel);
+
 /* One attribute of one component in records or in planned changes: for outputs. NULL: absent. */
 const struct value *records_attr(const struct records *r, const char *name, const char *attr);
 const struct value *changes_attr(const struct engine_changes *c, const char *name,

@@ -136,3 +136,32 @@ int schedule_run(struct schedule *s)
             return -1;
     return 0;
 }
+
+int engine_parallel(size_t count, int (*job)(void *self, size_t index), void *self,
+                    const struct cancel *cancel)
+{
+    size_t none = 0;
+    enum schedule_status *status = alloc_table.malloc((count + 1) * sizeof(*status));
+    size_t *dep_counts = alloc_table.malloc((count + 1) * sizeof(*dep_counts));
+    const size_t **deps = alloc_table.malloc((count + 1) * sizeof(*deps));
+    int rc = -1;
+    for (size_t i = 0; status && dep_counts && deps && i < count; i++) {
+        dep_counts[i] = 0;
+        deps[i] = &none;
+    }
+    if (status && dep_counts && deps) {
+        struct schedule s = {.count = count,
+                             .deps = deps,
+                             .dep_counts = dep_counts,
+                             .run = job,
+                             .self = self,
+                             .cancel = cancel,
+                             .keep_going = true,
+                             .status = status};
+        rc = schedule_run(&s);
+    }
+    alloc_table.free(status);
+    alloc_table.free(dep_counts);
+    alloc_table.free(deps);
+    return rc;
+}

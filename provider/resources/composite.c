@@ -86,6 +86,7 @@ int composite_begin(struct composite_run *r, const struct resource_type *t, stru
     r->context.account = "";
     r->context.diags = rq->diags;
     r->context.records = &r->records;
+    r->context.looked_up = &r->looked_up;
     r->context.config = config;
     if (find_client(r, config) < 0)
         return -1;
@@ -325,6 +326,7 @@ int composite_plan(const struct resource_type *t, struct request *rq,
                     &ret->replace, &ret->replace_count, rq->diags) < 0 ||
         composite_begin(&r, t, rq, "create", planned) < 0)
         return -1;
+    r.context.planning = true;
     r.context.secrets = args->config;
     r.context.prior = value_is_null(args->prior) ? NULL : args->prior;
     if (composite_private_decode(&r, args->prior_private) < 0)

@@ -22,6 +22,9 @@ struct composite_context {
     const struct value *secrets; /* as written: with the write-only values (apply and plan only) */
     const struct value *prior;   /* prior state; NULL: none */
     const struct records *records; /* what exists; never NULL */
+    bool planning;                 /* a plan: the check hook may follow */
+    void **looked_up; /* for what the hooks have asked in this operation; starts as NULL, and lives
+                         in `arena` */
     struct diags *diags;
 };
 

@@ -10,6 +10,7 @@ struct composite_run {
     struct request *request;
     struct work work;
     struct composite_context context;
+    void *looked_up;
     const struct resource_cloud *cloud; /* NULL: not known yet */
     struct engine engine;
     struct records records;

@@ -6,12 +6,7 @@
 
 #include "cloud/template.h"
 
-enum { PAGES_MOST = 64, QUOTAS_MOST = 16 };
-
-static const struct cloud_operation get_quota = {
-    .service = "servicequotas", .name = "GetServiceQuota", .idempotent = true};
-static const struct cloud_operation get_role = {
-    .service = "iam", .name = "GetRole", .idempotent = true};
+enum { QUOTAS_MOST = 16 };
 
 struct checking {
     const struct composite_context *c;
@@ -65,12 +60,14 @@ static bool is_zone_wanted(const struct checking *k, const char *zone)
 
 static int check_offers(struct checking *k)
 {
-    struct cloud_error err;
-    struct gpu_node_offer *offers = NULL;
-    size_t count = 0;
     const struct composite_context *c = k->c;
-    if (gpu_node_aws_offers(c, &k->machines, &offers, &count, &err) < 0)
-        return cloud_error_report(c->diags, NULL, "looking up where the machine is offered", &err);
+    const struct gpu_node_lookup *found = NULL;
+    gpu_node_aws_want_offers(c, &k->machines);
+    if (gpu_node_aws_answer(c, GPU_NODE_LOOKUP_OFFERS, NULL, &found) < 0)
+        return cloud_error_report(c->diags, NULL, "looking up where the machine is offered",
+                                  &found->error);
+    const struct gpu_node_offer *offers = found->offers;
+    size_t count = found->offer_count;
     _cleanup_buf_ struct buf zones = BUF_INIT(1024), types = BUF_INIT(4096);
     for (size_t i = 0; i < count; i++) {
         bool wanted = !k->type || strcmp(k->type, offers[i].type) == 0;
@@ -146,37 +143,25 @@ static void add_usage(struct checking *k, const struct value *instances,
     }
 }
 
-static int count_usage(struct checking *k, const struct catalog_quota *q, bool spot, int *used,
-                       struct cloud_error *err)
+/* The limit and what is in use. 0, or -1 with *why. */
+static int read_quota(struct checking *k, const struct catalog_quota *q, bool spot, double *limit,
+                      int *used, const char **why)
 {
-    const struct value *states[] = {value_str(k->a, "pending"), value_str(k->a, "running")};
-    const struct value *token = NULL, *answer = NULL;
-    for (int page = 0; page < PAGES_MOST; page++) {
-        const struct value_member m[] = {
-            {SLICE_LIT("Filter"), gpu_node_aws_filter(k->a, "instance-state-name", states, 2)},
-            {SLICE_LIT("NextToken"), token}};
-        const struct value *request = value_object(k->a, m, token ? 2 : 1);
-        if (gpu_node_call(k->c, k->a, &gpu_node_aws_describe_instances, request, &answer, err) < 0)
-            return -1;
-        add_usage(k, template_select(k->a, answer, "reservationSet.*.instancesSet.*"), q, spot,
-                  used);
-        token = value_get(answer, "nextToken");
-        if (!value_slice(token).len)
-            return 0;
-    }
-    return 0;
-}
-
-static int read_quota(struct checking *k, const char *code, double *ret, struct cloud_error *err)
-{
-    const struct value *answer = NULL;
-    const struct value_member m[] = {{SLICE_LIT("ServiceCode"), value_str(k->a, "ec2")},
-                                     {SLICE_LIT("QuotaCode"), value_str(k->a, code)}};
-    if (gpu_node_call(k->c, k->a, &get_quota, value_object(k->a, m, 2), &answer, err) < 0)
+    const struct gpu_node_lookup *quota = NULL, *usage = NULL;
+    const struct value *code = value_str(k->a, spot ? q->spot : q->on_demand);
+    gpu_node_aws_want(k->c, GPU_NODE_LOOKUP_USAGE, NULL);
+    if (gpu_node_aws_answer(k->c, GPU_NODE_LOOKUP_QUOTA, code, &quota) < 0) {
+        *why = quota->error.message;
         return -1;
-    const struct value *v = template_select(k->a, answer, "Quota.Value");
-    *ret =
+    }
+    if (gpu_node_aws_answer(k->c, GPU_NODE_LOOKUP_USAGE, NULL, &usage) < 0) {
+        *why = usage->error.message;
+        return -1;
+    }
+    const struct value *v = template_select(k->a, quota->answer, "Quota.Value");
+    *limit =
         value_is_known(v) && v->type->kind == TYPE_NUMBER ? number_to_double(v->number, NULL) : -1;
+    add_usage(k, usage->answer, q, spot, used);
     return 0;
 }
 
@@ -197,8 +182,7 @@ struct quotas {
 static struct quota_state *quota_of(struct checking *k, struct quotas *all,
                                     const struct catalog_quota *q, bool spot)
 {
-    struct cloud_error err;
-    const char *code = spot ? q->spot : q->on_demand;
+    const char *code = spot ? q->spot : q->on_demand, *why = NULL;
     for (size_t i = 0; i < all->count; i++)
         if (strcmp(all->items[i].code, code) == 0)
             return &all->items[i];
@@ -206,11 +190,11 @@ static struct quota_state *quota_of(struct checking *k, struct quotas *all,
         return NULL;
     struct quota_state *s = &all->items[all->count++];
     *s = (struct quota_state){code, spot ? q->spot_name : q->on_demand_name, -1, 0};
-    if (read_quota(k, code, &s->limit, &err) < 0 || count_usage(k, q, spot, &s->used, &err) < 0) {
+    if (read_quota(k, q, spot, &s->limit, &s->used, &why) < 0) {
         s->limit = -1;
         if (!all->failed)
             diags_warning(k->c->diags, machine_path(k), "The quota was not checked", "%s (%s): %s",
-                          s->name, code, err.message ? err.message : "no answer");
+                          s->name, code, why ? why : "no answer");
         all->failed = true;
     }
     return s;
@@ -269,14 +253,13 @@ static bool has_model_volume(struct arena *a, const struct value *instance)
  * interrupted apply has left: the next apply goes on with it. */
 static int check_instances(struct checking *k)
 {
-    struct cloud_error err;
     const struct composite_context *c = k->c;
-    const struct value *items = NULL;
+    const struct gpu_node_lookup *found = NULL;
     const char *name = value_cstr(value_get(c->config, "name"), "");
-    if (gpu_node_aws_find_instances(c, &items, &err) < 0)
-        return cloud_error_report(c->diags, NULL, "checking that the name is free", &err);
-    for (size_t i = 0; i < value_count(items); i++) {
-        const struct value *item = value_at(items, i);
+    if (gpu_node_aws_answer(c, GPU_NODE_LOOKUP_NODE, NULL, &found) < 0)
+        return cloud_error_report(c->diags, NULL, "checking that the name is free", &found->error);
+    for (size_t i = 0; i < value_count(found->answer); i++) {
+        const struct value *item = value_at(found->answer, i);
         const char *id = value_cstr(value_get(item, "instanceId"), "");
         if (is_own(k, item))
             continue;
@@ -296,17 +279,17 @@ static int check_instances(struct checking *k)
 
 static int check_role(struct checking *k, const struct value *derived)
 {
-    struct cloud_error err;
     const struct composite_context *c = k->c;
-    const struct value *answer = NULL, *name = value_path(derived, "names.role");
-    const struct value_member m[] = {{SLICE_LIT("RoleName"), name}};
-    if (gpu_node_call(c, k->a, &get_role, value_object(k->a, m, 1), &answer, &err) < 0)
-        return err.class_ == CLOUD_ERROR_NOT_FOUND || err.class_ == CLOUD_ERROR_PERMISSION
+    const struct value *name = value_path(derived, "names.role");
+    const struct gpu_node_lookup *found = NULL;
+    if (gpu_node_aws_answer(c, GPU_NODE_LOOKUP_ROLE, name, &found) < 0)
+        return found->error.class_ == CLOUD_ERROR_NOT_FOUND ||
+                       found->error.class_ == CLOUD_ERROR_PERMISSION
                    ? 0
                    : cloud_error_report(c->diags, NULL, "checking that the role's name is free",
-                                        &err);
-    const struct value *tags =
-        template_transform(k->a, TRANSFORM_TAGS_MAP, template_select(k->a, answer, "Role.Tags"));
+                                        &found->error);
+    const struct value *tags = template_transform(
+        k->a, TRANSFORM_TAGS_MAP, template_select(k->a, found->answer, "Role.Tags"));
     const struct value *owner =
         c->driver->owner_tags(k->a, GPU_NODE_TYPE, value_get(c->config, "name"), "role");
     if (value_equal(value_get(tags, "llm:resource"), value_get(owner, "llm:resource")))
@@ -333,6 +316,8 @@ static int check_all(const struct composite_context *c, const struct engine_chan
     k.type = value_cstr(value_get(derived, "machine_type"), NULL);
     bool machine = (made || changes_machine(instance)) && k.machines.known && k.machines.count &&
                    strcmp(value_cstr(value_get(c->config, "power"), "running"), "running") == 0;
+    if (made)
+        gpu_node_aws_want_checks(c, &k.machines);
     if (made && value_is_known(value_get(c->config, "name")) && check_instances(&k) < 0)
         rc = -1;
     if (is_made(role) && !records_find(c->records, "role") &&

@@ -83,14 +83,44 @@ static bool needs_offers(const struct derivation *d)
            (zones || machine);
 }
 
+/* The image that the user names, where its own properties have to be looked at. */
+static const struct value *image_to_look_at(struct derivation *d)
+{
+    const struct value *image = get(d, "image");
+    const char *now = instance_text(d, "image_id");
+    bool kept = now && slice_eq_str(value_slice(image), now);
+    return d->c->online && d->c->secrets && value_is_known(image) && !kept ? image : NULL;
+}
+
+/* Everything is asked at once, in a plan of a new instance also what its check will need. */
+static void want_all(struct derivation *d)
+{
+    const struct composite_context *c = d->c;
+    const struct value *image = image_to_look_at(d);
+    if (needs_offers(d))
+        gpu_node_aws_want_offers(c, &d->machines);
+    if (image)
+        gpu_node_aws_want(c, GPU_NODE_LOOKUP_IMAGE, image);
+    if (!c->planning || !c->online || d->instance || !c->region)
+        return;
+    gpu_node_aws_want_checks(c, &d->machines);
+    if (d->name && value_is_null(get(d, "instance_profile")) && !records_find(c->records, "role"))
+        gpu_node_aws_want(c, GPU_NODE_LOOKUP_ROLE, value_str(d->a, d->names.role));
+}
+
 static int look_up(struct derivation *d)
 {
-    struct cloud_error err;
     const struct composite_context *c = d->c;
+    const struct gpu_node_lookup *k = NULL;
+    want_all(d);
+    gpu_node_aws_ask(c);
     if (!needs_offers(d))
         return 0;
-    if (gpu_node_aws_offers(c, &d->machines, &d->offers, &d->offer_count, &err) < 0)
-        return cloud_error_report(c->diags, NULL, "looking up where the machine is offered", &err);
+    if (gpu_node_aws_answer(c, GPU_NODE_LOOKUP_OFFERS, NULL, &k) < 0)
+        return cloud_error_report(c->diags, NULL, "looking up where the machine is offered",
+                                  &k->error);
+    d->offers = k->offers;
+    d->offer_count = k->offer_count;
     if (d->offer_count)
         return 0;
     return diags_error(c->diags, path_attribute(d->a, NULL, "machine"),
@@ -282,20 +312,19 @@ static int refuse_image(struct derivation *d, const char *image, const char *why
 /* The image's own root device, for one that the user names. */
 static int look_at_image(struct derivation *d, const char *image, const char **device, int64_t *gib)
 {
-    struct cloud_error err;
     const struct composite_context *c = d->c;
-    const struct value *answer = NULL, *id = value_str(d->a, image);
-    const struct value_member m[] = {{SLICE_LIT("ImageId"), value_tuple(d->a, &id, 1)}};
-    const char *now = instance_text(d, "image_id");
-    if (!c->online || !c->secrets || (now && strcmp(now, image) == 0))
+    const struct gpu_node_lookup *k = NULL;
+    const struct value *id = image_to_look_at(d);
+    if (!id)
         return 0;
-    if (gpu_node_call(c, d->a, &gpu_node_aws_describe_images, value_object(d->a, m, 1), &answer,
-                      &err) < 0) {
-        bool none = err.class_ == CLOUD_ERROR_NOT_FOUND || err.class_ == CLOUD_ERROR_INVALID;
-        return none ? refuse_image(d, image, err.message)
+    if (gpu_node_aws_answer(c, GPU_NODE_LOOKUP_IMAGE, id, &k) < 0) {
+        bool none =
+            k->error.class_ == CLOUD_ERROR_NOT_FOUND || k->error.class_ == CLOUD_ERROR_INVALID;
+        return none ? refuse_image(d, image, k->error.message)
                     : cloud_error_report(c->diags, path_attribute(d->a, NULL, "image"),
-                                         "looking at the image", &err);
+                                         "looking at the image", &k->error);
     }
+    const struct value *answer = k->answer;
     const struct value *item = template_select(d->a, answer, "imagesSet.0");
     const char *state = value_cstr(value_get(item, "imageState"), "not there");
     const char *built_for = value_cstr(value_get(item, "architecture"), "x86_64");

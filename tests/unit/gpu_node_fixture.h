@@ -12,6 +12,7 @@ struct fixture_answer {
     enum cloud_error_class class_;
     const char *code, *message;
     int times;
+    const char *of; /* NULL, or what the request must contain */
 };
 
 struct fixture {
@@ -22,11 +23,13 @@ struct fixture {
     struct provider *provider;
     struct records records;
     struct work work;
+    void *looked_up; /* reset by fixture_set() and fixture_answer(), as a new operation does */
     struct fixture_answer answers[16];
     size_t answer_count;
     const char *calls[64]; /* names of the operations, in order */
     const struct value *requests[64];
     size_t call_count;
+    const char *unanswered; /* an operation that nobody answers: fixture_free() fails the test */
 };
 
 /* A new fixture on us-east-1, online; the configuration is null. NULL when memory is out. */

@@ -99,12 +99,11 @@ static void spot_and_on_demand_have_quotas_of_their_own(void **state)
                    "\"provisioning\":\"spot_preferred\"}",
               ENGINE_CREATE);
     fixture_answer(f, "DescribeInstances", NONE);
-    f->answers[f->answer_count++] =
-        (struct fixture_answer){.op = "GetServiceQuota", .json = QUOTA("0"), .times = 1};
-    f->answers[f->answer_count++] =
-        (struct fixture_answer){.op = "GetServiceQuota", .json = QUOTA("8"), .times = 1};
+    f->answers[f->answer_count++] = (struct fixture_answer){
+        .op = "GetServiceQuota", .json = QUOTA("8"), .times = 1, .of = "L-DB2E81BA"};
     fixture_answer(f, "GetServiceQuota", QUOTA("0"));
     assert_int_equal(check(f, DERIVED), 0); /* on demand has room */
+    f->looked_up = NULL;
     assert_int_equal(check(f, DERIVED), -1);
     fixture_expect(f, DIAG_ERROR,
                    "\"All G and VT Spot Instance Requests\" (L-3819A6DF), which is 0");
@@ -129,6 +128,7 @@ static void not_offered(void **state)
     (void)state;
     struct fixture *f = start(MODEL ",\"zones\":[\"us-east-1e\"]", ENGINE_CREATE);
     fixture_answer(f, "DescribeInstances", NONE);
+    fixture_answer(f, "GetServiceQuota", QUOTA("4"));
     assert_int_equal(check(f, DERIVED), -1);
     fixture_expect(f, DIAG_ERROR, "machine: The machine is not offered there");
     fixture_expect(f, DIAG_ERROR, "It would be: g5.xlarge in us-east-1a");
@@ -182,6 +182,7 @@ static void a_role_of_somebody_else(void **state)
                    "an IAM role \"llm-node-demo-us-east-1\" that is not this node's");
     f->answers[0].json = "{\"Role\":{\"Tags\":[{\"Key\":\"llm:resource\","
                          "\"Value\":\"llm_gpu_node/demo\"}]}}";
+    f->looked_up = NULL;
     f->diags.errors = 0;
     assert_int_equal(check(f, DERIVED), 0);
     fixture_free(f);
