@@ -338,20 +338,44 @@ static const struct value *found_attr(void *self, struct arena *a, const char *c
     return copy ? copy : value_unknown(a, &type_dynamic);
 }
 
+/* Inputs that reading does not answer are taken to be as wanted. */
+static const struct value *with_unread(struct arena *a, const struct component *c,
+                                       const struct value *attrs, const struct value *inputs)
+{
+    for (size_t i = 0; attrs && i < value_count(inputs); i++) {
+        const char *name = inputs->members[i].key.ptr;
+        const struct component_attr *attr = component_attr_find(c, name);
+        if (attr && !attr->read_path && !attr->sensitive &&
+            value_is_wholly_known(inputs->members[i].value))
+            attrs = value_with(a, attrs, name, inputs->members[i].value);
+    }
+    return attrs;
+}
+
+/* The same again when all are found: some of them may come from components that were found later.
+ */
+static int complete_found(struct search *s)
+{
+    for (size_t i = 0; i < s->graph->count; i++) {
+        const struct node *n = &s->graph->nodes[i];
+        struct record *r = records_find(s->found, n->name);
+        struct diags ignored;
+        diags_init(&ignored, s->a);
+        const struct value *inputs =
+            r ? graph_inputs(s->a, s->engine, s->graph, n, found_attr, s, &ignored) : NULL;
+        if (r && inputs && !(r->attrs = with_unread(s->a, n->component, r->attrs, inputs)))
+            return diags_error(s->diags, NULL, "Out of memory", "Nothing was looked for.");
+    }
+    return 0;
+}
+
 static int keep_found(struct search *s, const struct node *n, struct object *o,
                       const struct value *inputs)
 {
     const char **needs = arena_calloc(o->a, n->dep_count, sizeof(*needs));
     for (size_t i = 0; needs && i < n->dep_count; i++)
         needs[i] = s->graph->nodes[n->deps[i]].name;
-    /* Inputs that reading does not answer are taken to be as wanted. */
-    for (size_t i = 0; o->attrs && i < value_count(inputs); i++) {
-        const char *name = inputs->members[i].key.ptr;
-        const struct component_attr *attr = component_attr_find(n->component, name);
-        if (attr && !attr->read_path && !attr->sensitive &&
-            value_is_wholly_known(inputs->members[i].value))
-            o->attrs = value_with(o->a, o->attrs, name, inputs->members[i].value);
-    }
+    o->attrs = with_unread(o->a, n->component, o->attrs, inputs);
     const struct record rec = {.name = n->name,
                                .component = n->component,
                                .region = s->engine->region,
@@ -399,15 +423,37 @@ static int search_job(void *self, size_t index)
     return found == OBJECT_FOUND && object_is_owned(&o) ? keep_found(s, n, &o, inputs) : 0;
 }
 
-/* True when the search for the node needs nothing of another component. */
-static bool stands_alone(const struct template *t)
+static const struct value *not_found_yet(void *self, struct arena *a, const char *component,
+                                         const char *attr)
 {
-    if (t->kind == TEMPLATE_REF)
-        return strcmp(t->root, "owner_filter") == 0;
-    for (size_t i = 0; i < t->member_count; i++)
-        if (!stands_alone(t->members[i].value))
-            return false;
-    return true;
+    (void)self;
+    (void)component;
+    (void)attr;
+    return value_unknown(a, &type_dynamic);
+}
+
+/* True when the request needs nothing of another component: such a search waits for no other. */
+static bool stands_alone(struct search *s, const struct node *n)
+{
+    _cleanup_arena_ struct arena *a = arena_new();
+    struct diags ignored;
+    if (!n->component->find.op)
+        return true;
+    if (!a)
+        return false;
+    diags_init(&ignored, a);
+    const struct value *inputs =
+        graph_inputs(a, s->engine, s->graph, n, not_found_yet, NULL, &ignored);
+    struct object o = {.engine = s->engine,
+                       .work = s->work,
+                       .a = a,
+                       .component = n->component,
+                       .name = n->name,
+                       .attrs = inputs,
+                       .diags = &ignored};
+    const struct value *request = NULL;
+    return inputs && object_eval(&o, n->component->find.request, &request) == 0 &&
+           value_is_wholly_known(request);
 }
 
 int engine_find(struct arena *a, const struct engine *e, const struct work *w,
@@ -421,10 +467,8 @@ int engine_find(struct arena *a, const struct engine *e, const struct work *w,
     if (!status || !dep_counts || !deps)
         return diags_error(diags, NULL, "Out of memory", "Nothing was looked for.");
     for (size_t i = 0; i < g->count; i++) {
-        const struct component *c = g->nodes[i].component;
-        bool alone = !c->find.op || (c->find.request && stands_alone(c->find.request));
         deps[i] = g->nodes[i].deps;
-        dep_counts[i] = alone ? 0 : g->nodes[i].dep_count;
+        dep_counts[i] = stands_alone(&s, &g->nodes[i]) ? 0 : g->nodes[i].dep_count;
     }
     struct schedule sch = {.count = g->count,
                            .deps = deps,
@@ -435,6 +479,8 @@ int engine_find(struct arena *a, const struct engine *e, const struct work *w,
                            .keep_going = true,
                            .status = status};
     int rc = schedule_run(&sch);
+    if (complete_found(&s) < 0)
+        rc = -1;
     pthread_mutex_destroy(&s.lock);
     return rc;
 }

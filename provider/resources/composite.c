@@ -331,6 +331,7 @@ int composite_plan(const struct resource_type *t, struct request *rq,
     r.context.prior = value_is_null(args->prior) ? NULL : args->prior;
     if (composite_private_decode(&r, args->prior_private) < 0)
         return -1;
+    r.context.decided = NULL; /* an earlier plan's */
     struct records old = r.records;
     bool anew = ret->replace_count || !r.context.prior;
     if (anew)

@@ -23,6 +23,8 @@ struct composite_context {
     const struct value *prior;   /* prior state; NULL: none */
     const struct records *records; /* what exists; never NULL */
     bool planning;                 /* a plan: the check hook may follow */
+    /* In an apply what the plan's derive decided (struct composite); NULL: nothing. */
+    const struct value *decided;
     void **looked_up; /* for what the hooks have asked in this operation; starts as NULL, and lives
                          in `arena` */
     struct diags *diags;
@@ -38,6 +40,11 @@ struct composite {
     /* The `$derived` object: names, sizes, choices; unknown where an input is unknown. Called at
      * plan and at apply; given the same inputs (and prior records) it must give the same result. */
     int (*derive)(const struct composite_context *c, const struct value **ret);
+
+    /* Members of `$derived` that rest on answers of the cloud: what the plan has decided is handed
+     * to the apply's derive as `decided`, so that it decides the same, without asking again.
+     * NULL-terminated; may be NULL. */
+    const char *const *decisions;
 
     /* Plan-time checks against the cloud (quota, names, offers), only when `online` and something
      * is to be created or changed; never called in a plan that changes nothing. May be NULL. */

@@ -22,7 +22,23 @@ int composite_private_decode(struct composite_run *r, struct slice bytes)
             "Its private part has a version that this provider does not know. Use the later "
             "version of the provider.");
     r->nonce = value_cstr(value_get(v, "nonce"), NULL);
+    c->decided = value_get(v, "decided");
     return records_decode(c->arena, value_get(v, "records"), all_components, &r->records, c->diags);
+}
+
+/* What a plan keeps for its apply: the decisions that are known. */
+static void encode_decisions(struct composite_run *r, struct buf *b)
+{
+    const char *const *names = composite_of(r->type)->decisions;
+    const struct value *kept = value_object(r->context.arena, NULL, 0);
+    for (size_t i = 0; names && names[i] && kept; i++) {
+        const struct value *v = value_get(r->derived, names[i]);
+        if (v && value_is_wholly_known(v))
+            kept = value_with(r->context.arena, kept, names[i], v);
+    }
+    buf_append_str(b, ",\"decided\":");
+    if (!kept || value_json_write(b, kept, true) < 0)
+        b->failed = true;
 }
 
 int composite_private_encode(struct composite_run *r, struct slice *ret)
@@ -32,6 +48,8 @@ int composite_private_encode(struct composite_run *r, struct slice *ret)
     buf_printf(&b, "{\"v\":%d,\"nonce\":\"%s\",\"records\":", PRIVATE_VERSION,
                r->nonce ? r->nonce : "");
     records_encode(&b, &r->records);
+    if (c->planning && r->derived)
+        encode_decisions(r, &b);
     buf_append_char(&b, '}');
     char *copy = b.failed ? NULL : arena_strndup(c->arena, b.ptr, b.len);
     if (!copy)

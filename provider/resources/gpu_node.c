@@ -33,11 +33,15 @@ static int describe(const struct composite_context *c, const struct records *fou
     return gpu_node_cloud(c->cloud)->describe(c, found, ret);
 }
 
+/* Zones of the subnets and the machine follow from what the cloud offers. */
+static const char *const decisions[] = {"zones", "public", "machine_type", NULL};
+
 /* composite.c calls a hook only for a cloud of the table. */
 const struct composite composite_gpu_node = {
     .table = &table_llm_gpu_node,
     .validate = gpu_node_validate,
     .derive = derive,
+    .decisions = decisions,
     .check = check,
     .outputs = gpu_node_outputs,
     .hooks_new = gpu_node_hooks_new,

@@ -76,8 +76,10 @@ static bool needs_offers(const struct derivation *d)
 {
     const struct composite_context *c = d->c;
     bool makes_network = value_is_null(get(d, "network.vpc_id"));
-    bool zones = makes_network && value_is_null(get(d, "zones")) && !has_subnets(c->records);
-    bool machine = !d->machines.chosen && !keeps_machine(d);
+    bool zones = makes_network && value_is_null(get(d, "zones")) && !has_subnets(c->records) &&
+                 !value_get(c->decided, "zones");
+    bool machine =
+        !d->machines.chosen && !keeps_machine(d) && !value_get(c->decided, "machine_type");
     bool reading = !c->secrets && !is_import(c);
     return c->online && !reading && c->region && d->machines.known && d->machines.count &&
            (zones || machine);
@@ -189,7 +191,11 @@ static int derive_network(struct derivation *d)
     put(d, "make_security_group", is_set(d, "network.security_group_id", true));
     put(d, "network_cidr", range ? value_str(d->a, range) : unknown(d));
     d->network.zones = d->network.public = unknown(d);
-    if (value_true(made)) {
+    const struct value *zones = value_get(d->c->decided, "zones");
+    if (value_true(made) && zones) {
+        d->network.zones = zones;
+        d->network.public = value_get(d->c->decided, "public");
+    } else if (value_true(made)) {
         if (subnets_of_import(d, &found) < 0)
             return -1;
         if (found.count)
@@ -270,6 +276,9 @@ static void derive_role(struct derivation *d)
 /* The machine is said here only when there is no choice: else placement decides. */
 static const struct value *machine_type(struct derivation *d)
 {
+    const struct value *decided = value_get(d->c->decided, "machine_type");
+    if (decided)
+        return decided;
     if (!d->machines.known)
         return unknown(d);
     if (keeps_machine(d))
