@@ -345,31 +345,11 @@ static void say_what_exists(struct run *r, size_t from)
         lacking.len ? buf_cstr(&lacking) : "nothing is missing");
 }
 
-static int adopt(struct run *r, const struct records *prior)
-{
-    struct records found = {NULL, 0};
-    if (prior->count)
-        return 0;
-    /* A failed search is no reason not to create: names that are taken will say so. */
-    struct diags quiet;
-    diags_init(&quiet, r->a);
-    engine_find(r->a, r->engine, r->work, r->graph, &found, &quiet);
-    for (size_t i = 0; i < found.count; i++) {
-        log_at(LOG_WARN, "Found an object of an interrupted apply; it is used",
-               LOG_STR("component", found.items[i].name));
-        found.items[i].incomplete = true;
-        if (records_put(r->a, r->records, &found.items[i]) < 0)
-            return -1;
-    }
-    return 0;
-}
-
-static int apply_phases(struct run *r, const struct records *prior)
+static int apply_phases(struct run *r)
 {
     struct engine_changes *changes = arena_new_object(r->a, struct engine_changes);
     size_t before = diags_count(r->diags);
-    if (!changes || adopt(r, prior) < 0 ||
-        engine_plan(r->a, r->engine, r->graph, r->records, changes, r->diags) < 0)
+    if (!changes || engine_plan(r->a, r->engine, r->graph, r->records, changes, r->diags) < 0)
         return -1;
     r->changes = changes;
     const char **victims = arena_calloc(r->a, changes->count, sizeof(*victims));
@@ -403,7 +383,7 @@ int engine_apply(struct arena *a, const struct engine *e, const struct work *w,
     }
     run_init(&r, a, e, w, ret, diags);
     r.graph = g;
-    int rc = apply_phases(&r, prior);
+    int rc = apply_phases(&r);
     pthread_mutex_destroy(&r.lock);
     return rc;
 }

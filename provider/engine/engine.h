@@ -132,6 +132,12 @@ int engine_destroy(struct arena *a, const struct engine *e, const struct work *w
 int engine_find(struct arena *a, const struct engine *e, const struct work *w,
                 const struct graph *g, struct records *ret, struct diags *diags);
 
+/* What an interrupted apply has left of a resource that no state knows: found as engine_find()
+ * does, and marked as incomplete, so that an apply with these as its prior records goes on from
+ * there. Searches that fail find nothing. 0, or -1 when memory is out. */
+int engine_adopt(struct arena *a, const struct engine *e, const struct work *w,
+                 const struct graph *g, struct records *ret);
+
 /* Runs job(self, 0), job(self, 1) … side by side, as many as the process-wide bound allows, and
  * returns when all have ended. Each must work in an arena of its own. After a cancel no further one
  * starts. 0, or -1 when one did not return 0 or did not run. */

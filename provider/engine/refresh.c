@@ -2,6 +2,7 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "engine/internal.h"
 
 enum { BATCH_MOST = 100 };
@@ -483,4 +484,19 @@ int engine_find(struct arena *a, const struct engine *e, const struct work *w,
         rc = -1;
     pthread_mutex_destroy(&s.lock);
     return rc;
+}
+
+int engine_adopt(struct arena *a, const struct engine *e, const struct work *w,
+                 const struct graph *g, struct records *ret)
+{
+    /* A failed search is no reason not to create: names that are taken will say so. */
+    struct diags quiet;
+    diags_init(&quiet, a);
+    engine_find(a, e, w, g, ret, &quiet);
+    for (size_t i = 0; i < ret->count; i++) {
+        log_at(LOG_WARN, "Found an object of an interrupted apply; it is used",
+               LOG_STR("component", ret->items[i].name));
+        ret->items[i].incomplete = true;
+    }
+    return arena_failed(a) ? -1 : 0;
 }

@@ -354,6 +354,44 @@ int composite_plan(const struct resource_type *t, struct request *rq,
 
 /* ---- apply ---- */
 
+/* Finds the objects of `config` by their owner tags, as an import does. */
+static int discover(struct composite_run *r, const struct value *config)
+{
+    struct composite_context *c = &r->context;
+    c->config = config;
+    c->prior = c->secrets = c->decided = NULL;
+    composite_engine(r, config);
+    if (composite_of(r->type)->derive(c, &r->derived) < 0 ||
+        graph_expand(c->arena, r->cloud, config, r->derived, c->secrets, &r->graph, &r->partial,
+                     c->diags) < 0)
+        return -1;
+    return engine_find(c->arena, &r->engine, &r->work, r->graph, &r->records, c->diags);
+}
+
+/* The core hands over no private state when it replaces a tainted resource: its objects are found
+ * by their tags. Of one that a failed create has left, so that not all of it is there, nothing is
+ * destroyed: the create that follows goes on from it. */
+static int find_tainted(struct composite_run *r, const struct value *state)
+{
+    struct composite_context *c = &r->context;
+    const struct value *components = value_get(state, "components");
+    bool whole = value_count(components) > 0;
+    for (size_t i = 0; i < value_count(components); i++)
+        whole &=
+            !slice_eq_str(value_slice(value_get(value_at(components, i), "state")), "incomplete");
+    if (!whole)
+        return 0;
+    if (discover(r, state) < 0 ||
+        engine_plan(c->arena, &r->engine, r->graph, &r->records, &r->changes, c->diags) < 0)
+        return -1;
+    for (size_t i = 0; i < r->changes.count; i++)
+        whole &=
+            r->changes.items[i].action != ENGINE_CREATE || r->changes.items[i].component->hidden;
+    if (!whole)
+        r->records = (struct records){NULL, 0};
+    return 0;
+}
+
 static int apply_destroy(struct composite_run *r, const struct resource_apply_args *args,
                          struct resource_apply_result *ret)
 {
@@ -363,6 +401,8 @@ static int apply_destroy(struct composite_run *r, const struct resource_apply_ar
     if (composite_online(r, "destroying") < 0)
         return -1;
     composite_engine(r, args->prior);
+    if (!r->records.count && find_tainted(r, args->prior) < 0)
+        return -1;
     int rc = engine_destroy(c->arena, &r->engine, &r->work, &r->records, &left, c->diags);
     r->records = left;
     if (rc == 0) {
@@ -394,6 +434,22 @@ static int take_state(struct composite_run *r, const struct value *planned, bool
     return composite_private_encode(r, &ret->private);
 }
 
+/* `$derived` and the graph, wholly known. */
+static int expand(struct composite_run *r)
+{
+    struct composite_context *c = &r->context;
+    if (composite_of(r->type)->derive(c, &r->derived) < 0 ||
+        graph_expand(c->arena, r->cloud, c->config, r->derived, c->secrets, &r->graph, &r->partial,
+                     c->diags) < 0)
+        return -1;
+    if (r->partial)
+        return diags_error(
+            c->diags, NULL, "The components are not known",
+            "What this resource consists of still depends on unknown values. Nothing was "
+            "changed.");
+    return 0;
+}
+
 static int apply_changes(struct composite_run *r, const struct resource_apply_args *args)
 {
     struct composite_context *c = &r->context;
@@ -405,15 +461,15 @@ static int apply_changes(struct composite_run *r, const struct resource_apply_ar
     if (value_is_unknown(value_get(args->planned, "region")))
         c->config = value_with(c->arena, args->planned, "region", value_str(c->arena, c->region));
     composite_engine(r, c->config);
-    if (comp->derive(c, &r->derived) < 0 ||
-        graph_expand(c->arena, r->cloud, c->config, r->derived, c->secrets, &r->graph, &r->partial,
-                     c->diags) < 0)
+    if (expand(r) < 0)
         return -1;
-    if (r->partial)
-        return diags_error(
-            c->diags, NULL, "The components are not known",
-            "What this resource consists of still depends on unknown values. Nothing was "
-            "changed.");
+    /* What an earlier apply has left counts in what is derived, as records do. */
+    if (!c->prior && !r->records.count) {
+        if (engine_adopt(c->arena, &r->engine, &r->work, r->graph, &r->records) < 0)
+            return diags_error(c->diags, NULL, "Out of memory", "Nothing was made.");
+        if (r->records.count && expand(r) < 0)
+            return -1;
+    }
     if (comp->hooks_new && comp->hooks_new(c, r->derived, &hooks) < 0)
         return -1;
     r->engine.hooks = &hooks;
@@ -543,12 +599,7 @@ int composite_import(const struct resource_type *t, struct request *rq,
                            t->schema->name);
     if (comp->describe(c, &r.records, &config) < 0)
         return -1;
-    c->config = config;
-    composite_engine(&r, config);
-    if (comp->derive(c, &r.derived) < 0 ||
-        graph_expand(c->arena, r.cloud, config, r.derived, c->secrets, &r.graph, &r.partial,
-                     c->diags) < 0 ||
-        engine_find(c->arena, &r.engine, &r.work, r.graph, &r.records, c->diags) < 0)
+    if (discover(&r, config) < 0)
         return -1;
     if (!r.records.count)
         return diags_error(rq->diags, NULL, "There is nothing to import",

@@ -27,6 +27,33 @@ def test_half_made_is_kept_and_completed(core, sim, cloud):
     core.no_difference()
 
 
+def test_half_made_is_gone_on_with(core, sim, cloud):
+    """A failed create is tainted, and the core asks for a replacement: what is there stays and is completed."""
+    core.write(node())
+    sim.fail("CreateNatGateway", "NatGatewayLimitExceeded", "too many NAT gateways")
+    assert core.apply().status == 1
+    before = {o[:2] for o in cloud.owned()}
+    core.apply_ok()
+    assert kinds(cloud) == EXPECTED
+    assert before <= {o[:2] for o in cloud.owned()}
+    core.no_difference()
+
+
+def test_tainted_is_made_anew(core, cloud):
+    """The core replaces it, and keeps no private state for the step that destroys."""
+    core.write(node())
+    core.apply_ok()
+    [old] = [i["InstanceId"] for i in cloud.instances()]
+    [vpc] = [o[1] for o in cloud.owned() if o[0] == "VPC"]
+    core.ok("taint", "llm_gpu_node.n")
+    core.apply_ok()
+    assert kinds(cloud) == EXPECTED
+    [new] = [i["InstanceId"] for i in cloud.instances()]
+    assert new != old
+    assert vpc not in [o[1] for o in cloud.owned()]
+    core.no_difference()
+
+
 def test_half_made_is_destroyed(core, sim, cloud):
     core.write(node())
     sim.fail("RunInstances", "InvalidParameterCombination", "no such combination", times=-1)

@@ -402,6 +402,11 @@ static int apply(struct bench *b)
     return rc;
 }
 
+static int adopt(struct bench *b)
+{
+    return engine_adopt(b->a, &b->engine, &b->work, graph_of(b), &b->records);
+}
+
 static int refresh(struct bench *b)
 {
     struct records after;
@@ -577,6 +582,8 @@ static void an_interrupted_create_is_adopted(void **state)
     b->fake.fail_times = 1;
     assert_int_equal(apply(b), -1);
     b->records = (struct records){NULL, 0}; /* killed before the state was written */
+    assert_int_equal(adopt(b), 0);
+    assert_int_equal(b->records.count, 4);
     assert_int_equal(apply(b), 0);
     assert_int_equal(b->fake.creates, 5);
     assert_int_equal(existing(b), 5);
@@ -588,6 +595,8 @@ static void objects_of_another_owner_are_left_alone(void **state)
     assert_int_equal(apply(b), 0);
     b->records = (struct records){NULL, 0};
     b->engine.name = value_str(b->a, "y");
+    assert_int_equal(adopt(b), 0);
+    assert_int_equal(b->records.count, 0);
     assert_int_equal(apply(b), 0);
     assert_int_equal(existing(b), 10);
 }
