@@ -8,7 +8,7 @@
 
 #include "aws/endpoint.h"
 #include "aws/errors.h"
-#include "aws/sign.h"
+#include "cloud/sigv4.h"
 #include "base/buf.h"
 #include "base/log.h"
 
@@ -94,9 +94,9 @@ static void add(struct outgoing *o, const char *name, struct slice value)
 static int sign(struct call *c, struct arena *a, const struct aws_credentials *k, const char *path,
                 struct outgoing *o)
 {
-    struct aws_sign s;
+    struct sigv4 s;
     c->skew_s = atomic_load(&c->client->skew_s);
-    const struct aws_sign_input in = {
+    const struct sigv4_input in = {
         .method = c->wire.method,
         .path = slice_str(path),
         .query = slice_str(c->wire.query),
@@ -111,7 +111,7 @@ static int sign(struct call *c, struct arena *a, const struct aws_credentials *k
         .session_token = secret_slice(&k->session_token),
         .unix_s = c->client->clock->unix_s(c->client->clock->self) + c->skew_s,
     };
-    if (aws_sign(a, &in, &s) < 0)
+    if (sigv4_sign(a, &in, &s) < 0)
         return fail(c, CLOUD_ERROR_NO_MEMORY, "the request could not be signed: memory ran out");
     for (size_t i = 0; i < s.added_count; i++)
         add(o, arena_strndup(a, s.added[i].name.ptr, s.added[i].name.len),

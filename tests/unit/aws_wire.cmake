@@ -1,6 +1,6 @@
 # The signer against botocore's, which the tests' Python environment has.
 add_executable(sign_lines sign_lines.c)
-target_link_libraries(sign_lines PRIVATE room_aws)
+target_link_libraries(sign_lines PRIVATE room_cloud)
 set(test_python ${CMAKE_SOURCE_DIR}/.cache/venv/bin/python)
 if(EXISTS ${test_python})
   add_test(NAME unit.aws_sign_compare

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "aws/sign.h"
+#include "cloud/sigv4.h"
 #include "value/codec.h"
 
 enum { HEADERS_MOST = 32, LINE_MOST = 1 << 20 };
@@ -27,9 +27,9 @@ static size_t headers_of(const struct value *list, struct http_header *out)
 static const struct value *sign_line(struct arena *a, const struct value *request)
 {
     struct http_header headers[HEADERS_MOST];
-    struct aws_sign s;
+    struct sigv4 s;
     const char *query = NULL;
-    const struct aws_sign_input in = {
+    const struct sigv4_input in = {
         .method = value_cstr(value_get(request, "method"), ""),
         .path = text(request, "path"),
         .query = text(request, "query"),
@@ -46,7 +46,7 @@ static const struct value *sign_line(struct arena *a, const struct value *reques
         .unix_s = value_int_or(value_get(request, "time"), 0),
     };
     int64_t expires = value_int_or(value_get(request, "expires"), 0);
-    int rc = expires ? aws_presign(a, &in, expires, &s, &query) : aws_sign(a, &in, &s);
+    int rc = expires ? sigv4_presign(a, &in, expires, &s, &query) : sigv4_sign(a, &in, &s);
     if (rc < 0)
         return NULL;
     const struct value_member m[] = {

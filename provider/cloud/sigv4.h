@@ -1,7 +1,7 @@
 /* AWS Signature Version 4 (IAM User Guide, "Create a signed AWS API request"), in three stages,
  * each of which can be tested: the canonical request, the string to sign, the signature. */
-#ifndef LLM_AWS_SIGN_H
-#define LLM_AWS_SIGN_H
+#ifndef LLM_CLOUD_SIGV4_H
+#define LLM_CLOUD_SIGV4_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -10,7 +10,7 @@
 #include "base/slice.h"
 #include "http/http.h"
 
-struct aws_sign_input {
+struct sigv4_input {
     const char *method;
     struct slice path;                 /* as it is sent, percent-encoded; "" is "/" */
     struct slice query;                /* as it is sent, without '?', percent-encoded */
@@ -24,9 +24,9 @@ struct aws_sign_input {
     int64_t unix_s;                                     /* time of the signature */
 };
 
-struct aws_sign {
+struct sigv4 {
     struct arena *arena;
-    const struct aws_sign_input *in;
+    const struct sigv4_input *in;
     char date[20];            /* 20150830T123600Z */
     const char *payload_hash; /* hex */
     const char *signed_headers;
@@ -40,15 +40,15 @@ struct aws_sign {
 };
 
 /* Runs the three stages; everything is owned by `a`. 0, or -1 when memory is out. */
-int aws_sign(struct arena *a, const struct aws_sign_input *in, struct aws_sign *ret);
+int sigv4_sign(struct arena *a, const struct sigv4_input *in, struct sigv4 *ret);
 
 /* The same with the signature in the query instead of in headers ("presigned URL"), good for
  * `expires_s` seconds (1 to 604,800). *ret_query is the whole query to send, without '?'; nothing
  * is added to the headers. S3 wants the payload hash "UNSIGNED-PAYLOAD". 0, or -1. */
-int aws_presign(struct arena *a, const struct aws_sign_input *in, int64_t expires_s,
-                struct aws_sign *ret, const char **ret_query);
+int sigv4_presign(struct arena *a, const struct sigv4_input *in, int64_t expires_s,
+                  struct sigv4 *ret, const char **ret_query);
 
 /* Lower-case hex of SHA-256; owned by `a`. */
-const char *aws_sha256_hex(struct arena *a, struct slice data);
+const char *sigv4_sha256_hex(struct arena *a, struct slice data);
 
 #endif

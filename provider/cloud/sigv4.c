@@ -1,5 +1,5 @@
 /* AWS Signature Version 4. */
-#include "aws/sign.h"
+#include "cloud/sigv4.h"
 
 #include <ctype.h>
 #include <stdlib.h>
@@ -26,7 +26,7 @@ static const char *hex(struct arena *a, const unsigned char *bytes, size_t len)
     return out;
 }
 
-const char *aws_sha256_hex(struct arena *a, struct slice data)
+const char *sigv4_sha256_hex(struct arena *a, struct slice data)
 {
     unsigned char digest[SHA256_DIGEST_LENGTH];
     SHA256((const unsigned char *)(data.ptr ? data.ptr : ""), data.len, digest);
@@ -61,7 +61,7 @@ static void normalise(struct buf *out, struct slice path)
         buf_append_char(out, '/');
 }
 
-static void canonical_path(struct buf *out, const struct aws_sign_input *in)
+static void canonical_path(struct buf *out, const struct sigv4_input *in)
 {
     struct slice path = in->path.len ? in->path : SLICE_LIT("/");
     if (in->single_encoding) {
@@ -164,7 +164,7 @@ static void append_folded(struct buf *out, struct slice s)
     }
 }
 
-static int canonical_headers(struct aws_sign *s, struct buf *out)
+static int canonical_headers(struct sigv4 *s, struct buf *out)
 {
     struct named all[HEADERS_MOST];
     size_t count = 0;
@@ -196,27 +196,27 @@ static int canonical_headers(struct aws_sign *s, struct buf *out)
 
 /* ---- the stages ---- */
 
-static void add_header(struct aws_sign *s, const char *name, struct slice value)
+static void add_header(struct sigv4 *s, const char *name, struct slice value)
 {
     s->added[s->added_count].name = slice_str(name);
     s->added[s->added_count++].value = value;
 }
 
 /* The time, the payload's hash and the scope. */
-static int prepare(struct aws_sign *s)
+static int prepare(struct sigv4 *s)
 {
     struct tm tm;
     time_t t = (time_t)s->in->unix_s;
     if (!gmtime_r(&t, &tm) || strftime(s->date, sizeof(s->date), "%Y%m%dT%H%M%SZ", &tm) == 0)
         return -1;
     s->payload_hash =
-        s->in->payload_hash ? s->in->payload_hash : aws_sha256_hex(s->arena, s->in->body);
+        s->in->payload_hash ? s->in->payload_hash : sigv4_sha256_hex(s->arena, s->in->body);
     s->scope =
         arena_printf(s->arena, "%.8s/%s/%s/aws4_request", s->date, s->in->region, s->in->service);
     return s->payload_hash && s->scope ? 0 : -1;
 }
 
-static void add_headers(struct aws_sign *s)
+static void add_headers(struct sigv4 *s)
 {
     add_header(s, "x-amz-date", slice_str(s->date));
     if (s->in->session_token.len)
@@ -225,7 +225,7 @@ static void add_headers(struct aws_sign *s)
         add_header(s, "x-amz-content-sha256", slice_str(s->payload_hash));
 }
 
-static int make_canonical_request(struct aws_sign *s)
+static int make_canonical_request(struct sigv4 *s)
 {
     _cleanup_buf_ struct buf b = BUF_INIT(TEXT_MOST);
     buf_printf(&b, "%s\n", s->in->method);
@@ -241,9 +241,9 @@ static int make_canonical_request(struct aws_sign *s)
     return s->canonical_request ? 0 : -1;
 }
 
-static int make_string_to_sign(struct aws_sign *s)
+static int make_string_to_sign(struct sigv4 *s)
 {
-    const char *digest = aws_sha256_hex(s->arena, slice_str(s->canonical_request));
+    const char *digest = sigv4_sha256_hex(s->arena, slice_str(s->canonical_request));
     s->string_to_sign =
         digest ? arena_printf(s->arena, "AWS4-HMAC-SHA256\n%s\n%s\n%s", s->date, s->scope, digest)
                : NULL;
@@ -262,7 +262,7 @@ static int hmac(unsigned char key[static SHA256_DIGEST_LENGTH], size_t key_len, 
     return 0;
 }
 
-static int make_signature(struct aws_sign *s)
+static int make_signature(struct sigv4 *s)
 {
     unsigned char key[SHA256_DIGEST_LENGTH];
     _cleanup_buf_ struct buf first = BUF_INIT(64 * 1024);
@@ -284,13 +284,13 @@ static int make_signature(struct aws_sign *s)
     return s->signature ? 0 : -1;
 }
 
-static int run_stages(struct aws_sign *s)
+static int run_stages(struct sigv4 *s)
 {
     return make_canonical_request(s) < 0 || make_string_to_sign(s) < 0 || make_signature(s) < 0 ? -1
                                                                                                 : 0;
 }
 
-int aws_sign(struct arena *a, const struct aws_sign_input *in, struct aws_sign *ret)
+int sigv4_sign(struct arena *a, const struct sigv4_input *in, struct sigv4 *ret)
 {
     memset(ret, 0, sizeof(*ret));
     ret->arena = a;
@@ -318,11 +318,11 @@ static void query_param(struct buf *b, const char *name, struct slice value)
     http_encode_uri(b, value, false);
 }
 
-int aws_presign(struct arena *a, const struct aws_sign_input *in, int64_t expires_s,
-                struct aws_sign *ret, const char **ret_query)
+int sigv4_presign(struct arena *a, const struct sigv4_input *in, int64_t expires_s,
+                  struct sigv4 *ret, const char **ret_query)
 {
     _cleanup_buf_ struct buf query = BUF_INIT(TEXT_MOST), names = BUF_INIT(TEXT_MOST);
-    struct aws_sign_input with = *in;
+    struct sigv4_input with = *in;
     memset(ret, 0, sizeof(*ret));
     ret->arena = a;
     ret->in = &with;
