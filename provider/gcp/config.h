@@ -14,7 +14,14 @@ struct gcp_config {
     const char *region, *zone; /* NULL: none is configured; a zone alone gives its region */
     const char *credentials;   /* path or JSON of the provider block or GOOGLE_CREDENTIALS */
     const char *access_token;  /* of the block or GOOGLE_OAUTH_ACCESS_TOKEN; NULL: none */
-    const char *impersonate;   /* impersonate_service_account; NULL: none */
+    const char *credentials_name, *access_token_name; /* the setting that gave each, for messages */
+    const char *adc_path;        /* GOOGLE_APPLICATION_CREDENTIALS; NULL: not set */
+    const char *well_known_path; /* where gcloud keeps its file; NULL: there is no home */
+    const char *gcloud_project;  /* of gcloud's active configuration: after the credentials' own */
+    const char *metadata_host;   /* GCE_METADATA_HOST; NULL: the default */
+    bool skip_metadata;          /* NO_GCE_CHECK=true: there is no metadata server to ask */
+    const char *env_quota_project; /* GOOGLE_CLOUD_QUOTA_PROJECT; NULL: not set */
+    const char *impersonate;       /* impersonate_service_account; NULL: none */
     const char *const *delegates;
     size_t delegate_count;
     const char *const *scopes; /* never empty: cloud-platform and userinfo.email by default */
@@ -36,6 +43,10 @@ int gcp_config_validate(struct arena *a, const struct value *block, struct diags
 int gcp_config_resolve(struct arena *a, const struct value *block, struct gcp_config *ret,
                        struct diags *diags);
 
+/* The endpoint that the block or the environment gives `service`, as gcp_endpoint() has it; NULL
+ * when neither does. */
+const char *gcp_custom_endpoint(const struct gcp_config *c, struct arena *a, const char *service);
+
 /* A setting of the environment, NULL when unset or empty; owned by the process. */
 const char *gcp_env(const char *name);
 
@@ -43,6 +54,8 @@ const char *gcp_env(const char *name);
  * `endpoints.<service>`, the Google provider's GOOGLE_<SERVICE>_CUSTOM_ENDPOINT, else `host` with
  * the universe domain ("compute" -> "https://compute.googleapis.com"). A custom endpoint that ends
  * in the API's base path ("…/compute/v1/", as the Google provider has them) is taken without it.
+ * `service` is a name of the endpoints block or the first label of the host ("resource_manager",
+ * "cloudresourcemanager"); any other is the host's first label.
  * NULL when memory is out. */
 const char *gcp_endpoint(const struct gcp_config *c, struct arena *a, const char *service);
 

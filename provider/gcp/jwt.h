@@ -1,0 +1,21 @@
+/* JSON Web Tokens signed with RS256 (RFC 7515, RFC 7519). */
+#ifndef LLM_GCP_JWT_H
+#define LLM_GCP_JWT_H
+
+#include "base/buf.h"
+
+/* NULL when `pem` is an RSA private key in PEM that can sign; else why not, a constant phrase that
+ * says nothing of its content. */
+const char *gcp_jwt_key_problem(const char *pem);
+
+/* Signs {"alg":"RS256","typ":"JWT","kid":key_id} and `claims` (JSON); `key_id` may be NULL. The
+ * token is appended to `out`. 0, or -1 when the key cannot be used or memory is out. */
+int gcp_jwt_sign(struct buf *out, const char *pem, const char *key_id, struct slice claims);
+
+/* Base64 for URLs, without padding (RFC 4648, 5). 0 or -1. */
+int gcp_base64url(struct buf *out, const void *data, size_t len);
+
+/* Base64 with padding (RFC 4648, 4). 0 or -1. */
+int gcp_base64(struct buf *out, const void *data, size_t len);
+
+#endif

@@ -1,0 +1,43 @@
+/* Reading small text files. */
+#include "gcp/text_file.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buf.h"
+
+enum { FILE_MOST = 1 << 20 };
+
+int gcp_read_text_file(struct arena *a, const char *path, struct slice *ret, const char **why)
+{
+    _cleanup_buf_ struct buf b = BUF_INIT(FILE_MOST);
+    char piece[4096];
+    size_t n = 0;
+    FILE *f = fopen(path, "re");
+    if (!f) {
+        int error = errno;
+        *why = arena_strdup(a, strerror(error));
+        if (!*why)
+            *why = "it cannot be opened";
+        return error == ENOENT || error == ENOTDIR ? 1 : -1;
+    }
+    errno = 0;
+    while (!b.failed && (n = fread(piece, 1, sizeof(piece), f)) > 0)
+        buf_append(&b, piece, n);
+    int error = ferror(f) ? (errno ? errno : EIO) : 0;
+    fclose(f);
+    explicit_bzero(piece, sizeof(piece));
+    if (error || b.failed) {
+        *why = error ? arena_strdup(a, strerror(error)) : "it is over 1 MiB";
+        return -1;
+    }
+    if (b.len && memchr(b.ptr, '\0', b.len)) {
+        *why = "it is not text";
+        return -1;
+    }
+    char *text = arena_strndup(a, buf_cstr(&b), b.len);
+    *ret = slice_str(text);
+    *why = text ? NULL : "memory ran out";
+    return text ? 0 : -1;
+}
