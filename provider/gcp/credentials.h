@@ -31,8 +31,13 @@ struct gcp_token_cache {
     pthread_mutex_t lock;
     bool valid;
     struct gcp_token current;
-    char *project; /* that the credentials name; NULL: none, or not resolved yet */
+    int64_t asked_unix_s; /* when `current` was got: a token that is never good for five minutes
+                             (metadata servers keep theirs) is not asked for with each call */
+    bool names_known;     /* the two projects have been looked for in the credentials … */
+    bool ask_metadata;    /* … which name none, because they are the metadata server's */
+    char *project;        /* that the credentials name; NULL: none, or not resolved yet */
     char *quota_project;
+    struct secret refresh_token; /* that the server gave in place of the file's; empty: none */
 };
 
 void gcp_token_cache_init(struct gcp_token_cache *c);
