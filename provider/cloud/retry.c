@@ -191,7 +191,10 @@ bool retry_again(struct retry_state *s, struct retry_call *call, const struct wo
         return false;
     if (!err->http_status && call->attempts >= ATTEMPTS_WITHOUT_ANSWER)
         return false;
-    if (!take_tokens(s, call, err->http_status ? COST_RETRY : COST_TIMEOUT))
+    /* The quota keeps an ailing service from being overrun. One that throttles is well, and says
+     * how fast it wants to be asked: its tries are bounded by their number and the deadline alone,
+     * so that many objects at once make steady progress. */
+    if (!throttled && !take_tokens(s, call, err->http_status ? COST_RETRY : COST_TIMEOUT))
         return false;
     int64_t ms = pause_ms(s, call, w, err);
     if (ms >= work_left_ms(w))

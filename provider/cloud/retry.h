@@ -22,7 +22,7 @@ struct retry_policy {
 struct retry_state {
     struct retry_policy policy;
     pthread_mutex_t lock;
-    int tokens; /* the retry quota: 500; 5 for a retry, 10 after a time-out */
+    int tokens; /* the retry quota: 500; 5 for a retry, 10 after a time-out, none when throttled */
     /* Adaptive mode: a token bucket whose rate follows throttling (cubic). Times in seconds. */
     bool started, limiting;
     double fill_rate, capacity, level, last_refill;

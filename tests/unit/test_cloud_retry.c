@@ -203,15 +203,19 @@ static void test_quota(void **s)
 {
     (void)s;
     begin(RETRY_STANDARD, 1000);
-    assert_int_equal(tries(&throttled, false), 101);
+    assert_int_equal(tries(&broken, true), 101);
     assert_int_equal(state.tokens, 0);
     one = (struct retry_call){0, 0};
-    assert_int_equal(tries(&throttled, false), 1);
+    assert_int_equal(tries(&broken, true), 1);
+    one = (struct retry_call){0, 0};
+    assert_int_equal(tries(&throttled, false), 1000); /* a throttled call needs none */
+    assert_int_equal(state.tokens, 0);
+    one = (struct retry_call){0, 0};
     retry_succeeded(&state, &one, &work); /* without a retry: one token */
     assert_int_equal(state.tokens, 1);
     state.tokens = 5;
     one = (struct retry_call){0, 0};
-    assert_true(retry_again(&state, &one, &work, &throttled, false));
+    assert_true(retry_again(&state, &one, &work, &broken, true));
     assert_int_equal(state.tokens, 0);
     retry_succeeded(&state, &one, &work); /* after a retry: what it took */
     assert_int_equal(state.tokens, 5);
