@@ -127,8 +127,8 @@ static int choose(struct gcp_source *s, struct choice *ret)
     const struct gcp_config *c = &s->client->config;
     if (c->access_token) {
         ret->kind = FROM_TOKEN;
-        s->where = c->access_token_name;
-        return 0;
+        s->where = arena_printf(s->a, "the token of %s", c->access_token_name);
+        return s->where ? 0 : gcp_source_fail(s, "memory ran out");
     }
     if (c->credentials)
         return take_setting(s, ret);
@@ -217,7 +217,8 @@ static int base_token(struct gcp_source *s, const struct gcp_scopes *scopes, str
     if (choose(s, chosen) < 0)
         return -1;
     if (chosen->kind == FROM_TOKEN)
-        return gcp_source_set(s, s->where, slice_str(s->client->config.access_token), INT64_MAX,
+        return gcp_source_set(s, s->client->config.access_token_name,
+                              slice_str(s->client->config.access_token), INT64_MAX,
                               "an access token", ret);
     if (chosen->kind == FROM_FILE)
         return gcp_source_file(s, &chosen->file, scopes, ret);

@@ -63,7 +63,9 @@ int gcp_source_impersonate(struct gcp_source *s, const struct gcp_token *with,
     const char *url = how->url ? gcp_source_url(s, "iam_credentials", how->url) : NULL;
     const char *bearer = arena_printf(s->a, "Bearer %.*s", (int)with->bearer.len, with->bearer.ptr);
     const char *email = url ? gcp_impersonated_email(s->a, url) : NULL;
-    const char *who = arena_printf(s->a, "impersonating %s", email ? email : "a service account");
+    const char *who =
+        arena_printf(s->a, "the IAM Service Account Credentials API, asked for a token of %s,",
+                     email ? email : "a service account");
     struct http_response r;
     if (!url || !bearer || !who || make_body(s, how, scopes, &body) < 0)
         return gcp_source_fail(s, "memory ran out");
