@@ -30,11 +30,11 @@ class Dropped(Exception):
     """The connection ends without an answer."""
 
 
-def taken(request, zone_of):
+def taken(request, zone_of, state=STATE):
     """The rules that apply to this call, each used up by one."""
     found = []
-    with STATE.lock:
-        for rule in STATE.rules:
+    with state.lock:
+        for rule in state.rules:
             if _expired(rule) or not _named(rule, request) or not _matches(rule, request, zone_of):
                 continue
             if rule.get("skip", 0) > 0:

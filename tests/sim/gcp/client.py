@@ -1,0 +1,77 @@
+"""The simulated GCP asked by google-api-python-client, Google's own client: the tests' view, which the provider has no part in."""
+import json
+import time
+import urllib.request
+
+import google.auth.credentials
+from google.api_core.client_options import ClientOptions
+from googleapiclient.discovery import build_from_document
+from googleapiclient.http import build_http
+from google_auth_httplib2 import AuthorizedHttp
+
+from tests.sim.gcp.model import VERSIONS, document
+
+
+class Bearer(google.auth.credentials.Credentials):
+    """A token that never ends."""
+
+    def __init__(self, token):
+        super().__init__()
+        self.token = token
+
+    def refresh(self, request):
+        pass
+
+
+class Cloud:
+    def __init__(self, endpoint, project="test-project", token="test"):
+        self.endpoint, self.project, self.token, self.clients = endpoint, project, token, {}
+
+    def client(self, service, version=None):
+        """Google's client of a service."""
+        key = service, version or VERSIONS[service][0]
+        if key not in self.clients:
+            raw = document(*key).raw
+            root = f"{self.endpoint}/{service}/" if service not in ("compute", "storage") else f"{self.endpoint}/"
+            raw = {**raw, "rootUrl": root, "baseUrl": root + raw["servicePath"]}
+            self.clients[key] = build_from_document(raw, http=AuthorizedHttp(Bearer(self.token), build_http()),
+                                                    client_options=ClientOptions(api_endpoint=root + raw["servicePath"]))
+        return self.clients[key]
+
+    @property
+    def compute(self):
+        return self.client("compute")
+
+    def done(self, operation, timeout=60):
+        """Waits for one of Compute Engine's operations; raises if it failed."""
+        scope = {"project": self.project}
+        kind = "global"
+        for name in ("zone", "region"):
+            if name in operation:
+                kind, scope[name] = name, operation[name].rsplit("/", 1)[1]
+        deadline = time.monotonic() + timeout
+        collection = getattr(self.compute, f"{kind}Operations")()
+        while operation["status"] != "DONE":
+            assert time.monotonic() < deadline, operation
+            time.sleep(0.02)
+            operation = collection.get(operation=operation["name"], **scope).execute()
+        if "error" in operation:
+            raise OperationFailed(operation)
+        return operation
+
+    def things(self, service=None):
+        """Everything that exists: {service: {name: body}}, or the one service's."""
+        with urllib.request.urlopen(f"{self.endpoint}/_sim/things") as answer:
+            found = json.load(answer)
+        return found if service is None else found.get(service, {})
+
+    def names(self, collection):
+        """The names of what a collection of Compute Engine has."""
+        return [n for n in self.things("compute") if n.split("/")[-2] == collection]
+
+
+class OperationFailed(Exception):
+    def __init__(self, operation):
+        super().__init__(json.dumps(operation["error"]))
+        self.operation = operation
+        self.code = operation["error"]["errors"][0]["code"]
