@@ -184,7 +184,7 @@ static int impersonated_file(struct gcp_source *s, const struct gcp_credential_f
     how.delegate_count = count;
     if (!how.delegates)
         return gcp_source_fail(s, "memory ran out");
-    if (gcp_source_file(s, f->source, &gcp_scope_cloud_platform, &source) < 0)
+    if (gcp_source_file(s, f->source, &gcp_scope_iam, &source) < 0)
         return -1;
     int rc = gcp_source_impersonate(s, &source, &how, scopes, ret);
     gcp_token_clean_up(&source);
@@ -258,7 +258,7 @@ static int resolve(struct gcp_source *s, struct gcp_token *ret)
         if (base_token(s, &wanted, ret) < 0)
             return -1;
     } else {
-        if (base_token(s, &gcp_scope_cloud_platform, &base) < 0)
+        if (base_token(s, &gcp_scope_iam, &base) < 0)
             return -1;
         int rc = impersonate(s, &base, &wanted, ret);
         gcp_token_clean_up(&base);

@@ -17,8 +17,8 @@ enum {
     TOKEN_MOST = 64 * 1024,
 };
 
-static const char *const cloud_platform[] = {"https://www.googleapis.com/auth/cloud-platform"};
-const struct gcp_scopes gcp_scope_cloud_platform = {cloud_platform, 1};
+static const char *const iam_only[] = {"https://www.googleapis.com/auth/iam"};
+const struct gcp_scopes gcp_scope_iam = {iam_only, 1};
 
 int gcp_source_fail(struct gcp_source *s, const char *fmt, ...)
 {

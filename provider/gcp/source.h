@@ -84,8 +84,8 @@ struct gcp_scopes {
     size_t count;
 };
 
-/* "https://www.googleapis.com/auth/cloud-platform": what impersonation needs. */
-extern const struct gcp_scopes gcp_scope_cloud_platform;
+/* "https://www.googleapis.com/auth/iam": all that impersonation needs. */
+extern const struct gcp_scopes gcp_scope_iam;
 
 /* A token of the file's kind, impersonation inside the file included. */
 int gcp_source_file(struct gcp_source *s, const struct gcp_credential_file *f,

@@ -69,7 +69,7 @@ int gcp_source_external_account(struct gcp_source *s, const struct gcp_credentia
     struct gcp_token federated = GCP_TOKEN_EMPTY;
     if (!f->impersonation_url)
         return exchange(s, f, scopes, ret);
-    if (exchange(s, f, &gcp_scope_cloud_platform, &federated) < 0)
+    if (exchange(s, f, &gcp_scope_iam, &federated) < 0)
         return -1;
     const struct gcp_impersonation how = {.url = f->impersonation_url, .lifetime_s = f->lifetime_s};
     int rc = gcp_source_impersonate(s, &federated, &how, scopes, ret);

@@ -7,3 +7,14 @@ endforeach()
 foreach(test gcp_config gcp_credential_file gcp_credentials gcp_federation)
   target_sources(test_${test} PRIVATE fake_clock.c)
 endforeach()
+
+# What we ask for tokens against what Google's own library asks, which the tests' Python environment
+# has.
+add_executable(gcp_token_lines gcp_token_lines.c fake_clock.c)
+target_link_libraries(gcp_token_lines PRIVATE room_gcp)
+if(EXISTS ${test_python})
+  add_test(NAME unit.gcp_token_compare
+    COMMAND ${test_python} ${CMAKE_CURRENT_SOURCE_DIR}/gcp_token_compare.py
+      $<TARGET_FILE:gcp_token_lines>)
+  set_tests_properties(unit.gcp_token_compare PROPERTIES TIMEOUT 300)
+endif()

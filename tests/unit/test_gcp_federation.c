@@ -100,7 +100,7 @@ static void test_url(void **state)
     assert_token("imp");
     assert_string_equal(header(0, "Authorization"), "Bearer runner");
     assert_string_equal(form(1, "subject_token"), "eyJ.gh.x");
-    assert_string_equal(form(1, "scope"), "https://www.googleapis.com/auth/cloud-platform");
+    assert_string_equal(form(1, "scope"), "https://www.googleapis.com/auth/iam");
     assert_string_equal(header(2, "authorization"), "Bearer fed");
     assert_string_equal(requests[2].body,
                         "{\"delegates\":[],\"lifetime\":\"1200s\",\"scope\":[\"openid\","
