@@ -19,6 +19,7 @@ enum {
     TIMEOUT_MOST_MS = 120000,
     HEADERS_MOST = 32,
     DELEGATES_MOST = 32,
+    SHOWN_MOST = 60,
 };
 
 static const char google_token_uri[] = "https://oauth2.googleapis.com/token";
@@ -205,10 +206,9 @@ static int read_aws(const struct reader *r, const char *environment, struct gcp_
     };
     ret->kind = GCP_SUBJECT_AWS;
     if (strcmp(environment, "aws1") != 0)
-        return wrong(r, arena_printf(r->a,
-                                     "its credential_source.environment_id is \"%.40s\", but "
-                                     "only \"aws1\" is defined",
-                                     environment));
+        return wrong(r,
+                     "its credential_source.environment_id is not \"aws1\", the only one that is "
+                     "defined");
     if (read_fields(r, fields, COUNT(fields), ret) < 0)
         return -1;
     if (!slice_has_prefix(slice_str(ret->verification_url), "https://"))
@@ -394,15 +394,24 @@ const char *gcp_credential_type_name(enum gcp_credential_type t)
     return "";
 }
 
+/* A word that may be shown: no key looks like this. */
+static bool is_plain_word(const char *s)
+{
+    size_t len = strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789_");
+    return len && len <= SHOWN_MOST && !s[len];
+}
+
 /* What a file without a known type most likely is. */
 static const char *explain_type(struct arena *a, const struct value *object, const char *type)
 {
     if (type)
         return arena_printf(a,
-                            "its type is \"%.60s\"; known are service_account, authorized_user, "
+                            "its type is %s%s%s; known are service_account, authorized_user, "
                             "external_account, external_account_authorized_user and "
                             "impersonated_service_account",
-                            type);
+                            is_plain_word(type) ? "\"" : "",
+                            is_plain_word(type) ? type : "no name of a type",
+                            is_plain_word(type) ? "\"" : "");
     if (!value_is_null(value_get(object, "installed")) || !value_is_null(value_get(object, "web")))
         return "it holds an OAuth client's secret, not credentials: run gcloud auth "
                "application-default login, or make a key of a service account";

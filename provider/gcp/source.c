@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "gcp/jwt.h"
+#include "gcp/text_file.h"
 #include "value/codec.h"
 
 enum {
@@ -217,11 +218,7 @@ static const char *server_words(struct gcp_source *s, const struct value *v, con
     }
     *ret_code = code;
     const char *both = code && text ? arena_printf(s->a, "%s: %s", code, text) : code ? code : text;
-    char *cut = both ? arena_strndup(s->a, both, strnlen(both, WORDS_MOST)) : NULL;
-    for (char *c = cut; c && *c; c++)
-        if ((unsigned char)*c < ' ')
-            *c = ' ';
-    return cut;
+    return both ? gcp_shown(s->a, both, WORDS_MOST) : NULL;
 }
 
 int gcp_source_object(struct gcp_source *s, const struct http_response *r, const char *who,

@@ -93,6 +93,14 @@ static int find_region(struct aws *k)
     return 0;
 }
 
+/* IAM's names of roles. */
+static bool is_role(const char *s)
+{
+    static const char plain[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_+=,.@-";
+    return *s && s[strspn(s, plain)] == '\0';
+}
+
 static int metadata_keys(struct aws *k)
 {
     const char *role = NULL, *text = NULL;
@@ -106,8 +114,11 @@ static int metadata_keys(struct aws *k)
                                k->s->where);
     if (open_session(k) < 0 || ask_metadata(k, "GET", k->from->url, "role", &role) < 0)
         return -1;
-    const char *url =
-        arena_printf(k->s->a, "%s/%.*s", k->from->url, (int)strcspn(role, " \t\r\n"), role);
+    role = arena_strndup(k->s->a, role, strcspn(role, " \t\r\n"));
+    if (role && !is_role(role))
+        return gcp_source_fail(
+            k->s, "the AWS instance metadata service gave no name of a role for %s", k->s->where);
+    const char *url = role ? arena_printf(k->s->a, "%s/%s", k->from->url, role) : NULL;
     if (ask_metadata(k, "GET", url, "credentials", &text) < 0)
         return -1;
     if (value_json_parse(k->s->a, slice_str(text), &v, &d) < 0)

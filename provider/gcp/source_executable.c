@@ -56,9 +56,10 @@ static int read_response(struct gcp_source *s, struct slice text, const char *wh
     if (!value_is_known(success) || success->type->kind != TYPE_BOOL)
         return gcp_source_fail(s, "%s of %s does not say whether it is a success", what, s->where);
     if (!value_true(success))
-        return gcp_source_fail(s, "%s of %s is a failure: %s: %.500s", what, s->where,
-                               value_cstr(value_get(v, "code"), "it has no code"),
-                               value_cstr(value_get(v, "message"), "it has no message"));
+        return gcp_source_fail(
+            s, "%s of %s is a failure: %s: %s", what, s->where,
+            gcp_shown(s->a, value_cstr(value_get(v, "code"), "it has no code"), 60),
+            gcp_shown(s->a, value_cstr(value_get(v, "message"), "it has no message"), 500));
     const struct value *expiry = value_get(v, "expiration_time");
     bool known = value_is_known(expiry) && expiry->type->kind == TYPE_NUMBER &&
                  value_to_int(expiry, &expires);

@@ -1,4 +1,4 @@
-/* Reading small text files. */
+/* Reading small text files, and showing what others wrote. */
 #include "gcp/text_file.h"
 
 #include <errno.h>
@@ -40,4 +40,17 @@ int gcp_read_text_file(struct arena *a, const char *path, struct slice *ret, con
     *ret = slice_str(text);
     *why = text ? NULL : "memory ran out";
     return text ? 0 : -1;
+}
+
+const char *gcp_shown(struct arena *a, const char *text, size_t most)
+{
+    size_t len = text ? strnlen(text, most) : 0;
+    if (len && text[len]) /* cut: not inside a character */
+        while (len && ((unsigned char)text[len] & 0xC0) == 0x80)
+            len--;
+    char *shown = arena_strndup(a, len ? text : "", len);
+    for (char *c = shown; c && *c; c++)
+        if ((unsigned char)*c < ' ' || *c == 0x7f)
+            *c = ' ';
+    return shown ? shown : "";
 }

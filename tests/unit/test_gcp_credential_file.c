@@ -168,6 +168,7 @@ static void test_no_credential_file(void **state)
     refused("{}", "no type");
     refused("{\"type\": 1}", "no type");
     refused("{\"type\": \"gdch_service_account\"}", "gdch_service_account");
+    refused("{\"type\": \"SECRET KEY\"}", "its type is no name of a type");
     refused("{\"installed\": {\"client_secret\": \"SECRET\"}}", "OAuth client");
     refused("{\"type\": \"authorized_user\", \"type\": \"authorized_user\"}", "not JSON");
     char *big = arena_alloc(arena, (1 << 20) + 2);
@@ -268,7 +269,7 @@ static void test_credential_sources(void **state)
     refused(source("{'url': 'https://x/', 'headers': {'a': 1}}"), "headers");
     refused(source("{'url': 'https://x/', 'headers': {'a': 'b\\r\\nc'}}"), "control character");
     refused(source("{'environment_id': 'aws2', 'regional_cred_verification_url': 'https://x/'}"),
-            "aws2");
+            "environment_id is not \"aws1\"");
     refused(source("{'environment_id': 'aws1'}"), "regional_cred_verification_url");
     refused(source("{'environment_id': 'aws1', 'regional_cred_verification_url': 'http://x'}"),
             "regional_cred_verification_url");

@@ -241,6 +241,9 @@ static void test_aws_that_fails(void **state)
            {"GET", IMDS "meta-data/iam/security-credentials", 404, ""});
     assert_no_token("no role");
     SCRIPT({"PUT", IMDS "api/token", 200, "t"},
+           {"GET", IMDS "meta-data/iam/security-credentials", 200, "a/../b"});
+    assert_no_token("no name of a role");
+    SCRIPT({"PUT", IMDS "api/token", 200, "t"},
            {"GET", IMDS "meta-data/iam/security-credentials", 200, "r"},
            {"GET", IMDS "meta-data/iam/security-credentials/r", 200, "{'AccessKeyId': 'x'}"});
     assert_no_token("no SecretAccessKey");
