@@ -217,3 +217,11 @@ const char *buf_cstr(const struct buf *b)
 {
     return b->ptr ? b->ptr : "";
 }
+
+size_t utf8_length(struct slice s)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < s.len; i++)
+        count += ((unsigned char)s.ptr[i] & 0xC0) != 0x80;
+    return count;
+}

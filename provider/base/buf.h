@@ -46,6 +46,8 @@ size_t buf_append_json_cut(struct buf *b, struct slice s, size_t room);
 
 /* Whether `s` is UTF-8 (RFC 3629: no surrogates, no overlong forms). */
 bool utf8_is_valid(struct slice s);
+/* Characters (code points) of valid UTF-8. */
+size_t utf8_length(struct slice s);
 
 /* The content, valid until the next write; the empty string when nothing was written. */
 struct slice buf_slice(const struct buf *b);

@@ -8,7 +8,8 @@ enum { POLL_MS = 1000, POLL_MOST_MS = 15000, PAGES_MOST = 100 };
 
 /* ---- selecting ---- */
 
-/* The object among those that an answer lists, or NULL. */
+/* The object among those that an answer lists, or NULL. A cloud lists for a while what is gone: an
+ * object that is still there comes first. */
 static const struct value *pick(struct object *o, const struct component_read *r,
                                 const struct value *answer)
 {
@@ -19,13 +20,17 @@ static const struct value *pick(struct object *o, const struct component_read *r
         return items;
     const char *attr = r->match_attr ? r->match_attr : o->component->id_attr;
     struct slice want = value_slice(value_get(o->attrs, attr));
+    const struct value *gone = NULL;
     for (size_t i = 0; i < value_count(items); i++) {
         const struct value *item = value_at(items, i);
         const struct value *found = r->match ? template_select(o->a, item, r->match) : NULL;
-        if (!r->match || slice_eq(value_slice(found), want))
+        if (r->match && !slice_eq(value_slice(found), want))
+            continue;
+        if (object_state_of(o->a, &o->component->states, item) != OBJECT_STATE_GONE)
             return item;
+        gone = gone ? gone : item;
     }
-    return NULL;
+    return gone;
 }
 
 static bool listed(const char *const *list, size_t count, const char *code)

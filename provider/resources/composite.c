@@ -255,6 +255,21 @@ static bool changes_anything(const struct engine_changes *c)
     return false;
 }
 
+/* Why a component is changed, for those who read the log. */
+static void log_changes(const struct engine_changes *c)
+{
+    static const char *const names[] = {"none", "create", "update", "replace", "destroy"};
+    for (size_t i = 0; i < c->count; i++) {
+        const struct engine_change *ch = &c->items[i];
+        _cleanup_buf_ struct buf why = BUF_INIT(4096);
+        for (size_t k = 0; k < ch->attr_count; k++)
+            buf_printf(&why, "%s%s", k ? ", " : "", ch->attrs[k]);
+        if (ch->action != ENGINE_NONE)
+            log_at(LOG_DEBUG, "Planned change of a component", LOG_STR("component", ch->name),
+                   LOG_STR("action", names[ch->action]), LOG_STR("attributes", buf_cstr(&why)));
+    }
+}
+
 static void warn_of_changes(struct composite_run *r)
 {
     struct diags *d = r->context.diags;
@@ -295,6 +310,7 @@ static int plan_new_or_changed(struct composite_run *r, const struct resource_pl
     if (work_out(r, planned, is_new) < 0)
         return -1;
     bool any = changes_anything(&r->changes) || r->partial;
+    log_changes(&r->changes);
     if (any && c->online && comp->check && comp->check(c, &r->changes, r->derived) < 0)
         return -1;
     if (!is_new)

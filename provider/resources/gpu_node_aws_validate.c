@@ -174,7 +174,20 @@ static int check_retention(struct arena *a, const struct value *config, struct d
         (long long)days);
 }
 
-/* EC2 User Guide, "Tag restrictions"; the prefix llm: is how this provider finds its objects. */
+/* What all services take, IAM being the narrowest (IAM API Reference, Tag): letters of any script,
+ * digits, white space and _.:/=+-@. */
+static bool is_tag_text(struct slice s)
+{
+    for (size_t i = 0; i < s.len; i++) {
+        unsigned char ch = (unsigned char)s.ptr[i];
+        bool letter = ch >= 0x80 || (ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z');
+        if (!letter && !(ch >= '0' && ch <= '9') && (!ch || !strchr(" _.:/=+-@", ch)))
+            return false;
+    }
+    return true;
+}
+
+/* EC2 API Reference, Tag; the prefix llm: is how this provider finds its objects. */
 static int check_tags(struct arena *a, const struct value *config, struct diags *diags)
 {
     const struct value *tags = gpu_node_get(config, "tags");
@@ -185,9 +198,13 @@ static int check_tags(struct arena *a, const struct value *config, struct diags 
         if (slice_has_prefix(key, "aws:") || slice_has_prefix(key, "llm:"))
             rc = diags_error(diags, path, "Reserved tag",
                              "Keys that start with aws: or llm: are set by AWS and this provider.");
-        if (!key.len || key.len > 128 || value.len > GPU_NODE_TAG_MAX)
+        if (!key.len || utf8_length(key) > 127 || utf8_length(value) > GPU_NODE_TAG_MAX)
             rc = diags_error(diags, path, "The tag is too long",
-                             "AWS allows 128 characters in a key and 256 in a value.");
+                             "AWS allows 1 to 127 characters in a key and 256 in a value.");
+        if (!is_tag_text(key) || !is_tag_text(value))
+            rc = diags_error(diags, path, "Invalid tag",
+                             "Letters, digits, spaces and _ . : / = + - @ are allowed in keys and "
+                             "values.");
     }
     return rc;
 }

@@ -225,8 +225,8 @@ def check_tags(tags):
     if len(tags) > 50:
         raise Refused("TagLimitExceeded", "Maximum number of tags exceeded: 50")
     for tag in tags:
-        if len(tag.get("Key", "")) > 127 or len(tag.get("Value", "")) > 255:
-            raise Refused("InvalidParameterValue", "Tag keys have at most 127 characters, tag values at most 255")
+        if len(tag.get("Key", "")) > 127 or len(tag.get("Value", "")) > 256:
+            raise Refused("InvalidParameterValue", "Tag keys have at most 127 characters, tag values at most 256")
 
 
 def check_all_tags(request):

@@ -1,0 +1,192 @@
+"""Whole lives of generated configurations through a real core: made, planned without a difference, changed, planned again,
+imported into a fresh state, destroyed; the simulator is empty afterwards. Several nodes share a root, so that the core's own
+time is spent once; one that fails is tried alone and made smaller until nothing can be left out.
+
+Usage: python -m tests.conformance.lifecycle [--seed N] [--count N] [--size N]
+"""
+import argparse
+import copy
+import json
+import os
+import pathlib
+import random
+import re
+import shutil
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+from tests.conformance import generate as g  # noqa: E402
+
+
+def prepare(cloud):
+    """An account with the objects that configurations may name."""
+    ec2 = cloud.client("ec2")
+    vpc = ec2.create_vpc(CidrBlock="10.200.0.0/16")["Vpc"]["VpcId"]
+    subnets = [ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.200.{i}.0/24", AvailabilityZone=f"us-east-1{z}")["Subnet"]["SubnetId"] for i, z in enumerate("abc")]
+    group = ec2.create_security_group(VpcId=vpc, GroupName="given", Description="given")["GroupId"]
+    volume = ec2.create_volume(AvailabilityZone="us-east-1a", Size=20)["VolumeId"]
+    snapshot = ec2.create_snapshot(VolumeId=volume)["SnapshotId"]
+    image = next(i for i in ec2.describe_images(Filters=[{"Name": "architecture", "Values": ["x86_64"]}, {"Name": "state", "Values": ["available"]}])["Images"])
+    iam = cloud.client("iam")
+    iam.create_role(RoleName="given", AssumeRolePolicyDocument="{}")
+    iam.create_instance_profile(InstanceProfileName="given")
+    iam.add_role_to_instance_profile(InstanceProfileName="given", RoleName="given")
+    secret = cloud.client("secretsmanager").create_secret(Name="given", SecretString="x")["ARN"]
+    return g.Existing(vpc=vpc, subnets=subnets, security_group=group, snapshot=snapshot, image=image["ImageId"], instance_profile="given", secret=secret,
+                      kms_key="arn:aws:kms:us-east-1:123456789012:key/11111111-2222-3333-4444-555555555555")
+
+
+class Failure(Exception):
+    def __init__(self, step, output):
+        super().__init__(f"{step}:\n{output}")
+        self.step, self.output = step, output
+        self.errors = sorted(set(re.findall(r"Error: .*", output)))
+
+
+class Ground:
+    """A core and a simulator; every life starts from an account with what `prepare` makes."""
+
+    def __init__(self, sim, binary, core_type, cloud_type):
+        self.sim, self.binary, self.core_type, self.cloud_type = sim, binary, core_type, cloud_type
+
+    def start(self):
+        self.sim.reset()
+        self.sim.control("quotas", {})
+        self.cloud = self.cloud_type(self.sim.endpoint)
+        self.existing = prepare(self.cloud)
+        self.given = sorted(o[:2] for o in self.cloud.owned())
+        return self.existing
+
+    def core(self):
+        return self.core_type(self.binary, pathlib.Path(tempfile.mkdtemp(prefix="llm-conformance-")), self.sim.endpoint)
+
+    def live(self, pairs, rng):
+        """The life of nodes [(configuration, changed configuration)], with unknown values by `rng`. Raises Failure."""
+        core, fresh = self.core(), self.core()
+        try:
+            self.steps(core, fresh, pairs, rng)
+        finally:
+            shutil.rmtree(core.directory)
+            shutil.rmtree(fresh.directory)
+
+    def steps(self, core, fresh, pairs, rng):
+        def check(step, result, *allowed):
+            if result.status not in (allowed or (0,)) or "inconsistent" in result.output or "Plugin did not respond" in result.output:
+                raise Failure(step, result.output[-6000:])
+
+        first, second, plain = "", "", ""
+        for i, (one, other) in enumerate(pairs):
+            shown, held = g.with_unknowns(rng, one, f"terraform_data.u{i}")
+            first += g.resource(f"n{i}", shown) + g.source(f"u{i}", held)
+            shown, more = g.with_unknowns(rng, other, f"terraform_data.u{i}")
+            second += g.resource(f"n{i}", shown) + g.source(f"u{i}", {**held, **more})
+            plain += g.resource(f"n{i}", other)
+        core.write(first)
+        check("validate", core.validate())
+        check("apply", core.apply())
+        check("plan after apply", core.plan("-detailed-exitcode"))
+        core.write(second)
+        check("apply of the change", core.apply())
+        check("plan after the change", core.plan("-detailed-exitcode"))
+        imports = "".join(f'import {{\n  to = llm_gpu_node.n{i}\n  id = "aws/us-east-1/{one["name"]}"\n}}\n' for i, (one, _) in enumerate(pairs))
+        fresh.write(plain + imports)
+        check("import", fresh.apply())
+        check("plan after import", fresh.plan("-detailed-exitcode"))
+        check("destroy", core.destroy())
+        left = sorted(o[:2] for o in self.cloud.owned())
+        if left != self.given:
+            raise Failure("after destroy", f"left over: {[o for o in left if o not in self.given]}")
+        violations = self.sim.violations()
+        if violations:
+            raise Failure("requests", "\n".join(map(str, violations)))
+
+
+def fails(ground, pair, seed):
+    """The step that fails with this pair alone, and what the core said; None when all is well."""
+    old = ground.existing
+    text = json.dumps(pair)
+    for name, value in vars(ground.start()).items():
+        for before, after in zip(getattr(old, name), value) if isinstance(value, list) else [(getattr(old, name), value)]:
+            text = text.replace(before, after)
+    try:
+        ground.live([json.loads(text)], random.Random(seed))
+    except Failure as failure:
+        return failure
+    return None
+
+
+def shrink(ground, pair, seed):
+    """The smallest pair found that still fails in the same step, by leaving out one attribute after another. The account
+    is made anew each time, and its objects have new ids."""
+    made_for, failure = ground.existing, fails(ground, pair, seed)
+    if failure is None:
+        return pair, None
+    again = True
+    while again:
+        again = False
+        for which in (0, 1):
+            for path, a in g.leaves():
+                if path in ("name", "cloud", "region") or g.get(pair[which], path) is None:
+                    continue
+                smaller = [copy.deepcopy(c) for c in pair]
+                g.drop(smaller[which], path)
+                ground.existing = made_for
+                found = fails(ground, tuple(smaller), seed)
+                if found and found.step == failure.step and found.errors == failure.errors:
+                    pair, failure, again = tuple(smaller), found, True
+    return pair, failure
+
+
+def run(ground, seed, count, size):
+    """Failures [(seed, smallest pair, failure)] of `count` configurations, `size` in a root."""
+    found = []
+    for begin in range(0, count, size):
+        existing, pairs = ground.start(), []
+        for i in range(begin, min(begin + size, count)):
+            rng = random.Random(f"{seed}/{i}")
+            one = g.generate(rng, f"n{i}", existing)
+            pairs.append((one, g.change(rng, one, existing)))
+        try:
+            ground.live(pairs, random.Random(f"{seed}/{begin}/unknown"))
+        except Failure as failure:
+            print(f"{seed}/{begin}: {failure}", file=sys.stderr, flush=True)
+            culprits = sorted({int(m) for m in re.findall(r"llm_gpu_node\.n(\d+)", "\n".join(
+                l for l in failure.output.splitlines() if "with llm" in l or "will be" in l or "must be" in l))})
+            for k in [c for c in culprits if c < len(pairs)] or range(len(pairs)):
+                pair, alone = shrink(ground, pairs[k], f"{seed}/{begin}/unknown")
+                if alone:
+                    found.append((f"{seed}/{begin + k}", pair, alone))
+                    break
+            else:
+                found.append((f"{seed}/{begin}", pairs, failure))
+    return found
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seed", default="1")
+    parser.add_argument("--count", type=int, default=2000)
+    parser.add_argument("--size", type=int, default=10)
+    parser.add_argument("--provider", default=os.environ.get("LLM_PROVIDER_BIN", str(ROOT / "build/provider/terraform-provider-llm")))
+    options = parser.parse_args()
+    os.environ["LLM_PROVIDER_BIN"] = str(pathlib.Path(options.provider).resolve())
+    from tests.acceptance.conftest import CORES, Core, Simulator
+    from tests.sim.cloud import Cloud
+    simulator = Simulator(pathlib.Path(tempfile.mkdtemp(prefix="llm-conformance-")))
+    begun = time.time()
+    try:
+        found = run(Ground(simulator, CORES.get("tofu") or CORES["terraform"], Core, Cloud), options.seed, options.count, options.size)
+    finally:
+        simulator.stop()
+    for seed, pair, failure in found:
+        print(f"== {seed}\n{pair}\n{failure}\n")
+    print(f"{options.count} configurations in {time.time() - begun:.0f} s, {len(found)} failures")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
