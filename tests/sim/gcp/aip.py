@@ -124,7 +124,7 @@ def finish_create(request, thing):
     if request.method.id in MADE:
         MADE[request.method.id](request, thing)
     STATE.young[thing.name] = time.time() + STATE.visible.get(request.method.id, 0)
-    if request.method.response == "Operation":
+    if request.method.long:
         final = thing.body.get("state")
 
         def effect():
@@ -219,7 +219,7 @@ def patch(request):
     def effect():
         thing.body = new
         return new
-    return operate(request, thing.name, effect) if request.method.response == "Operation" else effect()
+    return operate(request, thing.name, effect) if request.method.long else effect()
 
 
 def delete(request):
@@ -233,7 +233,7 @@ def delete(request):
         for other in STATE.of(request.method.service, prefix=f"{thing.name}/"):
             STATE.remove(other)
         return {}
-    if request.method.response == "Operation":
+    if request.method.long:
         return operate(request, thing.name, effect)
     effect()
     return {} if request.method.response == "Empty" else thing.body

@@ -451,7 +451,8 @@ def change(request, combine):
     properties = schema_of(request)
     body = full_links(request, request.body or {})
     if "fingerprint" in properties:
-        must = "must be provided in order" in properties["fingerprint"].get("description", "")
+        text = " ".join(properties["fingerprint"].get("description", "").split())
+        must = "fingerprint must be provided in order" in text
         check_fingerprint(body.get("fingerprint"), thing.body.get("fingerprint"), "resource", must)
     if body.get("name") not in (None, thing.body["name"]):
         raise invalid_field("resource.name", body["name"], "The name of a resource cannot be changed.")

@@ -40,11 +40,13 @@ class Method:
         self.parameters = {**document.common, **method.get("parameters", {})}
         self.own_parameters = method.get("parameters", {})
         self.request, self.response = (method.get(k, {}).get("$ref") for k in ("request", "response"))
-        self.media = method.get("supportsMediaUpload") or method.get("supportsMediaDownload")
+        self.long = self.response in ("Operation", "GoogleLongrunningOperation")
         parts = self.id.split(".")
         self.verb, self.collection = parts[-1], parts[-2]
         template = document.base + self.path
-        self.literals = len(re.sub(r"\{[^}]*\}", "", template))
+        # Of two methods that match a path the one that says more of it is meant.
+        self.literals = (len(re.sub(r"\{[^}]*\}", "", template)),
+                         sum(len(re.sub(r"\W", "", p.get("pattern", ""))) for p in self.own_parameters.values() if "{+" in template))
         self.depth = None if "{+" in template else template.count("/")
         self.regex = re.compile("".join(self._piece(p) for p in re.split(r"(\{[^}]*\})", template)))
 
@@ -72,7 +74,7 @@ class Document:
         self.methods = [Method(self, m) for m in self._methods(raw)]
         self.by_id = {m.id: m for m in self.methods}
         self.routes = {}
-        for method in sorted(self.methods, key=lambda m: -m.literals):
+        for method in self.methods:
             self.routes.setdefault((method.http, method.depth), []).append(method)
 
     def _methods(self, node):
@@ -280,12 +282,12 @@ def answer_problems(method, body):
 
 
 def without_read_only(method, schema, value):
-    """A body without what only the cloud sets, as the APIs take it."""
+    """A body without what only the cloud sets, as the APIs take it. null is as good as absent, but for Compute Engine's patches."""
     if "$ref" in schema:
         schema = method.schema(schema["$ref"])
     if isinstance(value, dict) and "properties" in schema:
         return {n: without_read_only(method, schema["properties"].get(n, {}), v) for n, v in value.items()
-                if not read_only(schema["properties"].get(n, {}))}
+                if not read_only(schema["properties"].get(n, {})) and (v is not None or method.service == "compute")}
     if isinstance(value, list):
         return [without_read_only(method, schema.get("items", {}), v) for v in value]
     return value

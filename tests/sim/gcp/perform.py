@@ -49,6 +49,7 @@ class Request:
                 self.problems.append(model.Problem("type", "body", "not an object", None))
                 self.body = None
                 return
+            self.params["body"] = self.body  # for rules
         self.problems += model.check_body(self.method, self.body)
 
     def violations(self):
@@ -62,8 +63,8 @@ class Request:
         return [f"{self.operation}: {p}" for p in self.problems if p.kind == "readOnly"] if self.method else []
 
     def flat(self):
-        """The parameters for rules and records: path and query, and the body's fields below "body"."""
-        return {**self.params, "body": self.body} if self.body is not None else dict(self.params)
+        """The parameters as they are recorded: of path and query, and the body as it came as "body"."""
+        return dict(self.params)
 
 
 def project_of(request):
