@@ -33,6 +33,7 @@ struct gcp_token_cache {
     struct gcp_token current;
     int64_t asked_unix_s; /* when `current` was got: a token that is never good for five minutes
                              (metadata servers keep theirs) is not asked for with each call */
+    bool no_metadata;     /* there is no metadata server at its default address */
     bool names_known;     /* the two projects have been looked for in the credentials … */
     bool ask_metadata;    /* … which name none, because they are the metadata server's */
     char *project;        /* that the credentials name; NULL: none, or not resolved yet */

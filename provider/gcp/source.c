@@ -11,7 +11,10 @@
 #include "value/codec.h"
 
 enum {
-    NEAR_TIMEOUT_MS = 1000,
+    NEAR_CONNECT_MS = 1000,
+    NEAR_REQUEST_MS = 5000, /* the first token of a new machine takes its time */
+    NEAR_TRIES = 3,
+    NEAR_PAUSE_MS = 50, /* doubled before the second try already */
     HEADERS_MOST = 40,
     WORDS_MOST = 500,
     EXPIRES_MOST_S = 10 * 366 * 86400,
@@ -115,9 +118,8 @@ static int send_once(struct gcp_source *s, const struct gcp_ask *ask, struct htt
     size_t count = 0;
     if (ask->near) {
         settings.proxy = "";
-        settings.connect_timeout_ms = settings.request_timeout_ms = NEAR_TIMEOUT_MS;
-        if (ask->tries == 0)
-            settings.request_timeout_ms = 10 * NEAR_TIMEOUT_MS;
+        settings.connect_timeout_ms = NEAR_CONNECT_MS;
+        settings.request_timeout_ms = NEAR_REQUEST_MS;
     }
     settings.max_response_bytes = GCP_ANSWER_MOST;
     for (size_t i = 0; i < ask->header_count && count + 1 < HEADERS_MOST; i++)
@@ -130,26 +132,51 @@ static int send_once(struct gcp_source *s, const struct gcp_ask *ask, struct htt
     return s->client->transport->send(s->client->transport->self, s->work, s->a, &rq, ret);
 }
 
+/* One exchange: 0 with an answer that will not change; -1 with the error. */
+static int try_once(struct gcp_source *s, const struct gcp_ask *ask, struct http_response *ret)
+{
+    if (send_once(s, ask, ret) < 0) {
+        transport_error(s, ask, ret);
+        return -1;
+    }
+    return is_passing(s, ask, ret) ? -1 : 0;
+}
+
+/* What is near answers soon or not at all: a few tries in a row. */
+static int send_near(struct gcp_source *s, const struct gcp_ask *ask, struct http_response *ret)
+{
+    const struct clock *c = s->client->clock;
+    for (int tries = 1;; tries++) {
+        if (try_once(s, ask, ret) == 0)
+            return 0;
+        bool passing =
+            s->err->class_ == CLOUD_ERROR_TRANSIENT || s->err->class_ == CLOUD_ERROR_THROTTLED;
+        s->err->attempts = tries;
+        if (!passing || tries >= NEAR_TRIES ||
+            c->sleep_ms(c->self, NEAR_PAUSE_MS << tries, s->work->cancel) < 0)
+            return -1;
+    }
+}
+
 int gcp_source_send(struct gcp_source *s, const struct gcp_ask *ask, struct http_response *ret)
 {
+    struct retry_state *retry = &s->client->retry;
     struct retry_call rc = {0, 0};
+    if (ask->near)
+        return send_near(s, ask, ret);
     for (int tries = 1;; tries++) {
-        if (retry_before(&s->client->retry, s->work) < 0) {
+        if (retry_before(retry, s->work) < 0) {
             gcp_source_fail(s, "it was cancelled, or its time was up, before %s was asked",
                             ask->purpose);
             s->err->class_ = work_left_ms(s->work) ? CLOUD_ERROR_CANCELLED : CLOUD_ERROR_DEADLINE;
             return -1;
         }
-        bool answered = send_once(s, ask, ret) == 0;
-        if (!answered)
-            transport_error(s, ask, ret);
-        if (answered && !is_passing(s, ask, ret)) {
-            retry_succeeded(&s->client->retry, &rc, s->work);
+        if (try_once(s, ask, ret) == 0) {
+            retry_succeeded(retry, &rc, s->work);
             return 0;
         }
         s->err->attempts = tries;
-        if ((ask->tries && tries >= ask->tries) ||
-            !retry_again(&s->client->retry, &rc, s->work, s->err, true))
+        if (!retry_again(retry, &rc, s->work, s->err, true))
             return -1;
     }
 }

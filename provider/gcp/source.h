@@ -31,8 +31,7 @@ struct gcp_ask {
     struct slice body;
     const char *name;    /* "oauth2.token": for the log and the error's operation */
     const char *purpose; /* "the token server": what is asked, for messages */
-    bool near;           /* an address of this machine or network: no proxy, short time-outs */
-    int tries;           /* of the near ones; 0: as the retry policy says */
+    bool near;           /* a metadata server: no proxy, short time-outs, few tries */
 };
 
 /* Sends, again as long as the answer is 5xx or 429 or the connection breaks. 0 with any other

@@ -6,7 +6,7 @@
 #include "gcp/source.h"
 #include "value/codec.h"
 
-enum { TRIES = 3, TEXT_MOST = 64 * 1024, HEADERS_MOST = 8 };
+enum { TEXT_MOST = 64 * 1024, HEADERS_MOST = 8 };
 
 struct aws {
     struct gcp_source *s;
@@ -34,8 +34,7 @@ static int ask_metadata(struct aws *k, const char *method, const char *url, cons
                                 .header_count = put || k->session ? 1 : 0,
                                 .name = "aws_metadata",
                                 .purpose = "the AWS instance metadata service",
-                                .near = true,
-                                .tries = TRIES};
+                                .near = true};
     if (!url)
         return gcp_source_fail(s, "memory ran out");
     if (gcp_source_send(s, &ask, &r) < 0)

@@ -4,12 +4,12 @@
 
 #include "gcp/source.h"
 
-enum { TRIES = 3 };
-
 static const char default_host[] =
     "169.254.169.254"; /* by address: elsewhere no name is asked for */
 
-/* GET below /computeMetadata/v1/. 0 with an answer of Google's server; 1 when there is none here.
+/* GET below /computeMetadata/v1/, under the cache's lock: that there is no server at the default
+ * address is remembered, since finding out may take seconds. 0 with an answer of Google's server; 1
+ * when there is none here.
  */
 static int ask(struct gcp_source *s, const char *path, struct http_response *ret)
 {
@@ -23,9 +23,8 @@ static int ask(struct gcp_source *s, const char *path, struct http_response *ret
                                      .header_count = 1,
                                      .name = "metadata",
                                      .purpose = "the metadata server",
-                                     .near = true,
-                                     .tries = TRIES};
-    if (!host && s->client->config.skip_metadata)
+                                     .near = true};
+    if (!host && (s->client->config.skip_metadata || s->client->tokens.no_metadata))
         return 1;
     if (host && host[strcspn(host, "/?#@ \t\r\n")])
         return gcp_source_fail(s, "GCE_METADATA_HOST is \"%.80s\", which is no host[:port]", host);
@@ -33,11 +32,14 @@ static int ask(struct gcp_source *s, const char *path, struct http_response *ret
         return gcp_source_fail(s, "memory ran out");
     if (gcp_source_send(s, &question, ret) < 0) {
         bool absent = !host && s->err->http_status == 0 && s->err->class_ == CLOUD_ERROR_TRANSIENT;
+        s->client->tokens.no_metadata = absent;
         return absent ? 1 : -1;
     }
     if (!slice_eq_str(http_header_get(ret, "metadata-flavor"), "Google")) {
-        if (!host)
-            return 1; /* another cloud's server at the same address */
+        if (!host) {
+            s->client->tokens.no_metadata = true; /* another cloud's server at the same address */
+            return 1;
+        }
         return gcp_source_fail(s,
                                "GCE_METADATA_HOST names %s, but what answers there is no metadata "
                                "server of Google Cloud",

@@ -483,13 +483,27 @@ static void test_no_metadata(void **state)
     assert_no_token("no Google Cloud credentials were found");
     assert_says(error_.message, "gcloud auth application-default login");
     assert_int_equal(error_.class_, CLOUD_ERROR_CREDENTIALS);
+    assert_true(fake_clock_slept(&fake_clock_) <= 500);
+    NO_REQUEST(); /* nor is it looked for again */
+    assert_no_token("no Google Cloud credentials were found");
+    assert_null(gcp_credentials_project(&client, &work_, arena, &error_));
+    drop_client();
+    make_client(NULL);
     SCRIPT({"GET", METADATA_TOKEN, 401, "", HTTP_OK, true}); /* that of another cloud */
     assert_no_token("no Google Cloud credentials were found");
+    drop_client();
+    make_client(NULL);
     SCRIPT({"GET", METADATA "project/project-id", 404, "", HTTP_OK, true});
     assert_null(gcp_credentials_project(&client, &work_, arena, &error_));
     assert_says(error_.message, "no project is configured");
     assert_says(error_.message, "GOOGLE_PROJECT");
     assert_int_equal(error_.class_, CLOUD_ERROR_INVALID);
+    drop_client();
+    make_client(NULL);
+    SCRIPT({"GET", METADATA_TOKEN, 503, "", HTTP_OK, true},
+           {"GET", METADATA_TOKEN, 200, GIVES("m")});
+    assert_token("m");
+    client.tokens.valid = false;
     SCRIPT({"GET", METADATA_TOKEN, 0, NULL, HTTP_CANCELLED});
     assert_no_token("the fake broke");
     assert_int_equal(error_.class_, CLOUD_ERROR_CANCELLED);
