@@ -346,7 +346,7 @@ static int look_up_names(struct gcp_source *s)
         cache->quota_project = own(f->quota_project_id);
     }
     cache->project = own(project);
-    cache->ask_metadata = !project && chosen->kind == FROM_METADATA;
+    cache->ask_metadata = chosen->kind == FROM_METADATA;
     cache->names_known = true;
     return 0;
 }

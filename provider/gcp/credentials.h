@@ -35,7 +35,7 @@ struct gcp_token_cache {
                              (metadata servers keep theirs) is not asked for with each call */
     bool no_metadata;     /* there is no metadata server at its default address */
     bool names_known;     /* the two projects have been looked for in the credentials … */
-    bool ask_metadata;    /* … which name none, because they are the metadata server's */
+    bool ask_metadata;    /* … which are the metadata server's: it knows the project */
     char *project;        /* that the credentials name; NULL: none, or not resolved yet */
     char *quota_project;
     struct secret refresh_token; /* that the server gave in place of the file's; empty: none */

@@ -1,15 +1,10 @@
 /* Subject tokens from programs (AIP-4117, "Determining the subject token in executable-sourced
  * credentials"). */
 #include <ctype.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
-#include <spawn.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/process.h"
 #include "gcp/source.h"
 #include "gcp/text_file.h"
 #include "value/codec.h"
@@ -132,80 +127,6 @@ static char **environment(struct gcp_source *s, const struct gcp_credential_file
     return arena_failed(s->a) ? NULL : all;
 }
 
-static int start(char *const argv[], char *const envp[], int output, pid_t *ret_pid)
-{
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attr;
-    posix_spawn_file_actions_init(&actions);
-    posix_spawnattr_init(&attr);
-    sigset_t none;
-    sigemptyset(&none); /* the plugin blocks signals that the program may need */
-    posix_spawnattr_setsigmask(&attr, &none);
-    posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK);
-    posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
-    int rc = posix_spawnp(ret_pid, argv[0], &actions, &attr, argv, envp);
-    posix_spawn_file_actions_destroy(&actions);
-    posix_spawnattr_destroy(&attr);
-    return rc;
-}
-
-/* Reads all of the output; NULL, or why it could not. */
-static const char *read_output(struct gcp_source *s, int fd, int64_t timeout_ms, struct buf *out)
-{
-    char piece[4096];
-    const struct clock *c = s->client->clock;
-    int64_t end = c->monotonic_ms(c->self) + timeout_ms;
-    for (;;) {
-        struct pollfd p = {.fd = fd, .events = POLLIN};
-        if (c->monotonic_ms(c->self) >= end)
-            return "it did not end within its timeout_millis";
-        if (work_left_ms(s->work) == 0)
-            return "the time of the operation was up";
-        if (cancel_is_hard(s->work->cancel))
-            return "the operation was cancelled";
-        if (poll(&p, 1, 100) <= 0)
-            continue;
-        ssize_t n = read(fd, piece, sizeof(piece));
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return n < 0 ? "its output could not be read" : NULL;
-        if (buf_append(out, piece, (size_t)n) < 0)
-            return "its output is over 256 KiB";
-        explicit_bzero(piece, sizeof(piece));
-    }
-}
-
-static int run(struct gcp_source *s, char *const argv[], char *const envp[], int64_t timeout_ms,
-               struct buf *out)
-{
-    int ends[2], status = 0;
-    pid_t pid = 0;
-    if (pipe2(ends, O_CLOEXEC) < 0)
-        return gcp_source_fail(s, "the executable of %s could not be started: %m", s->where);
-    int rc = start(argv, envp, ends[1], &pid);
-    close(ends[1]);
-    if (rc != 0) {
-        close(ends[0]);
-        return gcp_source_fail(s, "the executable %s of %s could not be started: %s", argv[0],
-                               s->where, strerror(rc));
-    }
-    const char *why = read_output(s, ends[0], timeout_ms, out);
-    close(ends[0]);
-    if (why)
-        kill(-pid, SIGKILL);
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-        ;
-    if (why)
-        return gcp_source_fail(s, "the executable %s of %s failed: %s", argv[0], s->where, why);
-    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
-        return gcp_source_fail(s, "the executable %s of %s failed: it ended with %s %d", argv[0],
-                               s->where, WIFEXITED(status) ? "status" : "signal",
-                               WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
-    return 0;
-}
-
 /* A response that an earlier run has left and that is still good: 0; 1 when there is none. */
 static int cached(struct gcp_source *s, const struct gcp_subject *from, const char **ret)
 {
@@ -251,8 +172,10 @@ int gcp_subject_executable(struct gcp_source *s, const struct gcp_credential_fil
                                "the executable's command of %s is no program and at most 63 "
                                "arguments, or has an open quote",
                                s->where);
-    if (run(s, words, envp, f->subject.timeout_ms, &out) < 0 ||
-        read_response(s, buf_slice(&out), "the executable's output", f->subject.output_file != NULL,
+    const char *why = process_output(s->a, s->work, words, envp, f->subject.timeout_ms, &out);
+    if (why)
+        return gcp_source_fail(s, "the executable %s of %s failed: %s", words[0], s->where, why);
+    if (read_response(s, buf_slice(&out), "the executable's output", f->subject.output_file != NULL,
                       &r) < 0)
         return -1;
     if (r.expired)

@@ -439,6 +439,10 @@ static void test_settings_that_cannot_be_used(void **state)
             assert_says(error_.message, "base64");
         drop_client();
     }
+    setenv("GOOGLE_CREDENTIALS", "MIIE\nvQIB", 1);
+    make_client(NULL);
+    assert_no_token("neither JSON nor the path of a file");
+    drop_client();
     make_client("{'credentials': '{}'}");
     assert_no_token("the content of credentials cannot be used: it has no type");
     drop_client();

@@ -340,7 +340,8 @@ static void test_executable_that_fails(void **state)
         drop_client();
     }
     use("{'executable': {'command': '/nonexistent/program x'}}", "");
-    assert_no_token("/nonexistent/program of the file");
+    assert_no_token("the executable /nonexistent/program of the file");
+    assert_says(error_.message, "could not be started: No such file or directory");
     drop_client();
     use("{'executable': {'command': '/bin/true \\\"x'}}", "");
     assert_no_token("open quote");
