@@ -132,6 +132,10 @@ static int choose(struct gcp_source *s, struct choice *ret)
     }
     if (c->credentials)
         return take_setting(s, ret);
+    if (c->adc_path && gcp_credentials_are_content(slice_str(c->adc_path)))
+        return gcp_source_fail(s,
+                               "GOOGLE_APPLICATION_CREDENTIALS holds the content of a file, but it "
+                               "takes a path: GOOGLE_CREDENTIALS takes either");
     if (c->adc_path)
         return take_path(s, "GOOGLE_APPLICATION_CREDENTIALS", c->adc_path, false, ret);
     if (c->well_known_path) {

@@ -122,6 +122,7 @@ static int send_once(struct gcp_source *s, const struct gcp_ask *ask, struct htt
         settings.request_timeout_ms = NEAR_REQUEST_MS;
     }
     settings.max_response_bytes = GCP_ANSWER_MOST;
+    settings.secret_bodies = ask->secret_bodies;
     for (size_t i = 0; i < ask->header_count && count + 1 < HEADERS_MOST; i++)
         headers[count++] = ask->headers[i];
     headers[count].name = SLICE_LIT("user-agent");

@@ -32,6 +32,8 @@ struct gcp_ask {
     const char *name;    /* "oauth2.token": for the log and the error's operation */
     const char *purpose; /* "the token server": what is asked, for messages */
     bool near;           /* a metadata server: no proxy, short time-outs, few tries */
+    bool secret_bodies;  /* the log is to show none: they are no token server's, whose names are
+                            known */
 };
 
 /* Sends, again as long as the answer is 5xx or 429 or the connection breaks. 0 with any other

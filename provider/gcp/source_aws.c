@@ -34,7 +34,8 @@ static int ask_metadata(struct aws *k, const char *method, const char *url, cons
                                 .header_count = put || k->session ? 1 : 0,
                                 .name = "aws_metadata",
                                 .purpose = "the AWS instance metadata service",
-                                .near = true};
+                                .near = true,
+                                .secret_bodies = true};
     if (!url)
         return gcp_source_fail(s, "memory ran out");
     if (gcp_source_send(s, &ask, &r) < 0)

@@ -60,7 +60,8 @@ int gcp_subject_url(struct gcp_source *s, const struct gcp_subject *from, const 
                                 .headers = headers,
                                 .header_count = count,
                                 .name = "subject_token",
-                                .purpose = "the source of the subject token"};
+                                .purpose = "the source of the subject token",
+                                .secret_bodies = true};
     struct slice shown = http_redact_url(s->a, from->url);
     const char *what = arena_printf(s->a, "the answer of %.*s", (int)shown.len, shown.ptr);
     if (!what)

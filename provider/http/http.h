@@ -35,6 +35,7 @@ struct http_settings {
     int64_t request_timeout_ms;  /* one exchange, from when a connection is free for it; 0: 60 s;
                                     the work's deadline bounds it as well */
     uint64_t max_response_bytes; /* 0: 64 MiB */
+    bool secret_bodies; /* bodies are secrets under names that nobody knows: the log has none */
 };
 
 struct http_request {

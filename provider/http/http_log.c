@@ -57,8 +57,12 @@ void exchange_log(const struct exchange *x, int64_t duration_ms)
         return;
     long connections = 0;
     x->curl->easy_getinfo(x->easy, CURLINFO_NUM_CONNECTS, &connections);
-    struct slice asked = http_redact_body(x->arena, request_header(r, "content-type"), r->body);
-    struct slice answered = http_redact_body(x->arena, http_header_get(p, "content-type"), p->body);
+    bool hidden = r->settings && r->settings->secret_bodies;
+    struct slice asked = SLICE_EMPTY, answered = SLICE_EMPTY;
+    if (!hidden) {
+        asked = http_redact_body(x->arena, request_header(r, "content-type"), r->body);
+        answered = http_redact_body(x->arena, http_header_get(p, "content-type"), p->body);
+    }
     log_at(LOG_DEBUG, "HTTP exchange", LOG_STR("operation", r->log_operation),
            LOG_STR("method", r->method), LOG_SLICE("url", http_redact_url(x->arena, r->url)),
            LOG_INT("status", p->status), LOG_STR("failure", p->failure_text),

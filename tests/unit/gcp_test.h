@@ -39,6 +39,7 @@ struct recorded {
     const struct http_header *headers;
     size_t header_count;
     const char *proxy;
+    bool secret_bodies;
 };
 
 static struct arena *arena;
@@ -151,8 +152,9 @@ static void record(struct recorded *r, const struct http_request *rq)
         copy[i].name = slice_str(text_of_slice(rq->headers[i].name));
         copy[i].value = slice_str(text_of_slice(rq->headers[i].value));
     }
-    *r = (struct recorded){arena_strdup(arena, rq->url), text_of_slice(rq->body), copy,
-                           rq->header_count, rq->settings ? rq->settings->proxy : NULL};
+    *r = (struct recorded){
+        arena_strdup(arena, rq->url), text_of_slice(rq->body),    copy, rq->header_count,
+        rq->settings->proxy,          rq->settings->secret_bodies};
     alloc_table = failing;
 }
 

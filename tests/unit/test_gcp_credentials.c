@@ -416,6 +416,10 @@ static void test_settings_that_cannot_be_used(void **state)
     assert_null(gcp_credentials_project(&client, &work_, arena, &error_));
     assert_null(gcp_quota_project(&client, arena));
     drop_client();
+    setenv("GOOGLE_APPLICATION_CREDENTIALS", quoted(user), 1);
+    make_client(NULL);
+    assert_no_token("takes a path");
+    drop_client();
     setenv("GOOGLE_APPLICATION_CREDENTIALS", home, 1); /* a directory */
     make_client(NULL);
     assert_no_token("Is a directory");

@@ -99,6 +99,8 @@ static void test_url(void **state)
            {"POST", GENERATE, 200, "{'accessToken': 'imp', 'expireTime': '2026-11-21T10:20:00Z'}"});
     assert_token("imp");
     assert_string_equal(header(0, "Authorization"), "Bearer runner");
+    assert_true(requests[0].secret_bodies); /* the log would show a "value" */
+    assert_false(requests[1].secret_bodies);
     assert_string_equal(form(1, "subject_token"), "eyJ.gh.x");
     assert_string_equal(form(1, "scope"), "https://www.googleapis.com/auth/iam");
     assert_string_equal(header(2, "authorization"), "Bearer fed");
@@ -217,6 +219,7 @@ static void test_aws_metadata(void **state)
     assert_string_equal(header(1, "x-aws-ec2-metadata-token"), "imds-token");
     assert_string_equal(header(3, "x-aws-ec2-metadata-token"), "imds-token");
     assert_string_equal(requests[0].proxy, "");
+    assert_true(requests[3].secret_bodies);
     const struct value *r = subject_request(4);
     assert_string_equal(serialised(r, "host"), "sts.us-east-1.amazonaws.com");
     assert_string_equal(serialised(r, "x-amz-security-token"), "st");

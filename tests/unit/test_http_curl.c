@@ -648,6 +648,13 @@ static void test_log(void **state)
     assert_null(strstr(text, "HTTP headers"));
     assert_null(strstr(text, "\"failure\""));
     assert_string_equal(logged("INFO", &request), "");
+    const struct http_settings hiding = {.secret_bodies = true};
+    request.settings = &hiding;
+    text = logged("TRACE", &request);
+    assert_non_null(strstr(text, "\"response_bytes\":46"));
+    assert_null(strstr(text, "Action="));
+    assert_null(strstr(text, "SecretString"));
+    request.settings = NULL;
     request.url = "http://user:hunter2@no-such-host.invalid/";
     text = logged("DEBUG", &request);
     assert_null(strstr(text, "hunter2"));
