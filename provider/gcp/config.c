@@ -204,6 +204,14 @@ static bool is_domain(struct slice s)
     return s.len && s.ptr[0] != '.' && s.ptr[0] != '-' && memchr(s.ptr, '.', s.len);
 }
 
+static bool is_one_line(struct slice s)
+{
+    for (size_t i = 0; i < s.len; i++)
+        if ((unsigned char)s.ptr[i] < ' ' || s.ptr[i] == 0x7f)
+            return false;
+    return true;
+}
+
 static void check_texts(const struct check *k)
 {
     struct slice universe = value_slice(value_get(k->block, "universe_domain"));
@@ -213,13 +221,10 @@ static void check_texts(const struct check *k)
         diags_error(k->diags, at(k, "universe_domain"), "Invalid universe domain",
                     "\"%.*s\" is no domain name, such as \"googleapis.com\".", (int)universe.len,
                     universe.ptr);
-    for (size_t i = 0; i < reason.len; i++)
-        if ((unsigned char)reason.ptr[i] < ' ') {
-            diags_error(k->diags, at(k, "request_reason"), "Invalid request reason",
-                        "The reason is sent in a header: it may not hold line breaks or control "
-                        "characters.");
-            break;
-        }
+    if (!is_one_line(reason))
+        diags_error(k->diags, at(k, "request_reason"), "Invalid request reason",
+                    "The reason is sent in a header: it may not hold line breaks or control "
+                    "characters.");
     if (token.len && has_space_or_control(token))
         diags_error(k->diags, at(k, "access_token"), "Invalid access token",
                     "The access token holds white space or control characters: it is perhaps the "
@@ -343,6 +348,19 @@ static struct place read_place(const struct source *s, const char *attr,
     return p;
 }
 
+/* A name that cannot be one: an error, unless it is only gcloud's. */
+static int refuse_place(const struct source *s, struct place *p, const char *attr,
+                        const char *example, struct diags *diags)
+{
+    const char *path = arena_printf(s->a, "gcp.%s", attr), *name = p->name;
+    p->name = NULL;
+    if (p->level == LEVEL_GCLOUD || !path)
+        return 0;
+    return diags_error(diags, path_parse(s->a, path), "Invalid setting",
+                       "\"%s\" is no name of a %s, such as \"%s\"%s.", name, attr, example,
+                       p->level == LEVEL_ENVIRONMENT ? "; it comes from the environment" : "");
+}
+
 /* A zone outside the region is an error where both come from one place; otherwise what comes later
  * in the order gives way: gcloud's zone is of no use to a configuration that names a region. */
 static int read_places(const struct source *s, const struct gcloud_properties *gcloud,
@@ -355,6 +373,12 @@ static int read_places(const struct source *s, const struct gcloud_properties *g
     struct place region = read_place(s, "region", regions, gcloud->region);
     struct place zone = read_place(s, "zone", zones, gcloud->zone);
     struct slice implied = region_of(slice_str(zone.name));
+    bool bad_region =
+        region.name && (!is_place_name(slice_str(region.name)) || !strchr(region.name, '-'));
+    bool bad_zone = zone.name && (!is_place_name(slice_str(zone.name)) || !implied.len);
+    if ((bad_region && refuse_place(s, &region, "region", "europe-west4", diags) < 0) ||
+        (bad_zone && refuse_place(s, &zone, "zone", "europe-west4-b", diags) < 0))
+        return -1;
     if (zone.name && region.name && !slice_eq_str(implied, region.name)) {
         if (zone.level == region.level && zone.level != LEVEL_GCLOUD)
             return diags_error(diags, path_parse(s->a, "gcp.zone"), "Zone outside the region",
@@ -427,6 +451,34 @@ static void read_projects(const struct source *s, struct gcp_config *c)
         c->universe_domain = default_universe;
 }
 
+/* What the environment sets is checked here; the block has been checked already. */
+static int check_texts_of_environment(const struct source *s, struct gcp_config *c,
+                                      struct diags *diags)
+{
+    const struct {
+        const char *path, *value;
+    } projects[] = {{"gcp.project", c->project}, {"gcp.billing_project", c->billing_project}};
+    for (size_t i = 0; i < 2; i++)
+        if (projects[i].value && !is_project(slice_str(projects[i].value)))
+            return diags_error(diags, path_parse(s->a, projects[i].path), "Invalid project",
+                               "\"%s\" is no project id: those have small letters, digits and "
+                               "hyphens. Check the provider block, or GOOGLE_PROJECT and its like "
+                               "in the environment.",
+                               projects[i].value);
+    if (c->env_quota_project && !is_project(slice_str(c->env_quota_project)))
+        return diags_error(diags, path_parse(s->a, "gcp.billing_project"), "Invalid project",
+                           "GOOGLE_CLOUD_QUOTA_PROJECT is no project id.");
+    if (!is_domain(slice_str(c->universe_domain)))
+        return diags_error(diags, path_parse(s->a, "gcp.universe_domain"),
+                           "Invalid universe domain", "\"%s\" is no domain name.",
+                           c->universe_domain);
+    if (c->request_reason && !is_one_line(slice_str(c->request_reason)))
+        return diags_error(diags, path_parse(s->a, "gcp.request_reason"), "Invalid request reason",
+                           "The reason is sent in a header: it may not hold line breaks or "
+                           "control characters. Check CLOUDSDK_CORE_REQUEST_REASON.");
+    return 0;
+}
+
 static void read_connection(const struct source *s, struct gcp_config *c)
 {
     const char *https = own(s, "https_proxy"), *http = own(s, "http_proxy");
@@ -461,12 +513,13 @@ int gcp_config_resolve(struct arena *a, const struct value *block, struct gcp_co
         ret->well_known_path =
             arena_printf(a, "%s/application_default_credentials.json", directory);
     }
-    ret->gcloud_project = gcloud.project;
+    if (gcloud.project && is_project(slice_str(gcloud.project)))
+        ret->gcloud_project = gcloud.project;
     ret->endpoints = own_value(&s, "endpoints");
     ret->default_labels = own_value(&s, "default_labels");
     if (!ret->default_labels)
         ret->default_labels = value_map(a, &type_string, NULL, 0);
-    if (read_places(&s, &gcloud, ret, diags) < 0)
+    if (check_texts_of_environment(&s, ret, diags) < 0 || read_places(&s, &gcloud, ret, diags) < 0)
         return -1;
     if (arena_failed(a) || !ret->default_labels)
         return diags_error(diags, NULL, "Out of memory", "The GCP settings could not be kept.");

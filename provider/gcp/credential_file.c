@@ -32,6 +32,7 @@ enum rule {
     NEEDED = 1,   /* missing is an error */
     SAFE_URL = 2, /* secrets are sent there: HTTPS, or this machine */
     ANY_URL = 4,  /* http or https: metadata servers have no certificates */
+    WORD = 8,     /* goes into headers, URLs and messages */
 };
 
 struct field {
@@ -112,6 +113,10 @@ static int read_field(const struct reader *r, const struct field *f, void *ret)
         return wrong(
             r, arena_printf(r->a, "the member %s%s holds a NUL character", r->prefix, f->name));
     *place = value_cstr(v, NULL);
+    if ((f->rule & WORD) && !is_printable(s))
+        return wrong(r,
+                     arena_printf(r->a, "the member %s%s holds white space or control characters",
+                                  r->prefix, f->name));
     return f->rule & (SAFE_URL | ANY_URL) ? check_url(r, f, s) : 0;
 }
 
@@ -300,7 +305,7 @@ static int read_external_account(const struct reader *r, struct gcp_credential_f
 static int read_service_account(const struct reader *r, struct gcp_credential_file *ret)
 {
     static const struct field fields[] = {
-        FILE_FIELD(client_email, NEEDED),
+        FILE_FIELD(client_email, NEEDED | WORD),
         FILE_FIELD(private_key, NEEDED),
         FILE_FIELD(private_key_id, PLAIN),
         FILE_FIELD(token_uri, SAFE_URL),
@@ -422,9 +427,9 @@ static int read_object(struct arena *a, const struct value *object, bool nested,
                        struct gcp_credential_file *ret, const char **why)
 {
     static const struct field common[] = {
-        FILE_FIELD(universe_domain, PLAIN),
-        FILE_FIELD(project_id, PLAIN),
-        FILE_FIELD(quota_project_id, PLAIN),
+        FILE_FIELD(universe_domain, WORD),
+        FILE_FIELD(project_id, WORD),
+        FILE_FIELD(quota_project_id, WORD),
     };
     const char *type = value_cstr(value_get(object, "type"), NULL);
     struct reader r = {a, object, "", type, why};

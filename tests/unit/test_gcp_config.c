@@ -215,6 +215,31 @@ static void test_region_and_zone(void **state)
     drop_client();
 }
 
+static void refuses(const char *variable, const char *value, const char *path)
+{
+    struct diags d;
+    struct gcp_config c;
+    diags_init(&d, arena);
+    setenv(variable, value, 1);
+    assert_int_equal(gcp_config_resolve(arena, NULL, &c, &d), -1);
+    assert_int_equal(d.errors, 1);
+    assert_string_equal(path_string(arena, d.first->path), path);
+    unsetenv(variable);
+}
+
+static void test_environment_that_cannot_be_used(void **state)
+{
+    (void)state;
+    refuses("GOOGLE_PROJECT", "My Project", "gcp.project");
+    refuses("GOOGLE_BILLING_PROJECT", "a/b", "gcp.billing_project");
+    refuses("GOOGLE_CLOUD_QUOTA_PROJECT", "a\nb", "gcp.billing_project");
+    refuses("GOOGLE_REGION", "europe", "gcp.region");
+    refuses("GOOGLE_ZONE", "b", "gcp.zone");
+    refuses("CLOUDSDK_COMPUTE_ZONE", "europe-west4", "gcp.zone");
+    refuses("CLOUDSDK_CORE_REQUEST_REASON", "a\r\nb", "gcp.request_reason");
+    refuses("GOOGLE_CLOUD_UNIVERSE_DOMAIN", "https://x", "gcp.universe_domain");
+}
+
 static void test_gcloud_settings(void **state)
 {
     (void)state;
@@ -233,6 +258,13 @@ static void test_gcloud_settings(void **state)
     assert_string_equal(c->region, "us-west1");
     assert_string_equal(c->zone, "us-west1-a");
     assert_string_equal(c->well_known_path, path_of("sdk/application_default_credentials.json"));
+    write_file("sdk/configurations/config_bad",
+               "[core]\nproject = Not One\n[compute]\nregion = x\nzone = y\n");
+    write_file("sdk/active_config", "bad");
+    c = resolved(NULL); /* what gcloud has wrong is nobody's error here */
+    assert_null(c->gcloud_project);
+    assert_null(c->region);
+    assert_null(c->zone);
     write_file("sdk/active_config", "work\n");
     assert_string_equal(resolved(NULL)->gcloud_project, "second");
     setenv("CLOUDSDK_ACTIVE_CONFIG_NAME", "default", 1);
@@ -296,6 +328,7 @@ int main(void)
         TEST(test_block_before_environment),
         TEST(test_order_of_variables),
         TEST(test_region_and_zone),
+        TEST(test_environment_that_cannot_be_used),
         TEST(test_gcloud_settings),
         TEST(test_gcloud_configuration_that_is_absent),
         TEST(test_endpoints),

@@ -211,6 +211,16 @@ static void test_missing_members(void **state)
     refused(with(external_file, "credential_source", NULL), "it has no credential_source");
 }
 
+static void test_members_that_are_sent(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"quota_project_id", "project_id", "universe_domain",
+                                        "client_email"};
+    for (size_t i = 0; i < 4; i++)
+        refused(with(key_file(), names[i], "'a\\r\\nSECRET: x'"),
+                arena_printf(arena, "the member %s holds white space", names[i]));
+}
+
 static void test_private_keys(void **state)
 {
     (void)state;
@@ -349,6 +359,7 @@ int main(void)
         TEST(test_impersonated),
         TEST(test_no_credential_file),
         TEST(test_missing_members),
+        TEST(test_members_that_are_sent),
         TEST(test_private_keys),
         TEST(test_urls),
         TEST(test_credential_sources),

@@ -394,6 +394,47 @@ static void test_output_file(void **state)
     drop_client();
 }
 
+/* ---- memory that runs out ---- */
+
+static int failing_after;
+
+static void *failing_malloc(size_t size)
+{
+    return failing_after-- > 0 ? malloc(size) : NULL;
+}
+
+static void test_memory_that_runs_out(void **state)
+{
+    (void)state;
+    bool done = false;
+    for (int n = 0; n < 1000 && !done; n++) {
+        use(aws_source, ", 'service_account_impersonation_url': '" GENERATE "'");
+        SCRIPT({"PUT", IMDS "api/token", 200, "t"},
+               {"GET", IMDS "meta-data/placement/availability-zone", 200, "us-east-1d"},
+               {"GET", IMDS "meta-data/iam/security-credentials", 200, "r"},
+               {"GET", IMDS "meta-data/iam/security-credentials/r", 200,
+                "{'AccessKeyId': 'x', 'SecretAccessKey': 'y', 'Token': 'z'}"},
+               {"POST", STS, 200, FEDERATED},
+               {"POST", GENERATE, 200,
+                "{'accessToken': 'imp', 'expireTime': '2026-11-21T11:00:00Z'}"});
+        struct gcp_token t = GCP_TOKEN_EMPTY;
+        struct arena *own = arena_new();
+        failing_after = n;
+        alloc_table.malloc = failing_malloc;
+        int rc = gcp_token_get(&client, &work_, own, &t, &error_);
+        alloc_table.malloc = malloc;
+        if (rc < 0)
+            assert_non_null(error_.message);
+        else
+            assert_string_equal(t.bearer.ptr, "imp");
+        done = rc == 0;
+        gcp_token_clean_up(&t);
+        arena_free(own);
+        drop_client();
+    }
+    assert_true(done);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -410,6 +451,7 @@ int main(void)
         TEST(test_executable_that_fails),
         TEST(test_executable_that_hangs),
         TEST(test_output_file),
+        TEST(test_memory_that_runs_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
