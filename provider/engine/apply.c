@@ -179,7 +179,7 @@ static int run_node(struct task *t)
             t->object.component->title, t->node->name);
     pthread_mutex_lock(&r->lock);
     const struct record *found = records_find(r->records, t->node->name);
-    struct record rec = found ? *found : (struct record){NULL};
+    struct record rec = found ? *found : (struct record){.name = NULL};
     pthread_mutex_unlock(&r->lock);
     return found && !rec.missing ? run_update(t, &rec, inputs) : run_create(t, inputs);
 }

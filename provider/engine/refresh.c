@@ -191,7 +191,7 @@ static int read_extra(struct reading *rd)
     struct component shadow = *o->component; /* the extra read in the place of the main one */
     const struct component *real = o->component;
     shadow.read = x->read;
-    shadow.states = (struct component_states){NULL};
+    shadow.states = (struct component_states){.path = NULL};
     o->component = &shadow;
     enum object_found found = object_read(o, false);
     o->component = real;

@@ -62,7 +62,7 @@ static int ask(struct request *rq, const struct value *config,
 {
     struct composite_context c = {.request = rq, .arena = rq->arena, .diags = rq->diags};
     struct work work = {rq->provider->clock, rq->cancel, INT64_MAX};
-    struct cloud_error err = {CLOUD_ERROR_NONE};
+    struct cloud_error err = {.class_ = CLOUD_ERROR_NONE};
     const struct path *path = path_attribute(rq->arena, NULL, "region");
     struct gpu_node_machines wanted = {true, true, machines, count};
     c.region = value_cstr(get(config, "region"), NULL);
