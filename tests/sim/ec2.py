@@ -190,6 +190,16 @@ def nat_gateway_failure(request, output):
             gateway["FailureCode"], gateway["FailureMessage"] = STATE.nat_failures[gateway["NatGatewayId"]]
 
 
+@edit("ec2", "DescribeNatGateways")
+def nat_gateways_with_the_tags(request, output):
+    """moto passes over the tag filters of this call."""
+    for wanted in request.params.get("Filters") or request.params.get("Filter") or []:
+        if wanted["Name"].startswith("tag:"):
+            key = wanted["Name"][len("tag:"):]
+            output["NatGateways"] = [n for n in output["NatGateways"]
+                                     if any(t["Key"] == key and t["Value"] in wanted["Values"] for t in n.get("Tags", []))]
+
+
 @own("ec2", "DeleteNatGateway")
 def delete_nat_gateway(request):
     cloud = backend(request)

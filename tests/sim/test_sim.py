@@ -771,3 +771,17 @@ def test_the_front_takes_little_time():
         assert parsed.violations == [] and parsed.operation == "RunInstances"
     assert STATE.violations == []
     assert sorted(times)[10] < 0.005, f"{sorted(times)[10] * 1000:.1f} ms"
+
+
+def test_nat_gateways_by_their_tags(clean):
+    ec2 = clean.client("ec2")
+    vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.0.0.0/24")["Subnet"]["SubnetId"]
+    made = {}
+    for name in "ab":
+        address = ec2.allocate_address(Domain="vpc")["AllocationId"]
+        made[name] = ec2.create_nat_gateway(SubnetId=subnet, AllocationId=address, TagSpecifications=[
+            {"ResourceType": "natgateway", "Tags": [{"Key": "of", "Value": name}]}])["NatGateway"]["NatGatewayId"]
+    for name, nat in made.items():
+        [found] = ec2.describe_nat_gateways(Filters=[{"Name": "tag:of", "Values": [name]}])["NatGateways"]
+        assert found["NatGatewayId"] == nat
