@@ -328,3 +328,48 @@ def test_other_services_by_the_core(clean):
         operation = cloud.client("aiplatform").projects().locations().operations().get(name=operation["name"]).execute()
     assert operation["response"]["displayName"] == "e"
     assert len(endpoints.list(parent=parent).execute()["endpoints"]) == 1
+
+
+def test_a_cluster_and_its_node_pools(clean):
+    cloud = clean.cloud()
+    clusters = cloud.client("container").projects().locations().clusters()
+    operations = cloud.client("container").projects().locations().operations()
+    parent = f"projects/{P}/locations/us-central1"
+
+    def done(operation):
+        while operation["status"] != "DONE":
+            operation = operations.get(name=f"{parent}/operations/{operation['name']}").execute()
+        assert "error" not in operation
+    started = clusters.create(parent=parent, body={"cluster": {"name": "c", "initialNodeCount": 1}}).execute()
+    assert started["operationType"] == "CREATE_CLUSTER"
+    done(started)
+    name = f"{parent}/clusters/c"
+    assert clusters.get(name=name).execute()["nodePools"][0]["status"] == "RUNNING"
+    pool = {"nodePool": {"name": "gpu", "initialNodeCount": 0, "config": {"machineType": "g2-standard-4"}}}
+    done(clusters.nodePools().create(parent=name, body=pool).execute())
+    assert refused(clusters.nodePools().create(parent=name, body=pool))[:2] == (409, "ALREADY_EXISTS")
+    started = clusters.nodePools().delete(name=f"{name}/nodePools/gpu").execute()
+    assert refused(clusters.delete(name=name))[:2] == (400, "FAILED_PRECONDITION")
+    done(started)
+    done(clusters.delete(name=name).execute())
+    assert refused(clusters.get(name=name))[:2] == (404, "NOT_FOUND")
+
+
+def test_buckets_and_objects(clean):
+    from googleapiclient.http import MediaInMemoryUpload
+    storage = clean.cloud().client("storage")
+    made = storage.buckets().insert(project=P, body={"name": "state-bucket", "versioning": {"enabled": True}, "location": "us-central1"}).execute()
+    assert made["location"] == "US-CENTRAL1" and made["locationType"] == "region"
+    assert refused(storage.buckets().insert(project=P, body={"name": "state-bucket"}))[:2] == (409, "conflict")
+    body = MediaInMemoryUpload(b"{}", mimetype="application/json")
+    first = storage.objects().insert(bucket="state-bucket", name="a/lock", media_body=body, ifGenerationMatch=0).execute()
+    assert refused(storage.objects().insert(bucket="state-bucket", name="a/lock", media_body=body, ifGenerationMatch=0))[:2] == (412, "conditionNotMet")
+    assert storage.objects().get_media(bucket="state-bucket", object="a/lock").execute() == b"{}"
+    assert [o["name"] for o in storage.objects().list(bucket="state-bucket", prefix="a/").execute()["items"]] == ["a/lock"]
+    assert refused(storage.buckets().delete(bucket="state-bucket"))[:2] == (409, "conflict")
+    assert refused(storage.objects().delete(bucket="state-bucket", object="a/lock", ifGenerationMatch=1))[0] == 412
+    storage.objects().delete(bucket="state-bucket", object="a/lock", ifGenerationMatch=first["generation"]).execute()
+    changed = storage.buckets().patch(bucket="state-bucket", body={"labels": {"a": "b"}}).execute()
+    assert changed["labels"] == {"a": "b"} and changed["metageneration"] == "2"
+    storage.buckets().delete(bucket="state-bucket").execute()
+    assert refused(storage.buckets().get(bucket="state-bucket"))[:2] == (404, "notFound")

@@ -53,7 +53,7 @@ import urllib.parse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from tests.sim import faults
-from tests.sim.gcp import compute, iam, identity, instances, logs, model, perform
+from tests.sim.gcp import compute, iam, identity, instances, logs, model, perform, storage
 from tests.sim.gcp.errors import REASON, GoogleError
 from tests.sim.gcp.state import STATE
 
@@ -95,6 +95,8 @@ def answered(request):
         if "raw" in rule:
             return rule["raw"]
     body = perform.call(request)
+    if isinstance(body, storage.Media):
+        return 200, {"content-type": body.kind, "x-goog-generation": body.generation}, body.data
     for rule in rules:
         if rule.get("drop") == "after":
             raise faults.Dropped

@@ -1,5 +1,6 @@
 """The core of all services but Compute Engine and Cloud Storage: what "Standard methods" of the API design guide says, driven by the document.
 A service's file registers with @own what is particular; the rest is create, get, list, patch and delete as the document has them."""
+import base64
 import datetime
 import re
 import secrets
@@ -33,8 +34,9 @@ def timestamp():
     return datetime.datetime.fromtimestamp(STATE.now(), datetime.timezone.utc).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
-def etag():
-    return f'"{secrets.token_hex(7)}"'
+def etag(definition=None):
+    """A new one, in the form that the schema's field has."""
+    return base64.b64encode(secrets.token_bytes(8)).decode() if (definition or {}).get("format") == "byte" else f'"{secrets.token_hex(7)}"'
 
 
 def answer(request):
@@ -48,7 +50,11 @@ def answer(request):
 def fits(method):
     """Whether a method has the form of the standard one."""
     if method.verb == "create":
-        return method.http == "POST" and "{+parent}" in method.path and method.request
+        return method.http == "POST" and "{+parent}" in method.path and (method.long or made_schema(method) == method.response)
+    if method.verb == "list" and items_field(method) is None:
+        return False
+    if method.verb in ("patch", "delete", "get") and method.response not in ("Empty", None) and not method.long and "name" not in method.schema(method.response)["properties"]:
+        return False
     if method.verb in ("getIamPolicy", "setIamPolicy", "testIamPermissions"):
         return "{+resource}" in method.path
     return method.path.endswith("{+name}") or method.verb == "list" and "{+" in method.path
@@ -79,7 +85,7 @@ def wanted(request, parameter="name"):
 
 
 def schema(request):
-    return request.method.schema(request.method.request)["properties"]
+    return request.method.schema(made_schema(request.method))["properties"]
 
 
 def collection_of(request):
@@ -91,16 +97,46 @@ def chosen_id(request):
     for name, definition in request.method.own_parameters.items():
         if name.endswith("Id") and definition.get("location") == "query" and name in request.params and name != "requestId":
             return request.params[name]
+    inner = wrapper(request.method)
+    for name in ([f"{inner}Id"] if inner else []):
+        if (request.body or {}).get(name):
+            return request.body[name]
     name = (request.body or {}).get("name") or (request.body or {}).get("id")
     return name.rsplit("/", 1)[-1] if name else str(secrets.randbelow(10 ** 19 - 10 ** 18) + 10 ** 18)
 
 
+def wrapper(method):
+    """The field of a Create…Request that holds the new thing, or None: the body itself is the thing."""
+    match = re.fullmatch(r"(?:.*V\d+)?Create(\w+)Request", method.request or "")
+    if not match:
+        return None
+    properties = method.schema(method.request)["properties"]
+    return next((n for n, p in properties.items() if "$ref" in p and n.lower() == match[1].lower()), None)
+
+
+def made_schema(method):
+    """The schema of what a create makes."""
+    inner = wrapper(method)
+    return method.schema(method.request)["properties"][inner]["$ref"] if inner else method.request
+
+
+def items_field(method):
+    properties = method.schema(method.response)["properties"] if method.response else {}
+    return next((n for n, p in properties.items() if p.get("type") == "array" and "$ref" in p.get("items", {})), None)
+
+
 def create(request):
     body = {k: v for k, v in (request.body or {}).items() if v is not None}
+    body = dict(body.get(wrapper(request.method)) or {}) if wrapper(request.method) else body
     parent = key_of(request, "parent")
     name = f"{parent}/{collection_of(request)}/{chosen_id(request)}"
     exists(request, name)
-    return finish_create(request, Thing(request.method.service, name, collection_of(request), body, request.project.id if request.project else None))
+    return finish_create(request, Thing(request.method.service, name, collection_of(request), body, owner(request)))
+
+
+def owner(request):
+    """The project of what a request makes; None: an organization, a folder or a billing account has it."""
+    return request.project.id if request.project else None
 
 
 def exists(request, name):
@@ -114,7 +150,7 @@ def shown(thing):
 
 def finish_create(request, thing):
     fields, now = schema(request), timestamp()
-    for field, value in (("name", shown(thing)), ("createTime", now), ("updateTime", now), ("uid", str(uuid.uuid4())), ("etag", etag())):
+    for field, value in (("name", shown(thing)), ("createTime", now), ("updateTime", now), ("uid", str(uuid.uuid4())), ("etag", etag(fields.get("etag")))):
         if field in fields:
             thing.body[field] = value
     states = fields.get("state", {}).get("enum", [])
@@ -164,8 +200,7 @@ def page(request, items, field, token_field="nextPageToken"):
 def list_all(request):
     parent = next(canonical(request, v) for k, v in request.path_values.items())
     prefix = f"{parent}/{collection_of(request)}/"
-    fields = request.method.schema(request.method.response)["properties"]
-    field = next(n for n, p in fields.items() if p.get("type") == "array" and "$ref" in p.get("items", {}))
+    field = items_field(request.method)
     pattern = re.compile(re.escape(prefix).replace(r"/\-/", "/[^/]+/") + "[^/]+")
     found = [t.body for t in STATE.of(request.method.service) if pattern.fullmatch(t.name) and not t.data.get("deleted")]
     return page(request, filters.filtered(found, request.params.get("filter")), field)
@@ -214,7 +249,7 @@ def patch(request):
     if "updateTime" in fields:
         new["updateTime"] = timestamp()
     if "etag" in fields:
-        new["etag"] = etag()
+        new["etag"] = etag(fields["etag"])
 
     def effect():
         thing.body = new
@@ -236,7 +271,7 @@ def delete(request):
     if request.method.long:
         return operate(request, thing.name, effect)
     effect()
-    return {} if request.method.response == "Empty" else thing.body
+    return {} if request.method.response in ("Empty", None) else thing.body
 
 
 # --- policies ---

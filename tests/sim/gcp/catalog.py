@@ -231,6 +231,8 @@ def image(project, name):
 def find(path):
     """What Google has at a path, as the API shows it, or None."""
     parts = path.split("/")
+    if len(parts) < 4:
+        return None
     project = parts[1]
     if parts[2:4] == ["global", "images"] and len(parts) == 5:
         return image(project, parts[4])

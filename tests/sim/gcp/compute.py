@@ -91,7 +91,7 @@ def item_path(request):
     scope_of(request)
     values = {**request.path_values, "project": request.project.id}
     template = re.match(r".*\{[^}]+\}", request.method.path)[0]
-    path = re.sub(r"\{([^}]+)\}", lambda m: values[m[1]], template)
+    path = re.sub(r"\{\+?([^}]+)\}", lambda m: values[m[1]], template)
     if path.rsplit("/", 1)[1].isdigit():  # by its id
         found = next((t for t in STATE.of("compute", prefix=path.rsplit("/", 1)[0] + "/") if t.body["id"] == path.rsplit("/", 1)[1]), None)
         return found.name if found else path
@@ -280,11 +280,13 @@ def remember(request, operation):
 
 def answer(request):
     """Compute Engine's answer to a request."""
+    if request.project is None:  # of an organization
+        return None
     before = repeated(request)
     if before is not None:
         return before.view()
     handler = OWN.get(request.method.id) or VERBS.get(request.method.verb)
-    if handler is None:
+    if handler is None or handler in (get, delete, patch, update) and not request.method.path.endswith("}"):
         return None
     result = handler(request)
     if isinstance(result, Operation):
@@ -524,8 +526,10 @@ def page(request, items):
 def list_all(request):
     scope = scope_of(request)
     items, token = page(request, members(request, scope=scope))
-    kind = request.method.schema(request.method.response)["properties"]["kind"].get("default")
-    body = {"kind": kind, "id": f"{scope}/{request.method.collection}", "selfLink": f"{LINK}{scope}/{request.method.collection}"}
+    properties = request.method.schema(request.method.response)["properties"]
+    body = {"kind": properties.get("kind", {}).get("default"), "id": f"{scope}/{request.method.collection}",
+            "selfLink": f"{LINK}{scope}/{request.method.collection}"}
+    body = {k: v for k, v in body.items() if k in properties and v}
     if items:
         body["items"] = items
     if token:
@@ -551,7 +555,7 @@ def aggregated_list(request):
         if place not in items and not request.params.get("returnPartialSuccess"):
             items[place] = {"warning": {"code": "NO_RESULTS_ON_PAGE", "message": f"There are no results for scope '{place}' on this page.",
                                         "data": [{"key": "scope", "value": place}]}}
-    answer_body = {"kind": schema["properties"]["kind"]["default"], "id": f"projects/{project}/aggregated/{collection}", "items": items,
+    answer_body = {"kind": schema["properties"].get("kind", {}).get("default"), "id": f"projects/{project}/aggregated/{collection}", "items": items,
                    "selfLink": f"{LINK}projects/{project}/aggregated/{collection}"}
     if token:
         answer_body["nextPageToken"] = token

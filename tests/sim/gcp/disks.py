@@ -5,6 +5,8 @@ from tests.sim.gcp.compute import filled, removed
 from tests.sim.gcp.errors import GoogleError, invalid_field, not_found
 from tests.sim.gcp.state import STATE, Thing, own
 
+SOURCES = {"sourceDisk": "disks", "sourceImage": "images", "sourceSnapshot": "snapshots"}
+
 
 def image_of(request, text, field):
     """The body of the image, or of the newest in the family, that a URL names."""
@@ -34,7 +36,7 @@ def sizes(request, body, where):
         if not body.get(key):
             continue
         source = image_of(request, body[key], f"resource.{key}") if key == "sourceImage" else compute.find(
-            compute.linked(request, f"resource.{key}", body[key]))
+            compute.linked(request, f"resource.{key}", body[key], SOURCES[key]))
         body[key], body[f"{key}Id"] = source["selfLink"], source["id"]
         least = int(source.get("diskSizeGb") or source.get("sizeGb") or 0)
         for copied in ("guestOsFeatures", "licenses", "architecture"):
@@ -139,7 +141,7 @@ def create_snapshot(request):
 @own("compute.snapshots.insert")
 def insert_snapshot(request):
     body = dict(request.body or {})
-    return snapshot_of(request, body, compute.thing_at(compute.linked(request, "resource.sourceDisk", body.get("sourceDisk", ""))))
+    return snapshot_of(request, body, compute.thing_at(compute.linked(request, "resource.sourceDisk", body.get("sourceDisk", ""), "disks")))
 
 
 def snapshot_of(request, body, source):
@@ -169,11 +171,12 @@ def image(request, thing):
     body = thing.body
     if hasattr(thing, "old"):
         return
-    source = next((body[k] for k in ("sourceDisk", "sourceImage", "sourceSnapshot") if body.get(k)), None)
-    if source is None and "rawDisk" not in body:
+    key = next((k for k in SOURCES if body.get(k)), None)
+    if key is None and "rawDisk" not in body:
         raise GoogleError(400, "An image needs a source.", "required")
-    if source:
-        found = compute.find(compute.linked(request, "resource.source", source))
+    if key:
+        found = image_of(request, body[key], f"resource.{key}") if key == "sourceImage" else compute.find(
+            compute.linked(request, f"resource.{key}", body[key], SOURCES[key]))
         if body.get("sourceDisk") and any(u for u in found.get("users", [])) and not request.params.get("forceCreate"):
             raise GoogleError(400, f"The disk resource '{found['selfLink'][len(LINK):]}' is already being used by '{found['users'][0][len(LINK):]}'",
                               "resourceInUseByAnotherResource")

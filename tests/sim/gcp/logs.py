@@ -48,7 +48,7 @@ def create_bucket(request):
         raise GoogleError(409, f"Bucket '{path}' already exists", status="ALREADY_EXISTS")
     now = aip.timestamp()
     body = {"retentionDays": 30, **body, "name": path, "lifecycleState": "ACTIVE", "createTime": now, "updateTime": now}
-    thing = Thing("logging", path, "buckets", body, request.project.id)
+    thing = Thing("logging", path, "buckets", body, aip.owner(request))
     if request.method.verb == "createAsync":
         body["lifecycleState"] = "CREATING"
         STATE.add(thing)
@@ -133,8 +133,9 @@ def create_sink(request):
     now = aip.timestamp()
     body.update(createTime=now, updateTime=now, resourceName=path)
     if request.params.get("uniqueWriterIdentity") or not body["destination"].startswith(f"logging.googleapis.com/{path.rsplit('/sinks', 1)[0]}/"):
-        body["writerIdentity"] = f"serviceAccount:service-{request.project.number}@gcp-sa-logging.iam.gserviceaccount.com"
-    return STATE.add(Thing("logging", path, "sinks", body, request.project.id)).body
+        number = request.project.number if request.project else "org-100000000001"
+        body["writerIdentity"] = f"serviceAccount:service-{number}@gcp-sa-logging.iam.gserviceaccount.com"
+    return STATE.add(Thing("logging", path, "sinks", body, aip.owner(request))).body
 
 
 @own(*(f"{s}.get" for s in SINKS))

@@ -40,12 +40,12 @@ class Method:
         self.parameters = {**document.common, **method.get("parameters", {})}
         self.own_parameters = method.get("parameters", {})
         self.request, self.response = (method.get(k, {}).get("$ref") for k in ("request", "response"))
-        self.long = self.response in ("Operation", "GoogleLongrunningOperation")
+        self.long = "done" in document.raw["schemas"].get(self.response, {}).get("properties", {})  # google.longrunning's
         parts = self.id.split(".")
         self.verb, self.collection = parts[-1], parts[-2]
         template = document.base + self.path
-        # Of two methods that match a path the one that says more of it is meant.
-        self.literals = (len(re.sub(r"\{[^}]*\}", "", template)),
+        # Of two methods that match a path the one that says more of it is meant: a verb after a colon, more text, a longer pattern.
+        self.literals = (":" in template, len(re.sub(r"\{[^}]*\}", "", template)),
                          sum(len(re.sub(r"\W", "", p.get("pattern", ""))) for p in self.own_parameters.values() if "{+" in template))
         self.depth = None if "{+" in template else template.count("/")
         self.regex = re.compile("".join(self._piece(p) for p in re.split(r"(\{[^}]*\})", template)))

@@ -4,7 +4,7 @@ import re
 import urllib.parse
 
 from tests.sim.gcp import aip, compute, identity, model
-from tests.sim.gcp import disks, enabling, iam, instances, logs, networks, operations, projects, secret_manager  # noqa: F401 they register
+from tests.sim.gcp import container, disks, enabling, iam, instances, logs, networks, operations, projects, secret_manager, storage  # noqa: F401 they register
 from tests.sim.gcp.errors import GoogleError, bad_request, error_info, service_disabled
 from tests.sim.gcp.operations import WAITING
 from tests.sim.gcp.state import STATE
@@ -23,18 +23,19 @@ class Request:
         self.query = urllib.parse.parse_qsl(query, keep_blank_values=True)
         self.problems, self.params, self.body, self.rules = [], {}, None, []
         self.identity, self.token, self.project, self.path_values = None, None, None, {}
-        found = model.route(http, path, headers.get("host", ""))
+        found = model.route(http, path.replace("/upload/storage/", "/storage/", 1), headers.get("host", ""))
         self.method = found[0] if found else None
         self.service = self.method.service if found else None
         self.operation = self.method.id if found else None
-        self.malformed = None
+        self.malformed, self.media = None, False
         if found:
             self.path_values = found[1]
             self._parse()
 
     def _parse(self):
         self.problems, self.params = model.check_parameters(self.method, self.path_values, self.query)
-        if self.raw:
+        self.media = self.path.lstrip("/").startswith("upload/") or "/upload/" in self.path
+        if self.raw and not self.media:
             try:
                 self.body = json.loads(self.raw)
             except ValueError as error:
@@ -70,6 +71,9 @@ class Request:
 def project_of(request):
     """The project that a request is about; raises if there is none. Also takes the project of X-Goog-User-Project, which pays."""
     name = request.path_values.get("project") or request.path_values.get("projectId")
+    if request.service == "storage":
+        bucket = STATE.thing("storage", f"b/{request.params.get('bucket')}")
+        return STATE.project(bucket.project if bucket else request.params.get("project", ""))
     if name is None:
         texts = list(request.path_values.values())
         if request.service == "logging" and request.body:
@@ -149,6 +153,8 @@ def call(request):
     else:
         with STATE.lock:
             body = perform(request)
+            if isinstance(body, storage.Media):
+                return body
             body = None if body is None else json.loads(json.dumps(body))
     if body is None:
         raise GoogleError(501, f"{request.method.id} is not simulated", "notImplemented")
@@ -159,6 +165,8 @@ def call(request):
 
 
 def perform(request):
+    if request.media:
+        return storage.upload(request, request.raw, request.headers.get("content-type", "application/octet-stream"))
     if request.service == "compute":
         return compute.answer(request)
     if aip.operation_method(request.method):
