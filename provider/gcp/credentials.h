@@ -33,7 +33,8 @@ struct gcp_token_cache {
     struct gcp_token current;
     int64_t asked_unix_s; /* when `current` was got: a token that is never good for five minutes
                              (metadata servers keep theirs) is not asked for with each call */
-    bool no_metadata;     /* there is no metadata server at its default address */
+    bool no_metadata;     /* there is no metadata server at its default address … */
+    bool metadata_seen;   /* … there is one: when it is silent now, that will pass */
     bool names_known;     /* the two projects have been looked for in the credentials … */
     bool ask_metadata;    /* … which are the metadata server's: it knows the project */
     char *project;        /* that the credentials name; NULL: none, or not resolved yet */

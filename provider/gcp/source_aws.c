@@ -36,6 +36,7 @@ static int ask_metadata(struct aws *k, const char *method, const char *url, cons
                                 .purpose = "the AWS instance metadata service",
                                 .near = true,
                                 .secret_bodies = true};
+    *ret = "";
     if (!url)
         return gcp_source_fail(s, "memory ran out");
     if (gcp_source_send(s, &ask, &r) < 0)
@@ -45,8 +46,11 @@ static int ask_metadata(struct aws *k, const char *method, const char *url, cons
                                "the AWS instance metadata service gave no %s for %s (HTTP status "
                                "%d)",
                                what, s->where, r.status);
-    *ret = arena_strndup(s->a, r.body.ptr, r.body.len);
-    return *ret ? 0 : gcp_source_fail(s, "memory ran out");
+    const char *text = arena_strndup(s->a, r.body.ptr, r.body.len);
+    if (!text)
+        return gcp_source_fail(s, "memory ran out");
+    *ret = text;
+    return 0;
 }
 
 /* A session token (IMDSv2) before the first question, where the file names a URL for it. */

@@ -31,7 +31,8 @@ static int ask(struct gcp_source *s, const char *path, struct http_response *ret
     if (!url)
         return gcp_source_fail(s, "memory ran out");
     if (gcp_source_send(s, &question, ret) < 0) {
-        bool absent = !host && s->err->http_status == 0 && s->err->class_ == CLOUD_ERROR_TRANSIENT;
+        bool absent = !host && !s->client->tokens.metadata_seen && s->err->http_status == 0 &&
+                      s->err->class_ == CLOUD_ERROR_TRANSIENT;
         s->client->tokens.no_metadata = absent;
         return absent ? 1 : -1;
     }
@@ -45,6 +46,7 @@ static int ask(struct gcp_source *s, const char *path, struct http_response *ret
                                "server of Google Cloud",
                                host);
     }
+    s->client->tokens.metadata_seen = true;
     return 0;
 }
 
@@ -52,7 +54,7 @@ int gcp_source_metadata(struct gcp_source *s, const struct gcp_scopes *scopes,
                         struct gcp_token *ret)
 {
     _cleanup_buf_ struct buf path = BUF_INIT(64 * 1024);
-    struct http_response r;
+    struct http_response r = {.status = 0};
     const char *list = gcp_join_scopes(s->a, scopes->names, scopes->count, ',');
     buf_append_str(&path, "instance/service-accounts/default/token?scopes=");
     http_encode_uri(&path, slice_str(list), false);
@@ -69,7 +71,7 @@ int gcp_source_metadata(struct gcp_source *s, const struct gcp_scopes *scopes,
 
 int gcp_metadata_project(struct gcp_source *s, const char **ret)
 {
-    struct http_response r;
+    struct http_response r = {.status = 0};
     int rc = ask(s, "project/project-id", &r);
     if (rc != 0)
         return rc;

@@ -32,9 +32,8 @@ static int make_jwt(struct gcp_source *s, const struct gcp_credential_file *f, b
     else
         claim(&claims, "aud", f->token_uri);
     claim(&claims, "scope", scope);
-    buf_printf(&claims, ",\"iat\":%lld,\"exp\":%lld}", (long long)now,
-               (long long)(now + LIFETIME_S));
     *ret_expires = now + LIFETIME_S;
+    buf_printf(&claims, ",\"iat\":%lld,\"exp\":%lld}", (long long)now, (long long)*ret_expires);
     if (claims.failed ||
         gcp_jwt_sign(out, f->private_key, f->private_key_id, buf_slice(&claims)) < 0)
         return gcp_source_fail(s, "a token could not be signed with the private_key of %s",

@@ -512,6 +512,14 @@ static void test_no_metadata(void **state)
            {"GET", METADATA_TOKEN, 200, GIVES("m")});
     assert_token("m");
     client.tokens.valid = false;
+    SCRIPT({"GET", METADATA_TOKEN, 0, NULL, HTTP_CONNECT},
+           {"GET", METADATA_TOKEN, 0, NULL, HTTP_CONNECT},
+           {"GET", METADATA_TOKEN, 0, NULL, HTTP_CONNECT},
+           {"GET", METADATA_TOKEN, 200, GIVES("n")});
+    assert_no_token("the fake broke"); /* it has been there: this will pass */
+    assert_int_equal(error_.class_, CLOUD_ERROR_TRANSIENT);
+    assert_token("n");
+    client.tokens.valid = false;
     SCRIPT({"GET", METADATA_TOKEN, 0, NULL, HTTP_CANCELLED});
     assert_no_token("the fake broke");
     assert_int_equal(error_.class_, CLOUD_ERROR_CANCELLED);
