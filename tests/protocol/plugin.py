@@ -70,6 +70,20 @@ def null_block(block, **given):
     return {**value, **given}
 
 
+def filled(block, given):
+    """An object of the schema block's type: null for what is not given, at every depth."""
+    nested = {a.name: a.nested_type for a in block.attributes if a.HasField("nested_type")}
+    return null_block(block, **{k: within(nested[k], v) if k in nested and isinstance(v, dict) else v for k, v in given.items()})
+
+
+def within(kind, given):
+    nested = {a.name: a.nested_type for a in kind.attributes if a.HasField("nested_type")}
+    unknown = set(given) - {a.name for a in kind.attributes}
+    assert not unknown, f"not in the schema: {unknown}"
+    return {**{a.name: None for a in kind.attributes},
+            **{k: within(nested[k], v) if k in nested and isinstance(v, dict) else v for k, v in given.items()}}
+
+
 def make_certificate(curve=None):
     """A self-signed certificate as go-plugin's client makes it: (key PEM, certificate PEM)."""
     key = ec.generate_private_key(curve or ec.SECP521R1())
