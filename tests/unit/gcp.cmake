@@ -13,8 +13,10 @@ endforeach()
 add_executable(gcp_token_lines gcp_token_lines.c fake_clock.c)
 target_link_libraries(gcp_token_lines PRIVATE room_gcp)
 if(EXISTS ${test_python})
-  add_test(NAME unit.gcp_token_compare
-    COMMAND ${test_python} ${CMAKE_CURRENT_SOURCE_DIR}/gcp_token_compare.py
-      $<TARGET_FILE:gcp_token_lines>)
-  set_tests_properties(unit.gcp_token_compare PROPERTIES TIMEOUT 300)
+  foreach(script compare live)
+    add_test(NAME unit.gcp_token_${script}
+      COMMAND ${test_python} ${CMAKE_CURRENT_SOURCE_DIR}/gcp_token_${script}.py
+        $<TARGET_FILE:gcp_token_lines>)
+    set_tests_properties(unit.gcp_token_${script} PROPERTIES TIMEOUT 300)
+  endforeach()
 endif()

@@ -2,7 +2,8 @@
  * of whom as one JSON object a line: the counterpart of gcp_token_compare.py.
  *
  * A case: {"block": …, "env": {…}, "time": …, "answers": [{"status", "body"}]}. What is written:
- * {"requests": [{"method", "url", "headers": {…}, "body"}], "token" or "error"}. */
+ * {"requests": [{"method", "url", "headers": {…}, "body"}], "token" or "error"}. With "live": true
+ * the requests go out, at the machine's time: gcp_token_live.py has the servers. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,17 +67,19 @@ static void set_environment(const struct value *env)
 static const struct value *get(struct arena *a, const struct value *line)
 {
     struct run run = {.a = a, .answers = value_get(line, "answers")};
-    struct http_transport transport = {send, NULL, &run};
+    struct http_transport scripted = {send, NULL, &run};
+    bool live = value_true(value_get(line, "live"));
+    struct http_transport *transport = live ? http_transport_new() : &scripted;
     struct fake_clock clock;
-    struct cloud_client client = {.arena = a, .transport = &transport, .user_agent = "compare"};
+    struct cloud_client client = {.arena = a, .transport = transport, .user_agent = "compare"};
     struct gcp_token token = GCP_TOKEN_EMPTY;
     struct cloud_error err = {.message = "the settings were refused"};
     struct diags diags;
     diags_init(&diags, a);
     fake_clock_init(&clock, value_int_or(value_get(line, "time"), 0));
-    client.clock = &clock.clock;
+    client.clock = live ? clock_system() : &clock.clock;
     set_environment(value_get(line, "env"));
-    const struct work w = {&clock.clock, NULL, INT64_MAX};
+    const struct work w = {client.clock, NULL, INT64_MAX};
     int rc = gcp_config_resolve(a, value_get(line, "block"), &client.config, &diags);
     retry_init(&client.retry, &client.config.retry);
     gcp_token_cache_init(&client.tokens);
@@ -91,6 +94,8 @@ static const struct value *get(struct arena *a, const struct value *line)
     gcp_token_clean_up(&token);
     retry_clean_up(&client.retry);
     gcp_token_cache_clean_up(&client.tokens);
+    if (live)
+        http_transport_free(transport);
     return ret;
 }
 
