@@ -5,6 +5,7 @@ from datetime import datetime, timezone
 
 from moto.ec2.models import ec2_backends
 from moto.iam.models import get_account_id_from
+from moto.logs.models import logs_backends
 from moto.secretsmanager.models import secretsmanager_backends
 
 from tests.sim import machines
@@ -214,6 +215,15 @@ def token_is_a_token(request):
 # ---- CloudWatch Logs
 
 RETENTION = {1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653}
+
+
+@check("logs", "DeleteLogGroup")
+def tags_go_with_the_group(request):
+    """moto keeps them, and gives them to the next group of that name."""
+    backend = logs_backends[get_account_id_from(request.access_key)][request.region]
+    group = backend.groups.get(request.params.get("logGroupName"))
+    if group:
+        backend.tagger.delete_all_tags_for_resource(group.arn)
 
 
 @check("logs", "PutRetentionPolicy")

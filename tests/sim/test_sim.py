@@ -785,3 +785,12 @@ def test_nat_gateways_by_their_tags(clean):
     for name, nat in made.items():
         [found] = ec2.describe_nat_gateways(Filters=[{"Name": "tag:of", "Values": [name]}])["NatGateways"]
         assert found["NatGatewayId"] == nat
+
+
+def test_tags_of_a_log_group_go_with_it(clean):
+    logs = clean.client("logs")
+    logs.create_log_group(logGroupName="/g", tags={"old": "1"})
+    logs.delete_log_group(logGroupName="/g")
+    logs.create_log_group(logGroupName="/g", tags={"new": "1"})
+    [group] = logs.describe_log_groups()["logGroups"]
+    assert logs.list_tags_for_resource(resourceArn=group["logGroupArn"])["tags"] == {"new": "1"}
