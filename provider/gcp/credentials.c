@@ -395,9 +395,9 @@ const char *gcp_quota_project(struct cloud_client *c, struct arena *a)
     struct gcp_source s = {c, NULL, a, &err, "the credentials"};
     const char *project = NULL;
     if (config->user_project_override && (config->billing_project || config->project))
-        return config->billing_project ? config->billing_project : config->project;
+        return arena_strdup(a, config->billing_project ? config->billing_project : config->project);
     if (config->env_quota_project)
-        return config->env_quota_project;
+        return arena_strdup(a, config->env_quota_project);
     pthread_mutex_lock(&c->tokens.lock);
     if (look_up_names(&s) == 0)
         project = arena_strdup(a, c->tokens.quota_project);

@@ -22,6 +22,7 @@ int gcp_read_text_file(struct arena *a, const char *path, struct slice *ret, con
             *why = "it cannot be opened";
         return error == ENOENT || error == ENOTDIR ? 1 : -1;
     }
+    setvbuf(f, NULL, _IONBF, 0); /* a buffer of the C library would not be zeroed */
     errno = 0;
     while (!b.failed && (n = fread(piece, 1, sizeof(piece), f)) > 0)
         buf_append(&b, piece, n);

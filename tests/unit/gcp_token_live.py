@@ -104,7 +104,7 @@ def cases(host):
     return [
         ("metadata", {}, {"GCE_METADATA_HOST": host}, "metadata-2", None),
         ("key", {"credentials": json.dumps(key)}, {}, "key-a@p-2", None),
-        ("key of another", {"credentials": json.dumps(dict(key, token_uri=base.replace("127.0.0.1", "localhost") + "/token"))}, {}, "key-a@p-2", None),
+        ("key, the server by another name", {"credentials": json.dumps(dict(key, token_uri=base.replace("127.0.0.1", "localhost") + "/token"))}, {}, "key-a@p-2", None),
         ("user, at the second try", {"credentials": json.dumps(user)}, {}, "user-1//r+/=", None),
         ("user by an endpoint", {"credentials": json.dumps(dict(user, token_uri="https://oauth2.googleapis.com/token")), "endpoints": {"oauth2": base}}, {},
          "user-1//r+/=", None),
