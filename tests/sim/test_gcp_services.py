@@ -6,7 +6,7 @@ import time
 import pytest
 from googleapiclient.errors import HttpError
 
-from tests.sim.gcp.fixtures import P, clean, front, process, refused  # noqa: F401
+from tests.sim.gcp.fixtures import Node, P, clean, front, process, refused  # noqa: F401
 
 NUMBER = "123456789012"
 EMAIL = f"node-vm@{P}.iam.gserviceaccount.com"
@@ -168,7 +168,7 @@ def test_projects(clean):
     assert third.get(name=f"projects/{P}").execute() == {**third.get(name=f"projects/{NUMBER}").execute()}
     asked = {"permissions": ["compute.instances.create", "iam.serviceAccounts.create"]}
     assert projects.testIamPermissions(resource=P, body=asked).execute() == asked
-    clean.control("settings", {"denied_permissions": ["iam.serviceAccounts.create"]})
+    clean.control("permissions", {"denied": ["iam.serviceAccounts.create"]})
     assert projects.testIamPermissions(resource=P, body=asked).execute() == {"permissions": ["compute.instances.create"]}
 
 
@@ -373,3 +373,33 @@ def test_buckets_and_objects(clean):
     assert changed["labels"] == {"a": "b"} and changed["metageneration"] == "2"
     storage.buckets().delete(bucket="state-bucket").execute()
     assert refused(storage.buckets().get(bucket="state-bucket"))[:2] == (404, "notFound")
+
+
+# --- permissions ---
+
+
+def test_a_node_needs_these_permissions_and_no_others(clean):
+    Node(clean).made()
+    used = clean.control("permissions")["used"]
+    assert used == sorted([
+        "compute.disks.create", "compute.disks.use", "compute.firewalls.create", "compute.globalOperations.get", "compute.instances.create",
+        "compute.instances.setLabels", "compute.instances.setMetadata", "compute.instances.setServiceAccount", "compute.instances.setTags",
+        "compute.networks.create", "compute.networks.updatePolicy", "compute.regionOperations.get", "compute.routers.create", "compute.subnetworks.create",
+        "compute.subnetworks.use", "compute.zoneOperations.get", "iam.serviceAccounts.actAs", "iam.serviceAccounts.create"])
+    clean.control("reset", {})
+    clean.control("permissions", {"allowed": used})
+    Node(clean).made()
+    clean.control("reset", {})
+    clean.control("permissions", {"allowed": [u for u in used if u != "iam.serviceAccounts.actAs"]})
+    status, reason, message = refused(Node(clean).insertion)
+    assert (status, reason) == (403, "forbidden") and "'iam.serviceAccounts.actAs'" in message
+
+
+def test_a_denied_permission_is_named(clean):
+    clean.control("permissions", {"denied": ["secretmanager.secrets.create", "resourcemanager.projects.setIamPolicy"]})
+    status, answer = clean.rest("POST", f"/v1/projects/{P}/secrets?secretId=a", {"replication": {"automatic": {}}})
+    assert status == 403 and answer["error"]["status"] == "PERMISSION_DENIED"
+    assert answer["error"]["details"][0]["reason"] == "IAM_PERMISSION_DENIED"
+    assert answer["error"]["details"][0]["metadata"]["permission"] == "secretmanager.secrets.create"
+    assert clean.rest("POST", f"/v1/projects/{P}:setIamPolicy", {"policy": {}})[1]["error"]["message"] == "The caller does not have permission"
+    assert clean.rest("GET", f"/v1/projects/{P}/secrets")[0] == 200

@@ -30,6 +30,7 @@ Control, JSON over HTTP below /_sim/:
     POST settle {"compute.instances.insert": 2}     seconds until the effect of a method is there
     POST visible {"iam.projects.serviceAccounts.create": 2}     seconds until other calls know what it made
     POST settings {"check_tokens": true, "operation_s": 0.1, "page_size": 0, "issued_for_s": 3600, "stockout_details": true}
+    POST permissions {"allowed": [names] or null, "denied": [names]}    what callers hold; without it, everything. GET permissions: "used" too
     POST projects {"other": {"number": "1", "services": ["compute.googleapis.com"]}}    makes or changes; "services": the enabled ones
     POST guest {"instance or *": {"namespace/key": value}}      guest attributes (and "serial": the serial port's output)
     POST tokens {token: {"identity": email, "expires_in": 3600, "owner": false}}
@@ -181,6 +182,12 @@ class Controls:
                 iam.default_account(project)
                 logs.for_project(name)
         return {p.id: {"number": p.number, "services": sorted(p.services)} for p in STATE.projects.values()}
+
+    def permissions(self, given):
+        for name, value in (given or {}).items():
+            setattr(STATE, f"{name}_permissions", None if value is None else set(value))
+        allowed = STATE.allowed_permissions
+        return {"used": sorted(STATE.used_permissions), "allowed": None if allowed is None else sorted(allowed), "denied": sorted(STATE.denied_permissions)}
 
     def guest(self, given):
         for name, values in given.items():

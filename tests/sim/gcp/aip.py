@@ -7,7 +7,7 @@ import secrets
 import time
 import uuid
 
-from tests.sim.gcp import filters, policy
+from tests.sim.gcp import catalog, filters, policy
 from tests.sim.gcp.errors import GoogleError, OperationError, error_info
 from tests.sim.gcp.state import OWN, STATE, Thing, own
 
@@ -179,7 +179,15 @@ def finish_create(request, thing):
 
 
 def get(request):
+    if request.method.collection == "locations":
+        return location(request, *key_of(request).split("/")[1::2])
     return wanted(request).body
+
+
+def location(request, project, region):
+    if region != "global" and region not in catalog.REGIONS:
+        raise missing(f"projects/{project}/locations/{region}")
+    return {"name": f"projects/{project}/locations/{region}", "locationId": region}
 
 
 def page_size(request):
@@ -199,6 +207,8 @@ def page(request, items, field, token_field="nextPageToken"):
 
 def list_all(request):
     parent = next(canonical(request, v) for k, v in request.path_values.items())
+    if request.method.collection == "locations" and parent.startswith("projects/"):
+        return page(request, [location(request, parent.split("/")[1], r) for r in catalog.REGIONS], "locations")
     prefix = f"{parent}/{collection_of(request)}/"
     field = items_field(request.method)
     pattern = re.compile(re.escape(prefix).replace(r"/\-/", "/[^/]+/") + "[^/]+")

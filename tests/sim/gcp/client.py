@@ -1,5 +1,7 @@
 """The simulated GCP asked by google-api-python-client, Google's own client: the tests' view, which the provider has no part in."""
+import functools
 import json
+import os
 import time
 import urllib.request
 
@@ -9,7 +11,14 @@ from googleapiclient.discovery import build_from_document
 from googleapiclient.http import build_http
 from google_auth_httplib2 import AuthorizedHttp
 
-from tests.sim.gcp.model import VERSIONS, document
+from tests.sim.gcp.model import DOCUMENTS, VERSIONS
+
+
+@functools.lru_cache(None)
+def own_document(service, version):
+    """A copy for Google's client, which adds to it."""
+    with open(os.path.join(DOCUMENTS, f"{service}.{version}.json"), encoding="utf-8") as file:
+        return json.load(file)
 
 
 class Bearer(google.auth.credentials.Credentials):
@@ -31,7 +40,7 @@ class Cloud:
         """Google's client of a service."""
         key = service, version or VERSIONS[service][0]
         if key not in self.clients:
-            raw = document(*key).raw
+            raw = own_document(*key)
             root = f"{self.endpoint}/{service}/" if service not in ("compute", "storage") else f"{self.endpoint}/"
             raw = {**raw, "rootUrl": root, "baseUrl": root + raw["servicePath"]}
             self.clients[key] = build_from_document(raw, http=AuthorizedHttp(Bearer(self.token), build_http()),

@@ -79,7 +79,7 @@ def scheduling(body):
     result = {"automaticRestart": not spot, "onHostMaintenance": "TERMINATE" if spot else "MIGRATE", "preemptible": spot,
               "provisioningModel": "SPOT" if spot else "STANDARD", **given}
     result.update(preemptible=spot)
-    if given.get("provisioningModel") == "SPOT" or spot and "instanceTerminationAction" not in given:
+    if spot:
         result.setdefault("instanceTerminationAction", "STOP")
     if body.get("guestAccelerators") and result["onHostMaintenance"] != "TERMINATE":
         raise GoogleError(400, "Instances with guest accelerators do not support live migration.", "badRequest")

@@ -3,7 +3,7 @@ import json
 import re
 import urllib.parse
 
-from tests.sim.gcp import aip, compute, identity, model
+from tests.sim.gcp import aip, compute, identity, model, permissions
 from tests.sim.gcp import container, disks, enabling, iam, instances, logs, networks, operations, projects, secret_manager, storage  # noqa: F401 they register
 from tests.sim.gcp.errors import GoogleError, bad_request, error_info, service_disabled
 from tests.sim.gcp.operations import WAITING
@@ -71,6 +71,8 @@ class Request:
 def project_of(request):
     """The project that a request is about; raises if there is none. Also takes the project of X-Goog-User-Project, which pays."""
     name = request.path_values.get("project") or request.path_values.get("projectId")
+    if request.service == "cloudresourcemanager" and request.method.version == "v1" and request.method.collection == "projects":
+        name = name or request.path_values.get("resource")
     if request.service == "storage":
         bucket = STATE.thing("storage", f"b/{request.params.get('bucket')}")
         return STATE.project(bucket.project if bucket else request.params.get("project", ""))
@@ -148,6 +150,7 @@ def call(request):
         check_request(request)
         if request.body is not None and request.method.request:
             request.body = model.without_read_only(request.method, {"$ref": request.method.request}, request.body)
+        permissions.check(request)
     if request.method.id in WAITING:
         body = WAITING[request.method.id](request)
     else:

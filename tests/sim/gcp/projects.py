@@ -1,5 +1,5 @@
 """Resource Manager v1 and v3: projects and their policies."""
-from tests.sim.gcp import aip, policy
+from tests.sim.gcp import aip, filters, permissions, policy
 from tests.sim.gcp.errors import GoogleError
 from tests.sim.gcp.state import STATE, own
 
@@ -29,7 +29,7 @@ def list_projects(request):
         found.append({"projectNumber": project.number, "projectId": project.id, "name": project.id, "lifecycleState": project.state}
                      if request.method.version == "v1" else
                      {"name": f"projects/{project.number}", "projectId": project.id, "state": project.state})
-    return aip.page(request, found, "projects")
+    return aip.page(request, filters.filtered(found, request.params.get("filter")), "projects")
 
 
 @own("cloudresourcemanager.projects.getIamPolicy")
@@ -49,5 +49,4 @@ def set_policy(request):
 @own("cloudresourcemanager.projects.testIamPermissions")
 def test_permissions(request):
     wanted(request, "resource")
-    denied = set(STATE.settings.get("denied_permissions", []))
-    return {"permissions": [p for p in (request.body or {}).get("permissions", []) if p not in denied]}
+    return {"permissions": permissions.held((request.body or {}).get("permissions", []))}

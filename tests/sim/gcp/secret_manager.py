@@ -2,7 +2,7 @@
 import base64
 import re
 
-from tests.sim.gcp import aip
+from tests.sim.gcp import aip, filters
 from tests.sim.gcp.errors import GoogleError
 from tests.sim.gcp.state import STATE, Thing, own
 
@@ -77,6 +77,7 @@ def get(request):
 def list_secrets(request):
     prefix = aip.key_of(request, "parent") + "/secrets/"
     found = [t.body for t in STATE.of("secretmanager", "secrets", prefix)]
+    found = filters.filtered(found, request.params.get("filter"))
     return {**aip.page(request, found, "secrets"), "totalSize": len(found)}
 
 
@@ -154,6 +155,7 @@ def version(request):
 def list_versions(request):
     secret = wanted(request, "parent")
     found = [t.body for t in reversed(STATE.of("secretmanager", "versions", f"{secret.name}/versions/"))]
+    found = filters.filtered(found, request.params.get("filter"))
     return {**aip.page(request, found, "versions"), "totalSize": len(found)}
 
 

@@ -58,6 +58,7 @@ class State:
         self.buried = {}  # service accounts that were deleted, by unique id
         self.tokens, self.users, self.keys, self.subjects = {}, {}, {}, {}
         self.metadata_identity = None
+        self.used_permissions, self.allowed_permissions, self.denied_permissions = set(), None, set()
         self.generation = uuid.uuid4().hex  # the world's; answers of an older one are stale
         for prepare in PREPARE:
             prepare()
