@@ -155,3 +155,20 @@ output "fits" { value = provider::llm::gpu_fit(["llama3.3:70b"], 8192, "g5.xlarg
     core.write('output "x" {\n  value = provider::llm::vram_gib("lama3.1:8b", 8192)\n}\n')
     result = core.plan()
     assert result.status == 1 and 'Did you mean "llama3.1:8b"' in result.text, result.output
+
+
+def test_another_profile_without_another_instance(one_core, cloud):
+    one_core.write(node())
+    one_core.apply_ok()
+    iam = cloud.client("iam")
+    iam.create_role(RoleName="given", AssumeRolePolicyDocument="{}")
+    iam.create_instance_profile(InstanceProfileName="given")
+    iam.add_role_to_instance_profile(InstanceProfileName="given", RoleName="given")
+    [before] = [i["InstanceId"] for i in cloud.instances()]
+    one_core.write(node(body='models = ["llama3.1:8b"]\n  instance_profile = "given"'))
+    one_core.apply_ok()
+    assert [i["InstanceId"] for i in cloud.instances()] == [before]
+    [association] = cloud.client("ec2").describe_iam_instance_profile_associations()["IamInstanceProfileAssociations"]
+    assert association["InstanceId"] == before and association["IamInstanceProfile"]["Arn"].endswith("/given")
+    assert "role" not in one_core.state()["llm_gpu_node.n"]["components"]
+    one_core.no_difference()
