@@ -1,11 +1,15 @@
 """The GCP simulator's Compute Engine must do what Google's documents and behaviour say, seen by Google's own client and by plain REST."""
+import subprocess
+import sys
 import threading
 import time
 import uuid
 
 import pytest
 
-from tests.sim.gcp.fixtures import Node, P, R, Z, clean, failed, front, process, refused  # noqa: F401
+from tests.sim.gcp.catalog import GPUS, REGIONS, gpu_zones, zones
+from tests.sim.gcp.fixtures import ROOT, Node, P, R, Z, clean, failed, front, process, refused  # noqa: F401
+from tests.sim.gcp.model import document
 
 DEVICE = {"deviceName": "data"}
 
@@ -33,6 +37,11 @@ def test_a_node_is_made_and_removed(clean):
     cloud.done(compute.subnetworks().delete(project=P, region=R, subnetwork="sub").execute())
     cloud.done(compute.networks().delete(project=P, network="net").execute())
     assert cloud.things("compute") == {}
+    assert cloud.made() == [f"iam projects/{P}/serviceAccounts/{node.email}"]
+    shown = subprocess.run([sys.executable, "-m", "tests.sim.gcp.show", clean.url, "--expect-nothing"], capture_output=True, text=True, check=False, cwd=ROOT)
+    assert shown.returncode == 1 and node.email in shown.stdout and "-compute@" not in shown.stdout
+    cloud.client("iam").projects().serviceAccounts().delete(name=f"projects/{P}/serviceAccounts/{node.email}").execute()
+    assert cloud.made() == []
 
 
 # --- operations ---
@@ -380,6 +389,11 @@ def test_snapshots_and_images(clean):
 
 
 # --- what Google has ---
+
+
+def test_regions_are_those_of_the_document():
+    assert set(REGIONS) == {e["location"] for e in document("compute", "v1").raw["endpoints"]}
+    assert all(set(gpu_zones(g)) <= set(zones()) for g in GPUS)
 
 
 def test_public_images_move_on_and_stay(clean):

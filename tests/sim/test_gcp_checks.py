@@ -172,3 +172,19 @@ def test_the_answer_of_another_hand(clean):
     clean.rest("POST", NETWORKS, NETWORK)
     clean.control("remove", {"resource": f"projects/{P}/global/networks/net"})
     assert clean.rest("GET", f"{NETWORKS}/net")[0] == 404
+
+
+@pytest.mark.parametrize("name, value", [("rules", [{"operation": "compute.network.insert"}]), ("settle", {"compute.instances.create": 1}), ("nothing", {})])
+def test_a_control_that_means_nothing_is_refused(clean, name, value):
+    with pytest.raises(urllib.error.HTTPError):
+        clean.control(name, value)
+
+
+def test_rules_for_token_endpoints(clean):
+    clean.rule(operation="oauth2.token", error={"status": 400, "code": "invalid_grant", "message": "gone"})
+    request = urllib.request.Request(f"{clean.url}/token", data=b"grant_type=refresh_token&refresh_token=test-refresh&client_id=test-client&client_secret=test-secret")
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(request)
+    assert json.load(caught.value) == {"error": "invalid_grant", "error_description": "gone"}
+    with urllib.request.urlopen(request) as answer:
+        assert json.load(answer)["access_token"]

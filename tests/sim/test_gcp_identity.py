@@ -286,6 +286,8 @@ def test_the_metadata_server(clean):
     assert requests.get(f"{root}/instance/service-accounts/default/email", headers=flavor, timeout=5).text == TARGET
     whole = requests.get(f"{root}/instance/service-accounts/default/?recursive=true", headers=flavor, timeout=5).json()
     assert whole["email"] == TARGET and whole["aliases"] == ["default"]
+    claims = requests.get(f"{root}/instance/service-accounts/default/identity?audience=me", headers=flavor, timeout=5).text.split(".")[1]
+    assert json.loads(base64.urlsafe_b64decode(claims + "=="))["aud"] == "me"
     assert requests.get(f"{root}/instance/none", headers=flavor, timeout=5).status_code == 404
     clean.rule(operation="GET /computeMetadata/v1/project/project-id", raw={"status": 503, "body": "busy"})
     assert requests.get(f"{root}/project/project-id", headers=flavor, timeout=5).status_code == 503

@@ -22,7 +22,8 @@ Control, JSON over HTTP below /_sim/:
                                 the simulator that the documents do not know
     POST rules, DELETE rules, GET rules     see tests/sim/faults.py; operation: a method's id; match: "project", "zone", "body.name" …; error:
                                 {"status": 429, "code": "rateLimitExceeded", "message"}; and "operation_error": {"code", "message", "status",
-                                "details"}, "operation_ms": N (-1: never ends) of the operation that a call starts
+                                "details"}, "operation_ms": N (-1: never ends) of the operation that a call starts. The endpoints outside the
+                                documents are oauth2.token, sts.token and "GET /computeMetadata/v1/…"
     POST quotas {"NVIDIA_L4_GPUS": 0, "us-central1/NVIDIA_L4_GPUS": 8, "GPUS_ALL_REGIONS": 0}
     POST stock {"us-central1-a": {"nvidia-l4": 0, "g2-standard-4": 2, "spot:nvidia-l4": 0}}     what is left there; absent: enough
     POST offers {"nvidia-l4": ["us-central1-a"]}    the zones that have it; {"image versions": ["20261115"]}: newer public images
@@ -113,6 +114,16 @@ def answered(request):
     return status, PLAIN, b"" if status == 204 else result
 
 
+def known_methods(names):
+    """Raises KeyError for a name that no call will ever have: a mistake of the test."""
+    for name in names:
+        service = name.split(".")[0]
+        if name in ("oauth2.token", "sts.token") or name.endswith("*") or "/" in name:
+            continue
+        if service not in model.VERSIONS or not any(name in d.by_id for d in model.documents(service)):
+            raise KeyError(f"no method {name}")
+
+
 class Controls:
     """What can be asked of the simulator itself: one method per name below /_sim/."""
 
@@ -137,6 +148,9 @@ class Controls:
         return STATE.defects
 
     def rules(self, given):
+        for rule in given or []:
+            names = rule.get("operation", "*")
+            known_methods(names if isinstance(names, list) else [names])
         STATE.rules.extend(given or [])
         return STATE.rules
 
@@ -161,10 +175,12 @@ class Controls:
         return {}
 
     def settle(self, given):
+        known_methods(given)
         STATE.settle.update(given)
         return STATE.settle
 
     def visible(self, given):
+        known_methods(given)
         STATE.visible.update(given)
         return STATE.visible
 
@@ -454,7 +470,8 @@ def by_rules(request, answer):
         if rule.get("drop") == "before":
             raise faults.Dropped
         if "error" in rule:
-            raise of_rule(rule["error"])
+            given = rule["error"]
+            return given.get("status", 400), PLAIN, encoded({"error": given.get("code", "server_error"), "error_description": given.get("message", "simulated")})
         if "raw" in rule:
             return rule["raw"]
     result = answer()

@@ -12,6 +12,7 @@ from googleapiclient.http import build_http
 from google_auth_httplib2 import AuthorizedHttp
 
 from tests.sim.gcp.model import DOCUMENTS, VERSIONS
+from tests.sim.gcp.show import own
 
 
 @functools.lru_cache(None)
@@ -73,6 +74,11 @@ class Cloud:
         with urllib.request.urlopen(f"{self.endpoint}/_sim/things") as answer:
             found = json.load(answer)
         return found if service is None else found.get(service, {})
+
+    def made(self):
+        """What somebody made and still exists: sorted "service name"."""
+        return sorted(f"{s} {n}" for s, found in self.things().items() for n, body in found.items()
+                      if own(s, n) and body.get("lifecycleState") != "DELETE_REQUESTED")
 
     def names(self, collection):
         """The names of what a collection of Compute Engine has."""

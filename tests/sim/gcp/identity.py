@@ -398,6 +398,12 @@ def metadata(path, query, headers):
              "instance/id": "5533110011223344556", "universe/universe-domain": "googleapis.com", "account/email": email,
              "account/scopes": "https://www.googleapis.com/auth/cloud-platform\n", "account/aliases": "default\n",
              "instance/service-accounts": f"default/\n{email}/\n"}
+    if accounts == "account/identity":
+        if not query.get("audience"):
+            return 400, plain, b"non-empty audience parameter required"
+        now = int(STATE.now())
+        claims = {"aud": query["audience"], "iss": "https://accounts.google.com", "email": email, "email_verified": True, "iat": now, "exp": now + 3600}
+        return 200, plain, signed_jwt(claims, iam.private_key(), "simulated").encode()
     jsons = {"account/token": lambda: answer_token(issue(email)),
              "account": lambda: {"aliases": ["default"], "email": email, "scopes": ["https://www.googleapis.com/auth/cloud-platform"]}}
     if accounts in jsons and (accounts != "account" or query.get("recursive", "").lower() == "true"):
