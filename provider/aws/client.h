@@ -18,7 +18,8 @@ struct cloud_client {
     const char *user_agent;
     struct retry_state retry;
     struct aws_credential_cache credentials;
-    _Atomic int64_t skew_s; /* the cloud's clock minus ours */
+    atomic_bool imds_is_absent; /* nobody answered for the instance metadata service */
+    _Atomic int64_t skew_s;     /* the cloud's clock minus ours */
     pthread_mutex_t account_lock;
     const char *account; /* NULL: not asked yet; guarded by account_lock */
 };

@@ -124,17 +124,22 @@ static const char *imds_url(struct aws_source *s, const char *path)
     return arena_printf(s->a, "%.*s%s", (int)len, base, path);
 }
 
-/* A session token (IMDSv2); NULL when there is no metadata service here. */
+/* A session token (IMDSv2); NULL when there is no metadata service here. That nothing answers is
+ * found out once: it takes seconds, and a machine does not become an instance. */
 static const char *imds_token(struct aws_source *s)
 {
     struct http_response r;
     const char *url = imds_url(s, "/latest/api/token");
-    if (!url ||
-        ask_again(s, "PUT", url, "x-aws-ec2-metadata-token-ttl-seconds", "21600", TIMEOUT_MS, &r) <
-            0 ||
-        r.status != 200)
+    if (!url || atomic_load(&s->client->imds_is_absent))
         return NULL;
-    return arena_strndup(s->a, r.body.ptr, r.body.len);
+    if (ask_again(s, "PUT", url, "x-aws-ec2-metadata-token-ttl-seconds", "21600", TIMEOUT_MS, &r) <
+        0) {
+        bool nobody = r.failure == HTTP_RESOLVE || r.failure == HTTP_CONNECT;
+        if (nobody || r.failure == HTTP_TIMEOUT)
+            atomic_store(&s->client->imds_is_absent, true);
+        return NULL;
+    }
+    return r.status == 200 ? arena_strndup(s->a, r.body.ptr, r.body.len) : NULL;
 }
 
 static int imds_get(struct aws_source *s, const char *token, const char *path,
