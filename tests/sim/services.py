@@ -4,7 +4,7 @@ import time
 from datetime import datetime, timezone
 
 from moto.ec2.models import ec2_backends
-from moto.iam.models import get_account_id_from
+from moto.iam.models import get_account_id_from, iam_backends
 from moto.logs.models import logs_backends
 from moto.secretsmanager.models import secretsmanager_backends
 
@@ -175,6 +175,16 @@ def deletion_settles(request, output):
 
 
 # ---- IAM
+
+
+@check("iam", "RemoveRoleFromInstanceProfile")
+def role_is_in_the_profile(request):
+    """moto fails without a code when it is not."""
+    profile = iam_backends[get_account_id_from(request.access_key)]["aws"].instance_profiles
+    name, role = request.params["InstanceProfileName"], request.params["RoleName"]
+    found = next((p for p in profile.values() if p.name == name), None)
+    if found and role not in [r.name for r in found.roles]:
+        raise Refused("NoSuchEntity", f"Role {role} cannot be found in the instance profile {name}.", 404)
 
 
 @effect("iam", "CreateInstanceProfile", "AddRoleToInstanceProfile")

@@ -794,3 +794,12 @@ def test_tags_of_a_log_group_go_with_it(clean):
     logs.create_log_group(logGroupName="/g", tags={"new": "1"})
     [group] = logs.describe_log_groups()["logGroups"]
     assert logs.list_tags_for_resource(resourceArn=group["logGroupArn"])["tags"] == {"new": "1"}
+
+
+def test_a_role_leaves_its_profile_once(clean):
+    iam = clean.client("iam")
+    iam.create_role(RoleName="r", AssumeRolePolicyDocument="{}")
+    iam.create_instance_profile(InstanceProfileName="p")
+    iam.add_role_to_instance_profile(InstanceProfileName="p", RoleName="r")
+    iam.remove_role_from_instance_profile(InstanceProfileName="p", RoleName="r")
+    assert refused(iam.remove_role_from_instance_profile, InstanceProfileName="p", RoleName="r") == "NoSuchEntity"
