@@ -329,6 +329,37 @@ def test_routers_are_patched(clean):
     node.cloud.done(node.compute.addresses().delete(project=P, region=R, address="out").execute())
 
 
+def test_what_a_nat_uses_stays(clean):
+    node = Node(clean)
+    where = {"project": P, "region": R, "subnetwork": "sub"}
+    assert refused(node.compute.subnetworks().delete(**where)) == (
+        400, "resourceInUseByAnotherResource",
+        f"The subnetwork resource 'projects/{P}/regions/{R}/subnetworks/sub' is already being used by 'projects/{P}/regions/{R}/routers/router'")
+    node.cloud.done(node.compute.routers().delete(project=P, region=R, router="router").execute())
+    node.cloud.done(node.compute.subnetworks().delete(**where).execute())
+
+
+def test_one_change_at_a_time(clean):
+    node = Node(clean)
+    clean.control("settle", {"compute.routers.patch": 0.4})
+    where = {"project": P, "region": R, "router": "router"}
+    first = node.compute.routers().patch(**where, body={"description": "a"}).execute()
+    assert refused(node.compute.routers().patch(**where, body={"nats": []}))[:2] == (400, "resourceNotReady")
+    node.cloud.done(first)
+    node.cloud.done(node.compute.routers().patch(**where, body={"nats": []}).execute())
+    found = node.compute.routers().get(**where).execute()
+    assert found["description"] == "a" and not found.get("nats")
+
+
+def test_a_removal_that_fails_leaves_the_object(clean):
+    node = Node(clean)
+    clean.rule(operation="compute.disks.delete", operation_error={"code": "RESOURCE_IN_USE_BY_ANOTHER_RESOURCE", "message": "busy"})
+    request = node.compute.disks().delete(project=P, zone=Z, disk="data")
+    assert failed(node.cloud, request).code == "RESOURCE_IN_USE_BY_ANOTHER_RESOURCE"
+    assert node.compute.disks().get(project=P, zone=Z, disk="data").execute()["status"] == "READY"
+    node.cloud.done(request.execute())
+
+
 @pytest.mark.parametrize("body, reason", [
     ({"allowed": [{"IPProtocol": "tcp", "ports": ["22"]}], "denied": [{"IPProtocol": "all"}]}, "invalid"), ({}, "invalid"),
     ({"allowed": [{"IPProtocol": "icmp", "ports": ["22"]}]}, "invalid"), ({"allowed": [{"IPProtocol": "nonsense"}]}, "invalid"),

@@ -160,18 +160,17 @@ def full_links(request, value, key=""):
 
 def links(value, key=""):
     """What a body points at and keeps: paths."""
-    if key in NO_LINKS or key in LOOSE and not isinstance(value, list):
+    if key in NO_LINKS:
         return
     if isinstance(value, dict):
         for k, v in value.items():
-            if not (k in LOOSE and isinstance(v, (str, list)) and all(isinstance(x, str) for x in v)):
-                yield from links(v, k)
+            yield from links(v, k)
         if isinstance(value.get("name"), str) and value["name"].startswith(LINK):  # a NAT's subnetworks
             yield value["name"][len(LINK):]
     elif isinstance(value, list):
         for v in value:
             yield from links(v, key)
-    elif isinstance(value, str) and value.startswith(LINK):
+    elif isinstance(value, str) and value.startswith(LINK) and key not in LOOSE:
         yield value[len(LINK):]
 
 
@@ -406,6 +405,7 @@ def get(request):
 def delete(request):
     thing = ready(wanted(request))
     check_unused(thing)
+    before = thing.body.get("status")
     if thing.collection in REMOVED:
         REMOVED[thing.collection](thing)
 
@@ -417,6 +417,8 @@ def delete(request):
 
     def failed():
         thing.operation = None
+        if before:
+            thing.body["status"] = before
     thing.operation = operation = operate(request, "delete", (thing.name, thing.body["id"]), effect, failed)
     return operation
 
@@ -471,7 +473,14 @@ def change(request, combine):
         if "settle" in candidate.data:
             candidate.data.pop("settle")()
         thing.data.update(candidate.data)
-    return on(request, thing, effect, kind=request.method.verb)
+        thing.operation = None
+
+    def failed():
+        thing.operation = None
+    thing.operation = operation = on(request, thing, effect, failed)
+    if operation.done:
+        thing.operation = None
+    return operation
 
 
 def on(request, thing, effect, failed=None, kind=None):
