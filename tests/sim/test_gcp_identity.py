@@ -12,7 +12,7 @@ import google.auth.exceptions
 import pytest
 import requests
 from cryptography.hazmat.primitives.asymmetric import rsa
-from google.auth import identity_pool, impersonated_credentials
+from google.auth import aws, identity_pool, impersonated_credentials
 from google.auth.transport.requests import Request
 from google.oauth2 import credentials as user_credentials
 from google.oauth2 import service_account
@@ -245,19 +245,47 @@ def test_a_provider_must_be_there(clean, own_key, tmp_path):
     assert who(clean, credentials.token).endswith("/subject/someone")
 
 
+class Keys(aws.AwsSecurityCredentialsSupplier):
+    def __init__(self, key_id="test", secret="test", token=None):
+        self.given = aws.AwsSecurityCredentials(key_id, secret, token)
+
+    def get_aws_security_credentials(self, context, request):
+        return self.given
+
+    def get_aws_region(self, context, request):
+        return "us-east-1"
+
+
+def aws_workload(front, keys, audience=AUDIENCE):
+    return aws.Credentials(audience=audience, subject_token_type="urn:ietf:params:aws:token-type:aws4_request", token_url=f"{front.url}/v1/token",
+                           aws_security_credentials_supplier=keys, scopes=SCOPE)
+
+
 def test_an_aws_identity_is_exchanged(clean, own_key):
     federation(clean, own_key, aws={"accountId": "111122223333"})
-    signed = {"url": "https://sts.us-east-1.amazonaws.com?Action=GetCallerIdentity&Version=2011-06-15", "method": "POST", "headers": [
-        {"key": "Authorization", "value": "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20261121/us-east-1/sts/aws4_request, "
-                                          f"SignedHeaders=host;x-amz-date;x-goog-cloud-target-resource, Signature={'0' * 64}"},
-        {"key": "host", "value": "sts.us-east-1.amazonaws.com"}, {"key": "x-amz-date", "value": "20261121T000000Z"},
-        {"key": "x-goog-cloud-target-resource", "value": AUDIENCE}]}
+    credentials = aws_workload(clean, Keys())
+    credentials.refresh(Request())
+    assert who(clean, credentials.token).endswith("/subject/arn:aws:iam::111122223333:user/test")
+    for keys in (Keys(secret="wrong"), Keys(key_id="unknown")):
+        with pytest.raises(google.auth.exceptions.OAuthError, match="SignatureDoesNotMatch"):
+            aws_workload(clean, keys).refresh(Request())
+    clean.control("aws_keys", {"unknown": "wrong"})
+    aws_workload(clean, Keys("unknown", "wrong", "session")).refresh(Request())
+    clean.control("clock", {"offset_s": 3600})
+    with pytest.raises(google.auth.exceptions.OAuthError, match="SignatureDoesNotMatch"):
+        aws_workload(clean, Keys()).refresh(Request())
+
+
+@pytest.mark.parametrize("change", [lambda r: r.update(method="GET"), lambda r: r.update(url=r["url"].replace("GetCallerIdentity", "GetSessionToken")),
+                                    lambda r: r.update(url="https://sts.example.com?Action=GetCallerIdentity"),
+                                    lambda r: next(h for h in r["headers"] if h["key"] == "x-goog-cloud-target-resource").update(value="other"),
+                                    lambda r: r.update(headers=[]), lambda r: r.clear()])
+def test_an_aws_request_must_be_the_one_that_google_sends(clean, own_key, change):
+    federation(clean, own_key, aws={"accountId": "111122223333"})
+    request = json.loads(urllib.parse.unquote(aws_workload(clean, Keys()).retrieve_subject_token(Request())))
+    change(request)
     form = {"grant_type": identity.EXCHANGE, "audience": AUDIENCE, "scope": SCOPE[0], "requested_token_type": "urn:ietf:params:oauth:token-type:access_token",
-            "subject_token_type": "urn:ietf:params:aws:token-type:aws4_request", "subject_token": urllib.parse.quote(json.dumps(signed))}
-    answer = requests.post(f"{clean.url}/v1/token", data=form, timeout=5).json()
-    assert "111122223333" in who(clean, answer["access_token"]) and answer["issued_token_type"].endswith(":access_token")
-    signed["headers"][3]["value"] = "//iam.googleapis.com/other"
-    form["subject_token"] = urllib.parse.quote(json.dumps(signed))
+            "subject_token_type": "urn:ietf:params:aws:token-type:aws4_request", "subject_token": urllib.parse.quote(json.dumps(request))}
     assert requests.post(f"{clean.url}/v1/token", data=form, timeout=5).json()["error"] == "invalid_grant"
 
 

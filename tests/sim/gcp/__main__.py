@@ -38,6 +38,7 @@ Control, JSON over HTTP below /_sim/:
     POST keys {"email": "ci@test-project.iam.gserviceaccount.com"}      makes a key (and the account): answers the credentials file
     POST users {"refresh_token": {"client_id", "client_secret", "identity"}}
     POST subjects {subject token: subject}  that STS takes for any provider
+    POST aws_keys {access key: secret key}  whose signed GetCallerIdentity STS takes for a provider with an AWS account
     POST metadata {"email": …}              who the metadata server's token is
     POST edit {"resource": "projects/…", "service": "compute", "set": {"labels.a": "b"}}    changes an object by another hand
     POST remove {"resource": "projects/…", "service": "compute"}    POST preempt {"instance": name}
@@ -227,6 +228,10 @@ class Controls:
 
     def subjects(self, given):
         STATE.subjects.update(given)
+        return {}
+
+    def aws_keys(self, given):
+        STATE.aws_keys.update(given)
         return {}
 
     def metadata(self, given):

@@ -3,13 +3,18 @@ exchange, iamcredentials, the metadata server, and self-signed JWTs as bearers (
 
 Known from the start: the bearer token "test" (the owner), and the user of test-client, test-secret, test-refresh."""
 import base64
+import datetime
 import hashlib
+import hmac
 import json
 import re
 import secrets
 import time
 import urllib.parse
 
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
@@ -270,12 +275,30 @@ def aws_subject(token, audience, provider):
         raise OAuthError("invalid_grant", "The AWS request is not a POST of GetCallerIdentity to STS.")
     if headers.get("x-goog-cloud-target-resource") != audience:
         raise OAuthError("invalid_grant", "The header x-goog-cloud-target-resource does not match the audience.")
-    signed = re.match(r"AWS4-HMAC-SHA256 Credential=([^/,]+)/(\d{8})/([a-z0-9-]+)/sts/aws4_request, ?SignedHeaders=([a-z0-9;-]+), ?Signature=[0-9a-f]{64}$",
+    signed = re.match(r"AWS4-HMAC-SHA256 Credential=([^/,]+)/(\d{8})/([a-z0-9-]+)/sts/aws4_request, ?SignedHeaders=([a-z0-9;-]+), ?Signature=([0-9a-f]{64})$",
                       headers.get("authorization", ""))
-    if not signed or "x-goog-cloud-target-resource" not in signed[4].split(";") or "host" not in signed[4].split(";"):
-        raise OAuthError("invalid_grant", "The AWS request is not signed as Signature Version 4 with the header x-goog-cloud-target-resource.")
+    if not signed or "host" not in signed[4].split(";"):  # to sign x-goog-cloud-target-resource too is recommended, no more
+        raise OAuthError("invalid_grant", "The AWS request is not signed as Signature Version 4.")
+    key_id, date, region, names, signature = signed.groups()
+    if not hmac.compare_digest(signature, aws_signature(url.geturl(), {n: headers.get(n, "") for n in names.split(";")}, key_id, region, date, headers)):
+        raise OAuthError("invalid_grant", "Received an AWS error: SignatureDoesNotMatch.")
     account = (provider.get("aws") or {}).get("accountId")
-    return f"arn:aws:sts::{account}:assumed-role/{signed[1]}"
+    return f"arn:aws:iam::{account}:user/{key_id}"
+
+
+def aws_signature(url, signed_headers, key_id, region, date, headers):
+    """What botocore signs the request with; "" when the key is not known or the date is old."""
+    now = datetime.datetime.fromtimestamp(STATE.now(), datetime.timezone.utc)
+    try:
+        signed_at = datetime.datetime.strptime(headers.get("x-amz-date", ""), "%Y%m%dT%H%M%SZ").replace(tzinfo=datetime.timezone.utc)
+    except ValueError:
+        return ""
+    if key_id not in STATE.aws_keys or not headers["x-amz-date"].startswith(date) or abs((now - signed_at).total_seconds()) > 900:
+        return ""
+    signer = SigV4Auth(Credentials(key_id, STATE.aws_keys[key_id]), "sts", region)
+    request = AWSRequest("POST", url, headers=signed_headers)
+    request.context["timestamp"] = headers["x-amz-date"]
+    return signer.signature(signer.string_to_sign(request, signer.canonical_request(request)), request)
 
 
 # --- iamcredentials ---

@@ -56,7 +56,8 @@ class State:
         self.guest = {}  # instance name or "*" -> {"namespace/key": value}
         self.young = {}  # name -> time from which on all parts know it
         self.buried = {}  # service accounts that were deleted, by unique id
-        self.tokens, self.users, self.keys, self.subjects = {}, {}, {}, {}
+        self.tokens, self.users, self.subjects = {}, {}, {}
+        self.aws_keys = {"test": "test", "AKIDEXAMPLE": "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"}
         self.metadata_identity = None
         self.used_permissions, self.allowed_permissions, self.denied_permissions = set(), None, set()
         self.generation = uuid.uuid4().hex  # the world's; answers of an older one are stale
