@@ -53,7 +53,8 @@ def fits(method):
         return method.http == "POST" and "{+parent}" in method.path and (method.long or made_schema(method) == method.response)
     if method.verb == "list" and items_field(method) is None:
         return False
-    if method.verb in ("patch", "delete", "get") and method.response not in ("Empty", None) and not method.long and "name" not in method.schema(method.response)["properties"]:
+    shows = method.response not in ("Empty", None) and not method.long
+    if method.verb in ("patch", "delete", "get") and shows and "name" not in method.schema(method.response)["properties"]:
         return False
     if method.verb in ("getIamPolicy", "setIamPolicy", "testIamPermissions"):
         return "{+resource}" in method.path
@@ -144,13 +145,10 @@ def exists(request, name):
         raise GoogleError(409, f"Resource '{name}' already exists.", status="ALREADY_EXISTS", details=[])
 
 
-def shown(thing):
-    return thing.data.get("shown", thing.name)
-
-
 def finish_create(request, thing):
     fields, now = schema(request), timestamp()
-    for field, value in (("name", shown(thing)), ("createTime", now), ("updateTime", now), ("uid", str(uuid.uuid4())), ("etag", etag(fields.get("etag")))):
+    for field, value in (("name", thing.name), ("createTime", now), ("updateTime", now), ("uid", str(uuid.uuid4())),
+                         ("etag", etag(fields.get("etag")))):
         if field in fields:
             thing.body[field] = value
     states = fields.get("state", {}).get("enum", [])

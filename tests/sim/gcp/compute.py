@@ -522,7 +522,8 @@ def page(request, items):
     order = request.params.get("orderBy")
     if order not in (None, "name", "creationTimestamp desc"):
         raise invalid_field("orderBy", order, "Must be name or creationTimestamp desc.")
-    items = sorted(items, key=lambda b: (b.get("creationTimestamp", "") if order and order != "name" else b.get("name", "")), reverse=order == "creationTimestamp desc")
+    newest = order == "creationTimestamp desc"
+    items = sorted(items, key=lambda b: b.get("creationTimestamp" if newest else "name", ""), reverse=newest)
     size = request.params.get("maxResults", 500)
     if not 0 <= size <= 500:
         raise invalid_field("maxResults", size, "Must be between 0 and 500.")
@@ -554,7 +555,7 @@ def aggregated_list(request):
     places = [f"zones/{z}" for z in catalog.zones()] + [f"regions/{r}" for r in catalog.REGIONS] + ["global"]
     entries = []
     for place in places:
-        entries += [(place, body) for body in members(request, project, f"projects/{project}/{place}")] if collection not in ("zones", "regions") else []
+        entries += [(place, body) for body in members(request, project, f"projects/{project}/{place}")]
     shown, token = page(request, [body for _, body in entries])
     items = {}
     for place, body in entries:

@@ -122,10 +122,9 @@ def resize(request):
 @own("compute.disks.update")
 def update_disk(request):
     thing = compute.ready(compute.wanted(request))
-    mask = [p for p in request.params.get("updateMask", request.params.get("paths", "")).split(",") if p] if not isinstance(request.params.get("paths"), list) \
-        else request.params["paths"]
     body = request.body or {}
-    names = [m for m in mask if m] or [k for k in body if k not in ("name",)]
+    mask = request.params.get("paths", []) + [m for m in request.params.get("updateMask", "").split(",") if m]
+    names = mask or [k for k in body if k != "name"]
     for name in names:
         if name not in ("provisionedIops", "provisionedThroughput", "accessMode", "userLicenses", "sizeGb", "labels"):
             raise invalid_field("updateMask", name, "Cannot be updated.")

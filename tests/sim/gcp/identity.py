@@ -29,6 +29,9 @@ FEDERATED = "roles/iam.workloadIdentityUser"
 JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
 AUDIENCE = re.compile(r"//iam\.googleapis\.com/projects/(\d+)/locations/global/workloadIdentityPools/([a-z0-9-]+)/providers/([a-z0-9-]+)")
+AWS_STS = re.compile(r"sts\.([a-z0-9-]+\.)?amazonaws\.com")
+AWS_SIGNED = re.compile(r"AWS4-HMAC-SHA256 Credential=([^/,]+)/(\d{8})/([a-z0-9-]+)/sts/aws4_request, ?SignedHeaders=([a-z0-9;-]+), ?"
+                        r"Signature=([0-9a-f]{64})")
 SKEW_S = 600
 
 
@@ -271,16 +274,16 @@ def aws_subject(token, audience, provider):
         raise OAuthError("invalid_grant", "Unable to parse the AWS request token.") from error
     url = urllib.parse.urlsplit(request.get("url", ""))
     query = dict(urllib.parse.parse_qsl(url.query))
-    if request.get("method") != "POST" or not re.fullmatch(r"sts\.([a-z0-9-]+\.)?amazonaws\.com", url.hostname or "") or query.get("Action") != "GetCallerIdentity":
+    if request.get("method") != "POST" or query.get("Action") != "GetCallerIdentity" or not AWS_STS.fullmatch(url.hostname or ""):
         raise OAuthError("invalid_grant", "The AWS request is not a POST of GetCallerIdentity to STS.")
     if headers.get("x-goog-cloud-target-resource") != audience:
         raise OAuthError("invalid_grant", "The header x-goog-cloud-target-resource does not match the audience.")
-    signed = re.match(r"AWS4-HMAC-SHA256 Credential=([^/,]+)/(\d{8})/([a-z0-9-]+)/sts/aws4_request, ?SignedHeaders=([a-z0-9;-]+), ?Signature=([0-9a-f]{64})$",
-                      headers.get("authorization", ""))
+    signed = AWS_SIGNED.fullmatch(headers.get("authorization", ""))
     if not signed or "host" not in signed[4].split(";"):  # to sign x-goog-cloud-target-resource too is recommended, no more
         raise OAuthError("invalid_grant", "The AWS request is not signed as Signature Version 4.")
     key_id, date, region, names, signature = signed.groups()
-    if not hmac.compare_digest(signature, aws_signature(url.geturl(), {n: headers.get(n, "") for n in names.split(";")}, key_id, region, date, headers)):
+    signed_headers = {n: headers.get(n, "") for n in names.split(";")}
+    if not hmac.compare_digest(signature, aws_signature(url.geturl(), signed_headers, key_id, region, date, headers)):
         raise OAuthError("invalid_grant", "Received an AWS error: SignatureDoesNotMatch.")
     account = (provider.get("aws") or {}).get("accountId")
     return f"arn:aws:iam::{account}:user/{key_id}"

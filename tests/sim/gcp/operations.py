@@ -34,7 +34,8 @@ def delete(request):
 @own("compute.zoneOperations.list", "compute.regionOperations.list", "compute.globalOperations.list")
 def list_operations(request):
     scope = compute.scope_of(request)
-    items, token = compute.page(request, [o.view() for (s, n), o in STATE.operations.items() if s == "compute" and n.startswith(f"{scope}/operations/")])
+    found = [o.view() for (s, n), o in STATE.operations.items() if s == "compute" and n.startswith(f"{scope}/operations/")]
+    items, token = compute.page(request, found)
     body = {"kind": "compute#operationList", "id": f"{scope}/operations", "selfLink": f"{LINK}{scope}/operations", "items": items}
     if token:
         body["nextPageToken"] = token
@@ -79,13 +80,8 @@ def set_common_metadata(request):
     return compute.operate(request, "setMetadata", (f"projects/{known.id}/global/project", known.number), effect)
 
 
-def policy_of(request):
-    found = compute.wanted(request)
-    return found
-
-
 def get_policy(request):
-    return policy.get(policy_of(request), request.params.get("optionsRequestedPolicyVersion", 1))
+    return policy.get(compute.wanted(request), request.params.get("optionsRequestedPolicyVersion", 1))
 
 
 def set_policy(request):
@@ -93,11 +89,11 @@ def set_policy(request):
     given = body.get("policy") or {k: body[k] for k in ("bindings", "etag") if k in body}
     if not given and not body:
         raise GoogleError(400, "Required field 'policy' not specified", "required")
-    return policy.set(policy_of(request), given)
+    return policy.set(compute.wanted(request), given)
 
 
 def test_permissions(request):
-    policy_of(request)
+    compute.wanted(request)
     return {"permissions": (request.body or {}).get("permissions", [])}
 
 

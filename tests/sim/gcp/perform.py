@@ -3,11 +3,11 @@ import json
 import re
 import urllib.parse
 
-from tests.sim.gcp import aip, compute, identity, model, permissions
-from tests.sim.gcp import container, disks, enabling, iam, instances, logs, networks, operations, projects, secret_manager, storage  # noqa: F401 they register
+from tests.sim.gcp import aip, catalog, compute, identity, model, permissions, storage
+from tests.sim.gcp import container, disks, enabling, iam, instances, logs, networks, operations, projects, secret_manager  # noqa: F401 they register
 from tests.sim.gcp.errors import GoogleError, bad_request, error_info, service_disabled
 from tests.sim.gcp.operations import WAITING
-from tests.sim.gcp.state import STATE
+from tests.sim.gcp.state import PUBLIC, STATE, Project
 
 BODY_METHODS = ("POST", "PUT", "PATCH")
 # Where the name of a project stands in parameters.
@@ -88,9 +88,8 @@ def project_of(request):
         return STATE.project(match[1]) if match else None
     found = STATE.project(name)
     if found is None and request.service == "compute":
-        from tests.sim.gcp import catalog
         if name in catalog.FAMILIES and request.method.http == "GET":
-            return type("Public", (), {"id": name, "number": "0", "services": {"compute.googleapis.com"}, "metadata": []})()
+            return Project(name, PUBLIC)
         raise GoogleError(404, f"The resource 'projects/{name}' was not found", "notFound")
     if found is None and request.service != "cloudresourcemanager":
         raise GoogleError(403, f"Permission denied on resource project {name}.", details=[

@@ -3,7 +3,7 @@ which permissions are allowed or denied; which were used is recorded."""
 import re
 
 from tests.sim.gcp.errors import GoogleError, error_info
-from tests.sim.gcp.state import STATE
+from tests.sim.gcp.state import PUBLIC, STATE
 
 VERBS = {"insert": "create", "aggregatedList": "list", "patch": "update", "createAsync": "create", "updateAsync": "update", "addVersion": "add",
          "listUsable": "list", "batchGet": "get", "batchEnable": "enable"}
@@ -33,7 +33,7 @@ def direct(method):
 
 def needed(request):
     """All permissions that a call needs."""
-    if request.service in NONE or request.project is None or request.project.number == "0":  # public images are everyone's
+    if request.service in NONE or request.project is None or request.project.number == PUBLIC:
         return []
     found = [direct(request.method), *ALSO.get(request.method.id, [])]
     body = request.body or {}

@@ -9,6 +9,7 @@ import time
 import uuid
 
 PROJECT, NUMBER = "test-project", "123456789012"
+PUBLIC = "0"  # the number of projects whose images are everyone's
 SERVICES = ("compute", "iam", "iamcredentials", "cloudresourcemanager", "secretmanager", "logging", "serviceusage", "storage", "sts", "container",
             "artifactregistry", "aiplatform", "oauth2")
 # Settings that tests may change. check_tokens: refuse calls without a known bearer token. operation_s: how long operations take unless
@@ -103,7 +104,7 @@ class State:
 
     def of(self, service, collection=None, prefix=None):
         """The things of a service, oldest first."""
-        found = [t for (s, n), t in self.things.items() if s == service and collection in (None, t.collection) and (prefix is None or n.startswith(prefix))]
+        found = [t for (s, n), t in self.things.items() if s == service and collection in (None, t.collection) and n.startswith(prefix or "")]
         return sorted(found, key=lambda t: t.made)
 
     def add(self, thing):

@@ -31,17 +31,16 @@ def bucket(request):
     thing = STATE.thing("storage", f"b/{request.params.get('bucket', '')}")
     if thing is None:
         raise GoogleError(404, "The specified bucket does not exist.", "notFound")
-    conditions(request, thing, "metagenerationOnly")
+    if request.method.collection == "buckets":
+        conditions(request, thing)
     return thing
 
 
-def conditions(request, thing, mode=None):
+def conditions(request, thing):
     """ifGenerationMatch and its kin; a generation of 0 means: there is no such object."""
     body = thing.body if thing else {"generation": "0", "metageneration": "0"}
     for name in CONDITIONS:
-        if name not in request.params or mode and "Generation" in name and "Meta" not in name:
-            continue
-        if mode and request.method.collection == "objects":
+        if name not in request.params:
             continue
         field = "metageneration" if "Meta" in name else "generation"
         same = str(body.get(field)) == str(request.params[name])
