@@ -245,6 +245,18 @@ def test_a_provider_must_be_there(clean, own_key, tmp_path):
     assert who(clean, credentials.token).endswith("/subject/someone")
 
 
+@pytest.mark.parametrize("account", [None, TARGET])
+def test_a_workload_s_credentials_file(clean, account):
+    file = clean.control("federation", {"service_account": account} if account else {})
+    credentials = identity_pool.Credentials.from_info(file, scopes=SCOPE)
+    credentials.refresh(Request())
+    subject = "repo:llm-infra/example:ref:refs/heads/main"
+    assert who(clean, credentials.token) == account or who(clean, credentials.token).endswith(f"/workloadIdentityPools/ci/subject/{subject}")
+    file["credential_source"]["headers"] = {"Authorization": "bearer wrong"}
+    with pytest.raises(google.auth.exceptions.RefreshError):
+        identity_pool.Credentials.from_info(file, scopes=SCOPE).refresh(Request())
+
+
 class Keys(aws.AwsSecurityCredentialsSupplier):
     def __init__(self, key_id="test", secret="test", token=None):
         self.given = aws.AwsSecurityCredentials(key_id, secret, token)

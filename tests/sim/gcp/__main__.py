@@ -37,6 +37,7 @@ Control, JSON over HTTP below /_sim/:
     POST tokens {token: {"identity": email, "expires_in": 3600, "owner": false}}
     POST keys {"email": "ci@test-project.iam.gserviceaccount.com"}      makes a key (and the account): answers the credentials file
     POST users {"refresh_token": {"client_id", "client_secret", "identity"}}
+    POST federation {"service_account": email or absent}    a pool, a provider and a workload's credentials file (source: /_oidc/token)
     POST subjects {subject token: subject}  that STS takes for any provider
     POST aws_keys {access key: secret key}  whose signed GetCallerIdentity STS takes for a provider with an AWS account
     POST metadata {"email": …}              who the metadata server's token is
@@ -56,7 +57,7 @@ import urllib.parse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from tests.sim import faults
-from tests.sim.gcp import compute, iam, identity, instances, logs, model, perform, storage
+from tests.sim.gcp import compute, federation, iam, identity, instances, logs, model, perform, storage
 from tests.sim.gcp.errors import REASON, GoogleError
 from tests.sim.gcp.state import STATE
 
@@ -226,6 +227,9 @@ class Controls:
         thing = STATE.thing("iam", f"projects/{project.id}/serviceAccounts/{email}") or iam.add_account(project.id, email, {})
         return iam.add_key(thing, given["base_url"])[1]
 
+    def federation(self, given):
+        return federation.make(given["base_url"], given)
+
     def subjects(self, given):
         STATE.subjects.update(given)
         return {}
@@ -336,8 +340,8 @@ class Handler(BaseHTTPRequestHandler):
         if function is None or name.startswith("_"):
             return self.send(404, PLAIN, encoded({"error": f"no control {name}"}))
         given = json.loads(body) if body else dict(urllib.parse.parse_qsl(query)) or None
-        if name == "keys":
-            given = {"base_url": self.base_url, **given}
+        if name in ("keys", "federation"):
+            given = {"base_url": self.base_url, **(given or {})}
         try:
             with STATE.lock:
                 STATE.run_due()
@@ -370,6 +374,10 @@ class Handler(BaseHTTPRequestHandler):
         if path.startswith("/_sim/"):
             return self.control(path[len("/_sim/"):], query, body)
         headers = {k.lower(): v for k, v in self.headers.items()}
+        if path.startswith("/_oidc/"):
+            with STATE.lock:
+                status, value = federation.answer(path, dict(urllib.parse.parse_qsl(query)), headers, self.base_url)
+            return self.send(status, PLAIN, encoded(value))
         kind = self.plain_kind(path, headers)
         if kind:
             return self.plain_call(kind, path, query, headers, body)
