@@ -89,6 +89,10 @@ def test_an_operation_that_never_ends(clean):
     started = compute.networks().insert(project=P, body={"name": "net", "autoCreateSubnetworks": False}).execute()
     time.sleep(0.3)
     assert compute.globalOperations().get(project=P, operation=started["name"]).execute()["status"] == "RUNNING"
+    clean.control("settings", {"wait_s": 0.2})
+    before = time.monotonic()
+    assert compute.globalOperations().wait(project=P, operation=started["name"]).execute()["status"] == "RUNNING"
+    assert 0.2 <= time.monotonic() - before < 5
     clean.control("finish", {})
     assert compute.globalOperations().get(project=P, operation=started["name"]).execute()["status"] == "DONE"
 

@@ -157,6 +157,17 @@ def test_workload_identity_pools_come_by_operations(clean):
     assert refused(iam.create(parent=parent, workloadIdentityPoolId="ci", body={}))[:2] == (409, "ALREADY_EXISTS")
 
 
+def test_a_long_running_operation_that_fails(clean):
+    details = [{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "NOPE", "domain": "iam.googleapis.com"}]
+    clean.rule(operation="iam.projects.locations.workloadIdentityPools.create", operation_error={"code": 9, "message": "no", "details": details})
+    iam = clean.cloud().client("iam").projects().locations().workloadIdentityPools()
+    operation = iam.create(parent=f"projects/{P}/locations/global", workloadIdentityPoolId="ci", body={}).execute()
+    while "done" not in operation:
+        operation = iam.operations().get(name=operation["name"]).execute()
+    assert operation["error"] == {"code": 9, "message": "no", "details": details} and "response" not in operation
+    assert refused(iam.get(name=f"projects/{P}/locations/global/workloadIdentityPools/ci"))[:2] == (404, "NOT_FOUND")
+
+
 # --- projects ---
 
 

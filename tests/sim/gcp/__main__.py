@@ -30,7 +30,7 @@ Control, JSON over HTTP below /_sim/:
     POST clock {"offset_s": N}
     POST settle {"compute.instances.insert": 2}     seconds until the effect of a method is there
     POST visible {"iam.projects.serviceAccounts.create": 2}     seconds until other calls know what it made
-    POST settings {"check_tokens": true, "operation_s": 0.1, "page_size": 0, "issued_for_s": 3600, "stockout_details": true}
+    POST settings {"check_tokens": true, "operation_s": 0.1, "wait_s": 120, "page_size": 0, "issued_for_s": 3600, "stockout_details": true}
     POST permissions {"allowed": [names] or null, "denied": [names]}    what callers hold; without it, everything. GET permissions: "used" too
     POST projects {"other": {"number": "1", "services": ["compute.googleapis.com"]}}    makes or changes; "services": the enabled ones
     POST guest {"instance or *": {"namespace/key": value}}      guest attributes (and "serial": the serial port's output)

@@ -321,7 +321,7 @@ class Operation:
         if self.done:
             body["done"] = True
             if self.error:
-                body["error"] = {"code": self.error[0], "message": self.error[1]}
+                body["error"] = {k: v for k, v in zip(("code", "message", "details"), self.error) if v}
             else:
                 body["response"] = self.response
         return body
@@ -345,14 +345,14 @@ def operate(request, target, effect, failed=None, name=None, metadata=None, resp
         try:
             if "operation_error" in planned:
                 given = planned["operation_error"]
-                raise OperationError(given.get("code", 13), given.get("message", "simulated"))
+                raise OperationError(given.get("code", 13), given.get("message", "simulated"), details=given.get("details"))
             value = effect()
             kind = response_type or f"type.googleapis.com/google.{service}.{request.method.version}.{request.method.response}"
             operation.response = {"@type": kind, **(value or {})}
         except (OperationError, GoogleError) as error:
             if failed:
                 failed()
-            operation.error = (error.code if isinstance(error.code, int) and error.code < 20 else 13, error.message)
+            operation.error = (error.code if isinstance(error.code, int) and error.code < 20 else 13, error.message, error.details)
         operation.done = True
     STATE.operations[service, name] = operation
     operation.end = end

@@ -6,8 +6,6 @@ from tests.sim.gcp.catalog import LINK
 from tests.sim.gcp.errors import GoogleError, not_found
 from tests.sim.gcp.state import STATE, own
 
-WAIT_S = 120  # "waits for no more than the 2 minutes"
-
 
 def operation(request):
     path = f"{compute.scope_of(request)}/operations/{request.path_values['operation']}"
@@ -43,8 +41,8 @@ def list_operations(request):
 
 
 def wait(request):
-    """Called without the state's lock: answers when the operation is done, or after two minutes."""
-    deadline = time.time() + WAIT_S
+    """Called without the state's lock: answers when the operation is done, or after two minutes (the setting wait_s)."""
+    deadline = time.time() + STATE.settings["wait_s"]
     while True:
         with STATE.lock:
             STATE.run_due()

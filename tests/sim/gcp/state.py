@@ -13,8 +13,9 @@ PUBLIC = "0"  # the number of projects whose images are everyone's
 SERVICES = ("compute", "iam", "iamcredentials", "cloudresourcemanager", "secretmanager", "logging", "serviceusage", "storage", "sts", "container",
             "artifactregistry", "aiplatform", "oauth2")
 # Settings that tests may change. check_tokens: refuse calls without a known bearer token. operation_s: how long operations take unless
-# `settle` says otherwise. page_size: most items of a page; 0 leaves it to the caller. stockout_details: name the zones that have capacity.
-SETTINGS = {"check_tokens": True, "operation_s": 0.1, "page_size": 0, "issued_for_s": 3600, "stockout_details": True}
+# `settle` says otherwise. wait_s: how long operations.wait waits at most. page_size: most items of a page; 0 leaves it to the caller.
+# stockout_details: name the zones that have capacity. issued_for_s: how long tokens are good.
+SETTINGS = {"check_tokens": True, "operation_s": 0.1, "wait_s": 120, "page_size": 0, "issued_for_s": 3600, "stockout_details": True}
 
 
 class Thing:
