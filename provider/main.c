@@ -6,9 +6,10 @@
 
 #include "aws/driver.h"
 #include "base/log.h"
+#include "gcp/driver.h"
 #include "plugin/plugin.h"
 
-static const struct cloud_driver *const drivers[] = {&aws_driver, NULL};
+static const struct cloud_driver *const drivers[] = {&aws_driver, &gcp_driver, NULL};
 
 /* Secrets are in memory: no core dumps, and no other process of the user may look. */
 static void close_memory(void)

@@ -119,37 +119,6 @@ static int sign(struct call *c, struct arena *a, const struct aws_credentials *k
     return 0;
 }
 
-static void transport_error(struct call *c, const struct http_response *r)
-{
-    static const struct {
-        enum http_failure failure;
-        enum cloud_error_class class_;
-        bool maybe_processed;
-    } table[] = {
-        {HTTP_RESOLVE, CLOUD_ERROR_TRANSIENT, false},
-        {HTTP_CONNECT, CLOUD_ERROR_TRANSIENT, false},
-        {HTTP_TLS, CLOUD_ERROR_OTHER, false},
-        {HTTP_TIMEOUT, CLOUD_ERROR_TRANSIENT, true},
-        {HTTP_RESET, CLOUD_ERROR_TRANSIENT, true},
-        {HTTP_TOO_LARGE, CLOUD_ERROR_PROTOCOL, true},
-        {HTTP_CANCELLED, CLOUD_ERROR_CANCELLED, true},
-        {HTTP_DEADLINE, CLOUD_ERROR_DEADLINE, true},
-        {HTTP_NO_MEMORY, CLOUD_ERROR_NO_MEMORY, true},
-        {HTTP_BAD_REQUEST, CLOUD_ERROR_INVALID, false},
-    };
-    for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
-        if (table[i].failure == r->failure) {
-            c->err->class_ = table[i].class_;
-            c->err->maybe_processed = table[i].maybe_processed;
-        }
-    }
-    c->err->code = NULL;
-    c->err->message = arena_printf(c->a, "%s: %s", c->endpoint.url,
-                                   r->failure_text ? r->failure_text : "no answer");
-    if (!c->err->message)
-        c->err->message = "no answer";
-}
-
 static void reset_error(struct call *c)
 {
     struct cloud_error *e = c->err;
@@ -184,7 +153,7 @@ static int try_once(struct call *c, const struct aws_credentials *k, const struc
     const struct http_request rq = {c->wire.method,          url, o.headers, o.count, c->wire.body,
                                     &c->client->config.http, name};
     if (c->client->transport->send(c->client->transport->self, c->work, c->a, &rq, response) < 0) {
-        transport_error(c, response);
+        cloud_error_of_transport(c->a, c->endpoint.url, response, c->err);
         return -1;
     }
     if (response->status >= 200 && response->status < 300)

@@ -1,6 +1,8 @@
 /* Cloud errors as diagnostics. */
 #include "cloud/error.h"
 
+#include <string.h>
+
 const char *cloud_error_class_name(enum cloud_error_class c)
 {
     static const char *const names[] = {
@@ -45,6 +47,38 @@ static const char *advice(enum cloud_error_class c)
     default:
         return "";
     }
+}
+
+void cloud_error_of_transport(struct arena *a, const char *url, const struct http_response *r,
+                              struct cloud_error *err)
+{
+    static const struct {
+        enum http_failure failure;
+        enum cloud_error_class class_;
+        bool maybe_processed;
+    } table[] = {
+        {HTTP_RESOLVE, CLOUD_ERROR_TRANSIENT, false},
+        {HTTP_CONNECT, CLOUD_ERROR_TRANSIENT, false},
+        {HTTP_TLS, CLOUD_ERROR_OTHER, false},
+        {HTTP_TIMEOUT, CLOUD_ERROR_TRANSIENT, true},
+        {HTTP_RESET, CLOUD_ERROR_TRANSIENT, true},
+        {HTTP_TOO_LARGE, CLOUD_ERROR_PROTOCOL, true},
+        {HTTP_CANCELLED, CLOUD_ERROR_CANCELLED, true},
+        {HTTP_DEADLINE, CLOUD_ERROR_DEADLINE, true},
+        {HTTP_NO_MEMORY, CLOUD_ERROR_NO_MEMORY, true},
+        {HTTP_BAD_REQUEST, CLOUD_ERROR_INVALID, false},
+    };
+    for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
+        if (table[i].failure == r->failure) {
+            err->class_ = table[i].class_;
+            err->maybe_processed = table[i].maybe_processed;
+        }
+    }
+    err->code = NULL;
+    err->message = arena_printf(a, "%.*s: %s", (int)strcspn(url, "?"), url,
+                                r->failure_text ? r->failure_text : "no answer");
+    if (!err->message)
+        err->message = "no answer";
 }
 
 int cloud_error_report(struct diags *diags, const struct path *path, const char *doing,

@@ -3,6 +3,7 @@
 #define LLM_CLOUD_ERROR_H
 
 #include "base/diag.h"
+#include "http/http.h"
 #include "value/value.h"
 
 enum cloud_error_class {
@@ -40,6 +41,11 @@ struct cloud_error {
 
 /* "capacity", "quota" … */
 const char *cloud_error_class_name(enum cloud_error_class c);
+
+/* Class and message of an exchange that gave no answer; `url` names who was asked (without its
+ * query), and is in the message. The text is owned by `a`. */
+void cloud_error_of_transport(struct arena *a, const char *url, const struct http_response *r,
+                              struct cloud_error *err);
 
 /* Appends the error: "creating VPC: ec2.CreateVpc: VpcLimitExceeded: … (request id …)" with advice
  * for its class. `doing` is a phrase like "creating the VPC of llm_gpu_node \"x\"". Returns -1. */

@@ -20,3 +20,12 @@ if(EXISTS ${test_python})
     set_tests_properties(unit.gcp_token_${script} PROPERTIES TIMEOUT 300)
   endforeach()
 endif()
+
+# The driver's calls against the simulator.
+add_executable(gcp_call_lines gcp_call_lines.c)
+target_link_libraries(gcp_call_lines PRIVATE room_gcp)
+if(EXISTS ${test_python})
+  add_test(NAME unit.gcp_call_live
+    COMMAND ${test_python} ${CMAKE_CURRENT_SOURCE_DIR}/gcp_call_live.py $<TARGET_FILE:gcp_call_lines>)
+  set_tests_properties(unit.gcp_call_live PROPERTIES TIMEOUT 300)
+endif()
