@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "gcp/call.h"
 #include "gcp/errors.h"
+#include "gcp/iam_policy.h"
 
 static void client_free(struct cloud_client *c)
 {
@@ -89,7 +90,8 @@ static int call(struct cloud_client *c, const struct work *w, struct arena *a, c
                 const struct value **ret, struct cloud_error *err)
 {
     (void)region; /* stands in the request's path */
-    return gcp_call(c, w, a, op, request, ret, err);
+    return gcp_is_iam_member(op) ? gcp_iam_member(c, w, a, op, request, ret, err)
+                                 : gcp_call(c, w, a, op, request, ret, err);
 }
 
 static const struct value *default_tags(struct cloud_client *c, struct arena *a)

@@ -167,6 +167,47 @@ def test_quota_project(g):
     assert g.calls("compute.networks.list")[0]["quota_project"] == PROJECT
 
 
+def member(g, change, role, who, service="cloudresourcemanager", uri="/v1/projects/{project}", **request):
+    return g.send(service, f"x.{change}IamMember", "POST", uri, {"role": role, "member": who, **request})
+
+
+def bindings(g, service, path):
+    method = "GET" if service == "secretmanager" else "POST"
+    request = urllib.request.Request(f"{g.address}/{service}{path}:getIamPolicy", data=None if method == "GET" else b"{}", method=method,
+                                     headers={"Authorization": "Bearer test", "Content-Type": "application/json"})
+    with urllib.request.urlopen(request) as answer:
+        return {b["role"]: set(b["members"]) for b in json.load(answer).get("bindings", [])}
+
+
+def test_members_of_a_policy(g):
+    g.ok("iam", "projects.serviceAccounts.create", "POST", "/v1/projects/{project}/serviceAccounts", {"accountId": "ci-account", "serviceAccount": {}})
+    who, role = f"serviceAccount:ci-account@{PROJECT}.iam.gserviceaccount.com", "roles/logging.logWriter"
+    before = bindings(g, "cloudresourcemanager", f"/v1/projects/{PROJECT}")
+    assert member(g, "get", role, who)["class"] == "not found"
+    assert member(g, "add", role, who)["answer"] == {"role": role, "member": who}
+    assert "answer" in member(g, "add", role, who)
+    assert "answer" in member(g, "get", role, who)
+    assert bindings(g, "cloudresourcemanager", f"/v1/projects/{PROJECT}") == {**before, role: {who}}
+    assert "answer" in member(g, "add", role, "user:somebody@example.com")
+    assert "answer" in member(g, "remove", role, who)
+    assert "answer" in member(g, "remove", role, who)
+    assert bindings(g, "cloudresourcemanager", f"/v1/projects/{PROJECT}") == {**before, role: {"user:somebody@example.com"}}
+
+
+def test_members_of_a_secret(g):
+    g.ok("secretmanager", "projects.secrets.create", "POST", "/v1/projects/{project}/secrets{?secretId}", {"secretId": "s", "replication": {"automatic": {}}})
+    where = {"service": "secretmanager", "uri": "/v1/projects/{project}/secrets/{secret}", "secret": "s"}
+    assert "answer" in member(g, "add", "roles/secretmanager.secretAccessor", "user:a@example.com", **where)
+    assert bindings(g, "secretmanager", f"/v1/projects/{PROJECT}/secrets/s") == {"roles/secretmanager.secretAccessor": {"user:a@example.com"}}
+
+
+def test_a_policy_that_others_change(g):
+    """Two refused writes: the policy is read anew, and nobody's member is lost."""
+    g.control("rules", [{"operation": "cloudresourcemanager.projects.setIamPolicy", "error": {"status": 409, "code": "ABORTED"}, "times": 2}])
+    assert "answer" in member(g, "add", "roles/logging.logWriter", "user:a@example.com")
+    assert len(g.calls("cloudresourcemanager.projects.getIamPolicy")) == 3
+
+
 def main():
     ground = Ground(sys.argv[1])
     failures = 0
