@@ -389,6 +389,18 @@ static int keep_found(struct search *s, const struct node *n, struct object *o,
     return rc;
 }
 
+static struct object search_object(const struct search *s, const struct node *n, struct arena *a,
+                                   const struct value *inputs, struct diags *diags)
+{
+    return (struct object){.engine = s->engine,
+                           .work = s->work,
+                           .a = a,
+                           .component = n->component,
+                           .name = n->name,
+                           .attrs = inputs,
+                           .diags = diags};
+}
+
 static int search_job(void *self, size_t index)
 {
     struct search *s = self;
@@ -401,13 +413,7 @@ static int search_job(void *self, size_t index)
         return 0;
     diags_init(&diags, a);
     const struct value *inputs = graph_inputs(a, s->engine, s->graph, n, found_attr, s, &diags);
-    struct object o = {.engine = s->engine,
-                       .work = s->work,
-                       .a = a,
-                       .component = n->component,
-                       .name = n->name,
-                       .attrs = inputs,
-                       .diags = &diags};
+    struct object o = search_object(s, n, a, inputs, &diags);
     const struct value *request = NULL;
     /* What cannot be asked for yet belongs to an object that was not found either. */
     if (!inputs || object_eval(&o, n->component->find.request, &request) < 0 ||
@@ -445,13 +451,7 @@ static bool stands_alone(struct search *s, const struct node *n)
     diags_init(&ignored, a);
     const struct value *inputs =
         graph_inputs(a, s->engine, s->graph, n, not_found_yet, NULL, &ignored);
-    struct object o = {.engine = s->engine,
-                       .work = s->work,
-                       .a = a,
-                       .component = n->component,
-                       .name = n->name,
-                       .attrs = inputs,
-                       .diags = &ignored};
+    struct object o = search_object(s, n, a, inputs, &ignored);
     const struct value *request = NULL;
     return inputs && object_eval(&o, n->component->find.request, &request) == 0 &&
            value_is_wholly_known(request);
