@@ -119,8 +119,14 @@ static int account(struct cloud_client *c, const struct work *w, struct arena *a
             rc = -1;
         }
     }
-    *ret = c->account;
+    *ret = c->account ? arena_strdup(a, c->account) : NULL;
     pthread_mutex_unlock(&c->account_lock);
+    if (rc == 0 && !*ret) {
+        memset(err, 0, sizeof(*err));
+        err->class_ = CLOUD_ERROR_NO_MEMORY;
+        err->message = "memory ran out";
+        rc = -1;
+    }
     return rc < 0 ? -1 : refuse_account(c, a, *ret, err);
 }
 

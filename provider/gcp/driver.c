@@ -74,7 +74,7 @@ static int account(struct cloud_client *c, const struct work *w, struct arena *a
             c->config.project ? c->config.project : gcp_credentials_project(c, w, a, err);
         c->project = found ? arena_strdup(c->arena, found) : NULL;
     }
-    *ret = c->project;
+    *ret = c->project ? arena_strdup(a, c->project) : NULL;
     pthread_mutex_unlock(&c->project_lock);
     if (*ret)
         return 0;

@@ -153,6 +153,10 @@ def mend(rng, config, existing):
             disk.pop("iops", None)
         if kind in ("io1", "io2"):
             disk.setdefault("iops", 3000)
+    # The named machines are small: what needs more than a few small models takes one of the catalogue's choice.
+    if "custom_model" in config or config.get("runtime") == "vllm":
+        for key in ("type", "candidates"):
+            drop(config, f"machine.{key}")
     if config.get("power") == "stopped":
         provisioning = get(config, "machine.provisioning")
         if provisioning in ("spot", "spot_preferred"):

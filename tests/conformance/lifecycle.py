@@ -145,6 +145,7 @@ def run(ground, seed, count, size):
     """Failures [(seed, smallest pair, failure)] of `count` configurations, `size` in a root."""
     found = []
     for begin in range(0, count, size):
+        print(f"{seed}/{begin}", file=sys.stderr, flush=True)
         existing, pairs = ground.start(), []
         for i in range(begin, min(begin + size, count)):
             rng = random.Random(f"{seed}/{i}")
