@@ -431,6 +431,15 @@ def one_attribute_of_a_stopped_instance(request):
         check_offered(request, kind, instance.placement.zone)
 
 
+@effect("ec2", "ModifyInstanceAttribute")
+def interfaces_have_the_groups(request, output):
+    """moto leaves the instance's interfaces in the groups that they were in."""
+    if request.params.get("Groups"):
+        instance = get_instance(backend(request), request.params["InstanceId"])
+        for interface in instance.nics.values():
+            interface._group_set = list(instance.security_groups)
+
+
 @check("ec2", "ModifyVpcAttribute")
 def one_attribute(request):
     if len(request.params) - ("DryRun" in request.params) > 2:

@@ -803,3 +803,12 @@ def test_a_role_leaves_its_profile_once(clean):
     iam.add_role_to_instance_profile(InstanceProfileName="p", RoleName="r")
     iam.remove_role_from_instance_profile(InstanceProfileName="p", RoleName="r")
     assert refused(iam.remove_role_from_instance_profile, InstanceProfileName="p", RoleName="r") == "NoSuchEntity"
+
+
+def test_another_security_group_frees_the_first(clean):
+    node = Node(clean)
+    groups = [node.ec2.create_security_group(GroupName=n, Description=n, VpcId=node.vpc)["GroupId"] for n in "ab"]
+    for group in groups:
+        node.ec2.modify_instance_attribute(InstanceId=node.instance, Groups=[group])
+    node.ec2.delete_security_group(GroupId=groups[0])
+    assert refused(node.ec2.delete_security_group, GroupId=groups[1]) == "DependencyViolation"
