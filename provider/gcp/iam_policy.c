@@ -113,7 +113,8 @@ static const struct value *binding_with(struct policy_change *p, const struct va
                                         bool add)
 {
     const struct value *members = value_get(binding, "members");
-    const struct value **list = arena_calloc(p->a, value_count(members) + 1, sizeof(*list));
+    const struct value **list =
+        arena_calloc(p->a, value_count(members) + 1, sizeof(struct value *));
     size_t count = 0;
     for (size_t i = 0; list && i < value_count(members); i++)
         if (!value_equal(value_at(members, i), p->member))
@@ -137,7 +138,8 @@ static const struct value *new_binding(struct policy_change *p)
 static const struct value *changed(struct policy_change *p, const struct value *policy, bool add)
 {
     const struct value *bindings = value_get(policy, "bindings");
-    const struct value **list = arena_calloc(p->a, value_count(bindings) + 1, sizeof(*list));
+    const struct value **list =
+        arena_calloc(p->a, value_count(bindings) + 1, sizeof(struct value *));
     size_t count = 0;
     bool found = false;
     for (size_t i = 0; list && i < value_count(bindings); i++) {

@@ -101,7 +101,7 @@ static int ask_usage(const struct composite_context *c, struct gpu_node_lookup *
             return -1;
         const struct value *more = template_select(a, answer, "reservationSet.*.instancesSet.*");
         size_t count = value_count(all), added = value_count(more);
-        const struct value **items = arena_calloc(a, count + added + 1, sizeof(*items));
+        const struct value **items = arena_calloc(a, count + added + 1, sizeof(struct value *));
         for (size_t i = 0; items && i < count + added; i++)
             items[i] = i < count ? value_at(all, i) : value_at(more, i - count);
         all = items ? value_tuple(a, items, count + added) : NULL;

@@ -92,7 +92,7 @@ int value_format(struct buf *out, const struct value *v)
 {
     if (v && v->sensitive) {
         buf_append_str(out, "(sensitive value)");
-    } else if (value_is_null(v)) {
+    } else if (!v || value_is_null(v)) {
         buf_append_str(out, "null");
     } else if (v->state == VALUE_UNKNOWN) {
         buf_append_str(out, "(known after apply)");

@@ -155,7 +155,7 @@ static void expand(struct expansion *ret, long double x)
 
 static char digit_at(const struct expansion *x, size_t i)
 {
-    return i < x->len ? x->digits[i] : '0';
+    return (char)(i < x->len ? x->digits[i] : '0');
 }
 
 static bool rounds_up(const struct expansion *x, size_t len)

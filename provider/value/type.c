@@ -230,7 +230,7 @@ static const struct type *tuple_from_json(struct arena *a, const struct value *e
 
 static const struct type *from_json(struct arena *a, const struct value *v, int depth)
 {
-    if (depth > TYPE_DEPTH_MOST || !value_is_known(v))
+    if (depth > TYPE_DEPTH_MOST || !v || !value_is_known(v))
         return NULL;
     if (v->type->kind == TYPE_STRING)
         return primitive(v->string);
