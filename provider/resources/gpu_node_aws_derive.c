@@ -312,6 +312,20 @@ static const struct value *zone(struct derivation *d)
     return value_at(get(d, "zones"), 0);
 }
 
+/* EC2 stops no spot instance for another type: one that has to change is made anew. The value stays
+ * what is recorded as long as nothing needs another instance. */
+static const struct value *replaced_for(struct derivation *d, const struct value *type)
+{
+    const char *market = instance_text(d, "market_type"), *now = instance_text(d, "instance_type");
+    const char *recorded = instance_text(d, "replaced_for");
+    if (!d->instance)
+        return value_str(d->a, "none");
+    if (market && strcmp(market, "spot") == 0 && now && value_is_known(type) &&
+        !slice_eq_str(value_slice(type), now))
+        return value_printf(d->a, "%s on spot", value_cstr(type, ""));
+    return recorded ? value_str(d->a, recorded) : value_null(d->a, &type_string);
+}
+
 static int refuse_image(struct derivation *d, const char *image, const char *why)
 {
     return diags_error(d->c->diags, path_attribute(d->a, NULL, "image"), "The image cannot be used",
@@ -475,7 +489,9 @@ int gpu_node_aws_derive(const struct composite_context *c, const struct value **
         derive_ingress(&d);
         derive_names(&d);
         derive_role(&d);
-        put(&d, "machine_type", machine_type(&d));
+        const struct value *type = machine_type(&d);
+        put(&d, "machine_type", type);
+        put(&d, "replaced_for", replaced_for(&d, type));
         put(&d, "zone", zone(&d));
         rc = derive_image(&d) < 0 || derive_disk(&d) < 0 || derive_node(&d) < 0 ? -1 : 0;
     }

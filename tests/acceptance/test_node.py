@@ -172,3 +172,19 @@ def test_another_profile_without_another_instance(one_core, cloud):
     assert association["InstanceId"] == before and association["IamInstanceProfile"]["Arn"].endswith("/given")
     assert "role" not in one_core.state()["llm_gpu_node.n"]["components"]
     one_core.no_difference()
+
+
+def test_another_machine_of_a_spot_instance_is_another_instance(one_core, cloud):
+    """EC2 stops no spot instance for another type."""
+    def written(kind):
+        one_core.write(node(body=f'models = ["llama3.1:8b"]\n  machine = {{\n    type         = "{kind}"\n    provisioning = "spot"\n  }}'))
+    written("g5.xlarge")
+    one_core.apply_ok()
+    [before] = cloud.instances()
+    assert before["InstanceLifecycle"] == "spot"
+    written("g6.xlarge")
+    result = one_core.apply_ok()
+    assert "is destroyed and made anew" in result.text
+    [after] = cloud.instances()
+    assert after["InstanceType"] == "g6.xlarge" and after["InstanceId"] != before["InstanceId"]
+    one_core.no_difference()
