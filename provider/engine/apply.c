@@ -131,6 +131,21 @@ static const struct value *overlay(struct arena *a, const struct value *base,
     return base;
 }
 
+/* What object_complete() has not set: the other attributes that differ. Returns how many. */
+static size_t not_completed(const struct object *o, const char *const *attrs, size_t count,
+                            const char **ret)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++) {
+        const struct component_attr *attr = component_attr_find(o->component, attrs[i]);
+        bool completed = attr && attr->input && !attr->in_create &&
+                         value_is_known(value_get(o->attrs, attrs[i]));
+        if (!completed)
+            ret[kept++] = attrs[i];
+    }
+    return kept;
+}
+
 static int run_update(struct task *t, const struct record *rec, const struct value *inputs)
 {
     const char *const *attrs = NULL;
@@ -154,8 +169,15 @@ static int run_update(struct task *t, const struct record *rec, const struct val
                 "next plan replaces it.",
                 o->component->title, t->node->name, attrs[i]);
     /* An interrupted create goes on where it was: readiness, then what is not set yet. */
-    if (rec->incomplete && object_complete(o) < 0)
-        return object_report(o, "completing the");
+    if (rec->incomplete) {
+        const char **rest = arena_calloc(t->a, count + 1, sizeof(char *));
+        if (object_complete(o) < 0)
+            return object_report(o, "completing the");
+        if (!rest)
+            return -1;
+        count = not_completed(o, attrs, count, rest);
+        attrs = rest;
+    }
     int rc = object_update(o, attrs, count);
     t->incomplete = rc < 0;
     /* Until all is set, the record keeps what was there: the next plan compares anew. */

@@ -39,6 +39,17 @@ def test_half_made_is_gone_on_with(core, sim, cloud):
     core.no_difference()
 
 
+def test_what_was_completed_is_not_updated_again(one_core, sim, cloud):
+    """The volume that is there gets attached once; a second time would wait for it to be free."""
+    one_core.write(node())
+    sim.fail("AttachVolume", "InvalidParameterValue", "not now")
+    assert one_core.apply().status == 1
+    one_core.ok("apply", "-no-color", "-input=false", "-auto-approve", timeout=60)
+    assert kinds(cloud) == EXPECTED
+    assert [c["code"] for c in sim.calls("AttachVolume")] == ["InvalidParameterValue", None]
+    one_core.no_difference()
+
+
 def test_tainted_is_made_anew(core, cloud):
     """The core replaces it, and keeps no private state for the step that destroys."""
     core.write(node())
