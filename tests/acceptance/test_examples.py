@@ -12,7 +12,8 @@ EXAMPLES = sorted(p.parent.relative_to(ROOT / "examples") for p in (ROOT / "exam
 @pytest.mark.parametrize("example", EXAMPLES, ids=str)
 def test_example_plans(core, sim, example):
     for file in (ROOT / "examples" / example).glob("*.tf"):
-        shutil.copy(file, core.directory / file.name)
+        if not file.name.startswith("import"):  # of what does not exist: see test_guides.py
+            shutil.copy(file, core.directory / file.name)
     text = "".join(f.read_text() for f in core.directory.glob("*.tf"))
     if "required_providers" not in text:
         (core.directory / "versions.tf").write_text(HEAD)

@@ -207,12 +207,17 @@ static void test_refusals(void **state)
 
 #define COMPILER TEST_SOURCE_DIR "/compiler"
 
-static int docs(const char *flag, const char *examples)
+static int docs_of(const char *schemas, const char *flag, const char *examples)
 {
     char arguments[512];
-    snprintf(arguments, sizeof(arguments), "docs %s '" COMPILER "/good' '%s' '%s/docs'", flag,
-             examples, dir);
+    snprintf(arguments, sizeof(arguments), "docs %s '" COMPILER "/%s' '%s' '%s/docs'", flag,
+             schemas, examples, dir);
     return compile(arguments);
+}
+
+static int docs(const char *flag, const char *examples)
+{
+    return docs_of("good", flag, examples);
 }
 
 static void expect_output(const char *expected)
@@ -221,17 +226,37 @@ static void expect_output(const char *expected)
         fail_msg("expected: %s\noutput:\n%s", expected, output);
 }
 
-static void test_docs(void **state)
+/* A file of `dir`; to be freed. */
+static char *read_text(const char *file)
+{
+    char path[256];
+    snprintf(path, sizeof(path), "%s/%s", dir, file);
+    FILE *f = fopen(path, "r");
+    assert_non_null(f);
+    char *s = calloc(1, 65536);
+    assert_non_null(s);
+    assert_true(fread(s, 1, 65535, f) > 0);
+    fclose(f);
+    return s;
+}
+
+/* The pages are those that were read and found good. */
+static void expect_pages(const char *good)
 {
     char command[512];
+    snprintf(command, sizeof(command), "diff -r '" COMPILER "/%s' '%s/docs'", good, dir);
+    assert_int_equal(system(command), 0);
+}
+
+static void test_docs(void **state)
+{
     (void)state;
     assert_int_equal(docs("--check", COMPILER "/examples"), 1);
     expect_output("docs/index.md: missing; run scripts/docs");
+    expect_output("docs/guides/components.md: missing; run scripts/docs");
     if (docs("", COMPILER "/examples"))
         fail_msg("%s", output);
-    /* The pages that were read and found good. */
-    snprintf(command, sizeof(command), "diff -r '" COMPILER "/docs' '%s/docs'", dir);
-    assert_int_equal(system(command), 0);
+    expect_pages("docs");
     assert_int_equal(docs("--check", COMPILER "/examples"), 0);
     put("docs/functions/gone.md", "x");
     assert_int_equal(docs("--check", COMPILER "/examples"), 1);
@@ -244,6 +269,40 @@ static void test_docs(void **state)
     assert_int_equal(docs("--check", COMPILER "/examples"), 0);
     assert_int_equal(docs("", "/nonexistent"), 1);
     expect_output("/nonexistent/resources/llm_box/import.sh: missing: every page shows an example");
+}
+
+/* Another cloud, and a graph with a look-up and two ways to the same component in it. */
+static void test_docs_of_another_cloud(void **state)
+{
+    char command[128];
+    (void)state;
+    snprintf(command, sizeof(command), "rm -rf '%s/docs'", dir);
+    assert_int_equal(system(command), 0);
+    if (docs_of("good_gcp", "", COMPILER "/examples"))
+        fail_msg("%s", output);
+    expect_pages("docs_gcp");
+}
+
+static void test_docs_list_the_guides(void **state)
+{
+    (void)state;
+    assert_int_equal(docs("", COMPILER "/examples"), 0);
+    put("docs/guides/zoo.md", "---\npage_title: \"Animals\"\nsubcategory: \"Guides\"\n"
+                              "description: |-\n  What lives here.\n---\n\n# Animals\n");
+    put("docs/guides/getting-started.md",
+        "---\npage_title: \"Start\"\ndescription: \"Where to begin.\"\n---\n");
+    assert_int_equal(docs("--check", COMPILER "/examples"), 1);
+    expect_output("docs/index.md: differs");
+    assert_int_equal(docs("", COMPILER "/examples"), 0);
+    char *index = read_text("docs/index.md");
+    const char *first = strstr(index, "- [Start](guides/getting-started.md): Where to begin.\n");
+    const char *last = strstr(index, "- [Animals](guides/zoo.md): What lives here.\n\n");
+    const char *between = strstr(index, "(guides/components.md)");
+    assert_true(first && between && last && first < between && between < last);
+    free(index);
+    put("docs/guides/zoo.md", "# Animals\n");
+    assert_int_equal(docs("--check", COMPILER "/examples"), 1);
+    expect_output("docs/guides/zoo.md: a guide starts with a page_title and a description");
 }
 
 static void test_usage(void **state)
@@ -261,6 +320,8 @@ int main(void)
         cmocka_unit_test(test_good),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_docs),
+        cmocka_unit_test(test_docs_of_another_cloud),
+        cmocka_unit_test(test_docs_list_the_guides),
         cmocka_unit_test(test_usage),
     };
     return cmocka_run_group_tests(tests, copy_good, remove_all);

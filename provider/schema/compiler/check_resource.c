@@ -290,11 +290,24 @@ static const char *cycle_text(struct compilation *c, const struct cloud_def *clo
     return chain;
 }
 
+/* What each needs, by position in the sorted list; `from[i]` is the position before. */
+static void move_needs(struct compilation *c, struct resource_component_def **sorted, size_t n,
+                       const size_t *from)
+{
+    for (size_t i = 0; i < n; i++) {
+        bool *needs = take(c, n, sizeof(*needs));
+        for (size_t k = 0; k < n; k++)
+            needs[k] = sorted[i]->needs[from[k]];
+        sorted[i]->needs = needs;
+    }
+}
+
 /* Puts components after those they need, otherwise in the file's order. */
 static void order(struct compilation *c, struct cloud_def *cloud)
 {
     size_t n = cloud->component_count;
     bool *done = take(c, n + 1, sizeof(*done));
+    size_t *from = take(c, n + 1, sizeof(*from));
     struct resource_component_def **sorted =
         take(c, n + 1, sizeof(struct resource_component_def *));
     for (size_t placed = 0; placed < n; placed++) {
@@ -306,8 +319,10 @@ static void order(struct compilation *c, struct cloud_def *cloud)
             return;
         }
         done[i] = true;
+        from[placed] = i;
         sorted[placed] = cloud->components[i];
     }
+    move_needs(c, sorted, n, from);
     cloud->components = sorted;
 }
 

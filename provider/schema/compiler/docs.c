@@ -1,5 +1,6 @@
 /* The documentation pages, in the layout of the registries: docs/index.md, docs/resources/NAME.md,
- * docs/data-sources/NAME.md, docs/ephemeral-resources/NAME.md, docs/functions/NAME.md. */
+ * docs/data-sources/NAME.md, docs/ephemeral-resources/NAME.md, docs/functions/NAME.md, and two of
+ * docs/guides/. The other guides are written by hand; the index lists them all. */
 #include "docs.h"
 
 #include <dirent.h>
@@ -132,6 +133,17 @@ struct schema_page {
     const char *title, *dir, *file; /* "Resource", "resources", "resource.tf" */
 };
 
+static void write_import(struct site *w, FILE *f, const struct schema_def *s, const char *dir)
+{
+    docs_import(f, s,
+                &(struct docs_import_examples){
+                    .command = example(w, text(w->c, "%s/import.sh", dir)),
+                    .by_id = example(w, text(w->c, "%s/import-by-string-id.tf", dir)),
+                    .by_identity =
+                        s->identity ? example(w, text(w->c, "%s/import-by-identity.tf", dir)) : "",
+                });
+}
+
 static void write_schema_page(struct site *w, FILE *f, const void *subject)
 {
     const struct schema_page *p = subject;
@@ -145,7 +157,84 @@ static void write_schema_page(struct site *w, FILE *f, const void *subject)
     docs_clouds(w->c, f, s);
     docs_schema(w->c, f, s);
     if (s->kind == FILE_RESOURCE)
-        docs_import(f, s, example(w, text(w->c, "%s/%s/import.sh", p->dir, s->type)));
+        write_import(w, f, s, text(w->c, "%s/%s", p->dir, s->type));
+}
+
+static void write_components(struct site *w, FILE *f, const void *subject)
+{
+    (void)subject;
+    front_matter(w, f, "What each resource creates", "Guides",
+                 "The cloud objects that each resource stands for, and which needs which.");
+    docs_guide_components(w->c, f);
+}
+
+static void write_permissions(struct site *w, FILE *f, const void *subject)
+{
+    (void)subject;
+    front_matter(w, f, "Permissions", "Guides",
+                 "The least that the credentials have to be allowed, as policies to copy.");
+    docs_guide_permissions(w->c, f);
+}
+
+/* ---- the index ---- */
+
+/* `description: |-` and the line below it, or `key: "value"`, of a page's front matter; "" when it
+ * has none. */
+static const char *front_value(struct compilation *c, const char *page, const char *key)
+{
+    const char *end = strstr(page, "\n---\n");
+    const char *at = strstr(page, text(c, "\n%s: ", key));
+    if (!end || !at || at > end)
+        return "";
+    at += strlen(key) + 3;
+    if (*at == '|')
+        at += strcspn(at, "\n") + 1;
+    at += strspn(at, " \"");
+    size_t len = strcspn(at, "\n");
+    while (len && at[len - 1] == '"')
+        len--;
+    return text(c, "%.*s", (int)len, at);
+}
+
+static struct strings guides(struct site *w)
+{
+    struct strings names = {0};
+    DIR *d = opendir(text(w->c, "%s/guides", w->docs));
+    for (const struct dirent *e = d ? readdir(d) : NULL; e; e = readdir(d)) {
+        size_t len = strlen(e->d_name);
+        if (len > 3 && strcmp(e->d_name + len - 3, ".md") == 0)
+            strings_add(w->c, &names, e->d_name);
+    }
+    if (d)
+        closedir(d);
+    strings_sort(&names);
+    return names;
+}
+
+static void write_guide_line(struct site *w, FILE *f, const char *name)
+{
+    const char *path = text(w->c, "%s/guides/%s", w->docs, name);
+    const char *page = read_file(w->c, path);
+    const char *title = page ? front_value(w->c, page, "page_title") : "";
+    const char *description = page ? front_value(w->c, page, "description") : "";
+    if (!*title || !*description)
+        wrong(w, path, "a guide starts with a page_title and a description");
+    fprintf(f, "- [%s](guides/%s): %s\n", title, name, description);
+}
+
+/* The one for beginners first, then by name. */
+static void write_guides(struct site *w, FILE *f)
+{
+    static const char first[] = "getting-started.md";
+    struct strings names = guides(w);
+    fputs("## Guides\n\n", f);
+    if (strings_have(&names, first))
+        write_guide_line(w, f, first);
+    for (size_t i = 0; i < names.count; i++) {
+        if (strcmp(names.items[i], first) != 0)
+            write_guide_line(w, f, names.items[i]);
+    }
+    fputs("\n", f);
 }
 
 static void write_index(struct site *w, FILE *f, const void *subject)
@@ -154,6 +243,7 @@ static void write_index(struct site *w, FILE *f, const void *subject)
     front_matter(w, f, "llm Provider", NULL, s->description);
     fprintf(f, "# llm Provider\n\n%s\n\n", s->description);
     example_usage(w, f, "provider/provider.tf");
+    write_guides(w, f);
     docs_schema(w->c, f, s);
 }
 
@@ -228,6 +318,8 @@ int docs_write(struct compilation *c, const char *docs_dir, const char *examples
     static const char *const dirs[] = {"resources", "data-sources", "ephemeral-resources",
                                        "functions"};
     struct site w = {.c = c, .docs = docs_dir, .examples = examples_dir, .check = check};
+    write_page(&w, "guides/components.md", write_components, NULL);
+    write_page(&w, "guides/permissions.md", write_permissions, NULL);
     write_page(&w, "index.md", write_index, c->provider);
     write_schemas(&w, &c->resources,
                   (struct schema_page){NULL, "Resource", dirs[0], "resource.tf"});

@@ -1,0 +1,7 @@
+import {
+  to = llm_box.x
+  identity = {
+    cloud = "aws"
+    name  = "x"
+  }
+}

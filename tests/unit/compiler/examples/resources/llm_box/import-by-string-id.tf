@@ -1,0 +1,4 @@
+import {
+  to = llm_box.x
+  id = "aws/x"
+}

@@ -1,0 +1,4 @@
+import {
+  to = llm_vault.x
+  id = "gcp/x"
+}

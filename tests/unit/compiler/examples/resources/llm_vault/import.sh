@@ -1,0 +1,1 @@
+tofu import llm_vault.x gcp/x

@@ -1,0 +1,4 @@
+resource "llm_vault" "x" {
+  name  = "x"
+  cloud = "gcp"
+}
