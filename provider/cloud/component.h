@@ -23,6 +23,7 @@ struct component_attr {
     bool in_create; /* the create call carries it; otherwise the matching update follows it */
     bool is_set;    /* compared without order, and duplicates ignored */
     bool tags;      /* the object's tags: owner tags and default tags are merged in */
+    bool owner;     /* the owner tags alone, of an object that has no tags (in a description) */
     const char *read_path; /* in the item that `read` selects; NULL: keeps what was recorded */
     enum template_transform read_as;
     const char *read_where; /* "name=value": picks one of a list before read_path's last part */
@@ -67,7 +68,9 @@ struct component_step {
      * string. */
     const char *when_attr;
     const char *when_equals;
-    const char *unless_attr;     /* skipped when it is set */
+    const char
+        *unless_attr; /* skipped when it is set; with unless_equals, when it is that string */
+    const char *unless_equals;
     const char *const *tolerate; /* codes that count as success */
     size_t tolerate_count;
     /* Codes that pass with time (eventual consistency, dependencies), "Code" or "Code:part of the

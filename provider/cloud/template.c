@@ -4,7 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SELECT_MOST = 1 << 20 };
+#include "base/buf.h"
+
+enum { SELECT_MOST = 1 << 20, JOINED_MOST = 64 * 1024 };
 
 struct evaluation {
     struct arena *a;
@@ -32,8 +34,8 @@ static int eval_object(struct evaluation *e, const struct template *t, const str
         m[count].key = slice_str(t->members[i].name);
         m[count++].value = v;
     }
-    *ret = m ? value_object(e->a, m, count) : NULL;
-    return *ret ? 0 : -1;
+    *ret = m && (count || !t->member_count) ? value_object(e->a, m, count) : NULL;
+    return m && (*ret || !count) ? 0 : -1;
 }
 
 static int eval_tuple(struct evaluation *e, const struct template *t, const struct value **ret)
@@ -47,8 +49,8 @@ static int eval_tuple(struct evaluation *e, const struct template *t, const stru
         if (is_set(v))
             elems[count++] = v;
     }
-    *ret = elems ? value_tuple(e->a, elems, count) : NULL;
-    return *ret ? 0 : -1;
+    *ret = elems && (count || !t->member_count) ? value_tuple(e->a, elems, count) : NULL;
+    return elems && (*ret || !count) ? 0 : -1;
 }
 
 static int eval_first(struct evaluation *e, const struct template *t, const struct value **ret)
@@ -58,6 +60,26 @@ static int eval_first(struct evaluation *e, const struct template *t, const stru
         if (eval(e, t->members[i].value, ret) < 0)
             return -1;
     return 0;
+}
+
+static int eval_join(struct evaluation *e, const struct template *t, const struct value **ret)
+{
+    _cleanup_buf_ struct buf b = BUF_INIT(JOINED_MOST);
+    bool unknown = false;
+    *ret = NULL;
+    for (size_t i = 0; i < t->member_count; i++) {
+        const struct value *v = NULL;
+        if (eval(e, t->members[i].value, &v) < 0)
+            return -1;
+        if (!is_set(v))
+            return 0;
+        unknown |= value_is_unknown(v);
+        if (!value_is_unknown(v) && v->type->kind != TYPE_STRING)
+            return -1;
+        buf_append_slice(&b, value_slice(v));
+    }
+    *ret = unknown ? value_unknown(e->a, &type_string) : value_string(e->a, buf_slice(&b));
+    return *ret && !b.failed ? 0 : -1;
 }
 
 static int eval(struct evaluation *e, const struct template *t, const struct value **ret)
@@ -79,6 +101,9 @@ static int eval(struct evaluation *e, const struct template *t, const struct val
         break;
     case TEMPLATE_FIRST:
         rc = eval_first(e, t, &v);
+        break;
+    case TEMPLATE_JOIN:
+        rc = eval_join(e, t, &v);
         break;
     }
     if (rc == 0 && v && t->transform != TRANSFORM_NONE) {
@@ -136,7 +161,7 @@ static int select_into(struct arena *a, const struct value *v, const char *path,
         size_t len = strcspn(path, ".");
         const char *rest = path + len + (path[len] == '.');
         if (len == 1 && *path == '*') {
-            for (size_t i = 0; is_list(v) && i < v->count; i++)
+            for (size_t i = 0; value_is_known(v) && v->type->kind >= TYPE_LIST && i < v->count; i++)
                 if (select_into(a, v->members[i].value, rest, out) < 0)
                     return -1;
             return 0;

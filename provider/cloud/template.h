@@ -15,6 +15,7 @@ enum template_kind {
     TEMPLATE_OBJECT,  /* members with names */
     TEMPLATE_TUPLE,   /* members without */
     TEMPLATE_FIRST,   /* the first member that is set (neither absent nor null) */
+    TEMPLATE_JOIN,    /* the members' texts, one after the other; absent when one of them is */
 };
 
 /* Transformations of one value ("as" in the files). */
@@ -34,6 +35,8 @@ enum template_transform {
     TRANSFORM_JSON_DOCUMENT, /* JSON text, percent-encoded or not -> its canonical JSON text */
     TRANSFORM_LIST,          /* a single value -> [value] */
     TRANSFORM_FIRST_OF,      /* [x, …] -> x; null when empty */
+    TRANSFORM_BASENAME,      /* "…/zones/us-east1-b" -> "us-east1-b" */
+    TRANSFORM_RELATIVE,      /* "https://…/projects/p/x" -> "projects/p/x", the resource's name */
 };
 
 struct template_member {
@@ -62,8 +65,9 @@ struct template
 typedef int (*template_lookup)(void *self, struct arena *a, const char *root, const char *path,
                                const struct value **ret);
 
-/* The template's value. Object members that are absent or null are left out; an unknown anywhere
- * stays unknown at its place; a transformation of an unknown is unknown. *ret NULL: absent. */
+/* The template's value. Object members that are absent or null are left out, and an object or tuple
+ * of which no member is left is absent itself; an unknown anywhere stays unknown at its place; a
+ * transformation of an unknown is unknown. *ret NULL: absent. */
 int template_eval(struct arena *a, const struct template *t, template_lookup lookup, void *self,
                   const struct value **ret);
 
@@ -73,7 +77,8 @@ const struct value *template_transform(struct arena *a, enum template_transform 
                                        const struct value *v);
 
 /* Selects from an answer: "vpcSet.0.vpcId" (a number is an index), "instancesSet.*.instanceId"
- * (all: a tuple), "Reservations.*.Instances.*" (flattened). NULL when nothing is there. */
+ * (all: a tuple; of an object its members' values), "Reservations.*.Instances.*" (flattened). NULL
+ * when nothing is there. */
 const struct value *template_select(struct arena *a, const struct value *v, const char *path);
 
 #endif

@@ -118,6 +118,21 @@ static const struct value *to_type(struct arena *a, const struct value *v, const
     return value_convert(a, v, t, NULL, &ignored);
 }
 
+/* Google's links: "https://compute.googleapis.com/compute/v1/projects/p/zones/z", or parts of it.
+ */
+static const struct value *relative(struct arena *a, struct slice s)
+{
+    static const char key[] = "/projects/";
+    const char *at = s.len ? memmem(s.ptr, s.len, key, sizeof(key) - 1) : NULL;
+    return value_string(a, at ? slice_from(at + 1, s.len - (size_t)(at + 1 - s.ptr)) : s);
+}
+
+static const struct value *basename_of(struct arena *a, struct slice s)
+{
+    const char *slash = s.len ? memrchr(s.ptr, '/', s.len) : NULL;
+    return value_string(a, slash ? slice_from(slash + 1, s.len - (size_t)(slash + 1 - s.ptr)) : s);
+}
+
 const struct value *template_transform(struct arena *a, enum template_transform tr,
                                        const struct value *v)
 {
@@ -160,6 +175,10 @@ const struct value *template_transform(struct arena *a, enum template_transform 
         return value_tuple(a, &v, 1);
     case TRANSFORM_FIRST_OF:
         return value_count(v) ? value_at(v, 0) : value_null(a, &type_dynamic);
+    case TRANSFORM_BASENAME:
+        return v->type->kind == TYPE_STRING ? basename_of(a, v->string) : NULL;
+    case TRANSFORM_RELATIVE:
+        return v->type->kind == TYPE_STRING ? relative(a, v->string) : NULL;
     default:
         return NULL;
     }

@@ -290,6 +290,8 @@ static const struct value *typed_inputs(struct arena *a, const struct engine *e,
         const struct value *v = attr->input ? value_get(raw, attr->name) : NULL;
         if (attr->tags && attr->input)
             v = merged_tags(a, e, n->name, v);
+        else if (attr->owner && attr->input)
+            v = e->driver->owner_tags(a, e->resource_type, e->name, n->name);
         if (!v || value_is_null(v))
             continue;
         m[count].key = slice_str(attr->name);

@@ -6,7 +6,7 @@
 
 #include "value/codec.h"
 
-enum { RETRY_MS = 120000, RETRY_PAUSE_MS = 1000, RETRY_PAUSE_MOST_MS = 15000 };
+enum { LOOK_MS = 10000, RETRY_MS = 120000, RETRY_PAUSE_MS = 1000, RETRY_PAUSE_MOST_MS = 15000 };
 
 /* ---- scope ---- */
 
@@ -121,6 +121,8 @@ static bool step_applies(const struct object *o, const struct component_step *s)
         return slice_eq_str(value_slice(condition_attr(o, s->when_attr)), s->when_equals);
     if (s->when_attr && !is_set(condition_attr(o, s->when_attr)))
         return false;
+    if (s->unless_attr && s->unless_equals)
+        return !slice_eq_str(value_slice(condition_attr(o, s->unless_attr)), s->unless_equals);
     return !s->unless_attr || !is_set(condition_attr(o, s->unless_attr));
 }
 
@@ -243,8 +245,15 @@ int object_run_steps(struct object *o, const struct component_step *steps, size_
 static bool found_after_loss(struct object *o)
 {
     struct object probe = *o;
-    if (!o->error.maybe_processed || object_find(&probe) != OBJECT_FOUND ||
-        !object_is_owned(&probe))
+    const struct clock *clock = o->work->clock;
+    struct work work = *o->work;
+    int64_t least = clock->monotonic_ms(clock->self) + LOOK_MS;
+    if (!o->error.maybe_processed || cancel_is_hard(work.cancel))
+        return false;
+    /* When the time was up while it was made, it is still looked for: it must not be lost. */
+    work.deadline_ms = work.deadline_ms > least ? work.deadline_ms : least;
+    probe.work = &work;
+    if (object_find(&probe) != OBJECT_FOUND || !object_is_owned(&probe))
         return false;
     log_at(LOG_WARN, "An object whose create call got no answer exists; it is used",
            LOG_STR("component", o->name));

@@ -236,7 +236,7 @@ bool object_is_owned(const struct object *o)
     const struct value *owner = e->driver->owner_tags(o->a, e->resource_type, e->name, o->name);
     for (size_t i = 0; i < o->component->attr_count; i++) {
         const struct component_attr *attr = &o->component->attrs[i];
-        if (!attr->tags)
+        if (!attr->tags && !attr->owner)
             continue;
         const struct value *tags = value_get(o->attrs, attr->name);
         for (size_t k = 0; k < value_count(owner); k++)

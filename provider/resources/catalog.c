@@ -123,7 +123,7 @@ const struct catalog_machine *catalog_machine(const char *cloud, struct slice ty
 {
     for (size_t i = 0; i < catalog_machine_count; i++) {
         const struct catalog_machine *m = &catalog_machines[i];
-        if (strcmp(m->cloud, cloud) == 0 && slice_eq_str(type, m->type))
+        if ((!cloud || strcmp(m->cloud, cloud) == 0) && slice_eq_str(type, m->type))
             return m;
     }
     return NULL;
@@ -133,7 +133,7 @@ const char *catalog_nearest_machine(struct arena *a, const char *cloud, struct s
 {
     struct nearest n = {type, NULL, 0, 0, 0};
     for (size_t i = 0; i < catalog_machine_count; i++)
-        if (strcmp(catalog_machines[i].cloud, cloud) == 0)
+        if (!cloud || strcmp(catalog_machines[i].cloud, cloud) == 0)
             nearest_consider(&n, catalog_machines[i].type, strlen(catalog_machines[i].type));
     return n.name ? arena_strndup(a, n.name, n.length) : NULL;
 }

@@ -47,22 +47,27 @@ struct catalog_gpu {
 /* The image that a machine starts from when the user names none. */
 struct catalog_image {
     const char *name, *parameter; /* parameter: where the cloud publishes the newest one's id */
-    const char *root_device;
-    int root_gib; /* size of the root volume to ask for */
+    const char *root_device;      /* NULL where the cloud names it itself */
+    int root_gib;                 /* size of the root volume to ask for */
     const char *date, *source;
 };
 
-/* The quotas, in vCPUs, that a machine counts against. */
+/* The quotas, in vCPUs (on GCP in GPUs), that a machine counts against. */
 struct catalog_quota {
     const char *family;
-    const char *on_demand, *on_demand_name; /* code and name */
+    /* Code (on GCP the metric; NULL: the API does not tell it) and name. */
+    const char *on_demand, *on_demand_name;
     const char *spot, *spot_name;
     const char *date, *source;
 };
 
 struct catalog_machine {
     const char *cloud; /* "aws" */
-    const char *type;  /* "g6.xlarge" */
+    const char *type;  /* "g6.xlarge"; with GPUs to attach "n1-standard-8+nvidia-tesla-t4:1" */
+    const char *machine_type; /* the cloud's own: "n1-standard-8" */
+    const char *accelerator;  /* on GCP: "nvidia-l4" */
+    bool attached;            /* the accelerators are asked for beside the machine type */
+    const char *disk_type;    /* on GCP: of its disks when none is named */
     const struct catalog_gpu *gpu;
     int gpu_count, vcpus, memory_gib;
     const char *architecture; /* "x86_64" */
@@ -94,10 +99,10 @@ bool catalog_find(struct slice name, struct catalog_choice *ret);
  * Owned by `a`. */
 const char *catalog_nearest(struct arena *a, struct slice name);
 
-/* A machine by cloud and type; NULL when there is none. */
+/* A machine by cloud (NULL: any) and type; NULL when there is none. */
 const struct catalog_machine *catalog_machine(const char *cloud, struct slice type);
 
-/* The machine type of `cloud` that is nearest to `type`, or NULL. Owned by `a`. */
+/* The machine type of `cloud` (NULL: any) that is nearest to `type`, or NULL. Owned by `a`. */
 const char *catalog_nearest_machine(struct arena *a, const char *cloud, struct slice type);
 
 #endif

@@ -78,8 +78,8 @@ static int gpu_fit(struct arena *a, const struct value *const *args, size_t coun
             return -1;
         models[i] = fit_model_of(&c, FIT_OLLAMA, tokens);
     }
-    const struct catalog_machine *machine = catalog_machine("aws", value_slice(args[2]));
-    const char *near = machine ? NULL : catalog_nearest_machine(a, "aws", value_slice(args[2]));
+    const struct catalog_machine *machine = catalog_machine(NULL, value_slice(args[2]));
+    const char *near = machine ? NULL : catalog_nearest_machine(a, NULL, value_slice(args[2]));
     if (!machine)
         return wrong(ret_error, ret_argument, 2,
                      arena_printf(a, "The catalogue has no GPU machine \"%s\".%s%s%s",

@@ -3,10 +3,9 @@
 
 #include <string.h>
 
-#include "resources/gpu_node_aws.h"
 #include "resources/tables.h"
 
-static const struct gpu_node_cloud *const clouds[] = {&gpu_node_aws};
+static const struct gpu_node_cloud *const clouds[] = {&gpu_node_aws, &gpu_node_gcp};
 
 const struct gpu_node_cloud *gpu_node_cloud(const char *cloud)
 {

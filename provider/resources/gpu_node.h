@@ -87,6 +87,8 @@ struct gpu_node_offer {
     const char *type, *zone;
 };
 
+struct gpu_node_lookup;
+
 struct gpu_node_cloud {
     const char *cloud; /* "aws" */
 
@@ -100,6 +102,10 @@ struct gpu_node_cloud {
                  const struct value *derived);
     int (*describe)(const struct composite_context *c, const struct records *found,
                     const struct value **ret);
+
+    /* Asks one question; the answer lives in c->arena. 0, or -1 with k->error (class NONE: memory
+     * is out). Offers are asked through `offers`. */
+    int (*ask)(const struct composite_context *c, struct gpu_node_lookup *k);
 
     /* All zones of the region that offer one of the machines, in the order of the cloud's answer,
      * owned by c->arena. 0 or -1 with *err. */
@@ -128,7 +134,7 @@ struct gpu_node_cloud {
         *volume_size, *volume_zone;
 };
 
-extern const struct gpu_node_cloud gpu_node_aws;
+extern const struct gpu_node_cloud gpu_node_aws, gpu_node_gcp;
 
 /* NULL: the resource cannot be made there, or `cloud` is NULL. */
 const struct gpu_node_cloud *gpu_node_cloud(const char *cloud);
@@ -146,12 +152,59 @@ bool gpu_node_is(const struct value *config, const char *dotted, const char *tex
 int gpu_node_check_length(struct arena *a, const char *text, size_t most, const char *what,
                           struct diags *diags);
 
+/* Errors for attributes that this cloud lacks: {path, what to do instead}. 0 or -1. */
+int gpu_node_refuse(struct arena *a, const struct value *config, const char *cloud,
+                    const char *const (*paths)[2], size_t count, struct diags *diags);
+
 /* ---- gpu_node_calls.c ---- */
 
 /* One call; `request` is an object (NULL: memory is out). 0 or -1 with *err. */
 int gpu_node_call(const struct composite_context *c, struct arena *a,
                   const struct cloud_operation *op, const struct value *request,
                   const struct value **ret, struct cloud_error *err);
+
+/* ---- gpu_node_lookups.c: what a plan asks of a cloud, side by side ---- */
+
+enum gpu_node_lookup_kind {
+    GPU_NODE_LOOKUP_OFFERS,   /* of `machines` */
+    GPU_NODE_LOOKUP_IMAGE,    /* subject: its id */
+    GPU_NODE_LOOKUP_NODE,     /* instances with this node's name or tags */
+    GPU_NODE_LOOKUP_IDENTITY, /* subject: the name of the role, or service account */
+    GPU_NODE_LOOKUP_USAGE,    /* AWS: running instances */
+    GPU_NODE_LOOKUP_QUOTA,    /* subject: its code; on GCP the region, or the project */
+    GPU_NODE_LOOKUP_SERVICES, /* GCP: which APIs are enabled; subject: their names */
+};
+
+struct gpu_node_lookup {
+    enum gpu_node_lookup_kind kind;
+    const struct value *subject; /* NULL: the kind says it all */
+    bool done;
+    int rc; /* 0, or -1 with `error` */
+    struct cloud_error error;
+    const struct value *answer;
+    const struct gpu_node_machines *machines; /* of the offers */
+    struct gpu_node_offer *offers;
+    size_t offer_count;
+};
+
+enum { GPU_NODE_LOOKUPS_MOST = 24 };
+
+struct gpu_node_lookups {
+    struct gpu_node_lookup items[GPU_NODE_LOOKUPS_MOST];
+    size_t count;
+};
+
+/* Notes that something will be asked; gpu_node_ask() then asks all that is noted at once. */
+void gpu_node_want(const struct composite_context *c, enum gpu_node_lookup_kind kind,
+                   const struct value *subject);
+/* Notes the offers of these machines. */
+void gpu_node_want_offers(const struct composite_context *c,
+                          const struct gpu_node_machines *machines);
+void gpu_node_ask(const struct composite_context *c);
+/* The answer, asked for now when it was not asked before; *ret is never NULL. 0, or -1 with its
+ * error. */
+int gpu_node_answer(const struct composite_context *c, enum gpu_node_lookup_kind kind,
+                    const struct value *subject, const struct gpu_node_lookup **ret);
 
 /* ---- gpu_node_tags.c: what the instance says of itself ---- */
 

@@ -7,6 +7,7 @@ const struct gpu_node_cloud gpu_node_aws = {
     .derive = gpu_node_aws_derive,
     .check = gpu_node_aws_check,
     .describe = gpu_node_aws_describe,
+    .ask = gpu_node_aws_ask,
     .offers = gpu_node_aws_offers,
     .zones = gpu_node_aws_zones,
     .named_zones = gpu_node_aws_named_zones,

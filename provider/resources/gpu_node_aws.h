@@ -40,56 +40,12 @@ int gpu_node_aws_find_instances(const struct composite_context *c, const struct 
 extern const struct cloud_operation gpu_node_aws_describe_instances, gpu_node_aws_describe_images,
     gpu_node_aws_describe_subnets;
 
-/* ---- gpu_node_aws_lookups.c: what a plan asks, side by side ---- */
+/* ---- gpu_node_aws_lookups.c ---- */
 
-enum gpu_node_lookup_kind {
-    GPU_NODE_LOOKUP_OFFERS, /* of `machines` */
-    GPU_NODE_LOOKUP_IMAGE,  /* subject: its id */
-    GPU_NODE_LOOKUP_NODE,   /* instances with this node's tags */
-    GPU_NODE_LOOKUP_ROLE,   /* subject: its name */
-    GPU_NODE_LOOKUP_USAGE,  /* running instances */
-    GPU_NODE_LOOKUP_QUOTA,  /* subject: its code */
-};
-
-struct gpu_node_lookup {
-    enum gpu_node_lookup_kind kind;
-    const struct value *subject; /* NULL: the kind says it all */
-    bool done;
-    int rc; /* 0, or -1 with `error` */
-    struct cloud_error error;
-    const struct value *answer;
-    const struct gpu_node_machines *machines; /* of the offers */
-    struct gpu_node_offer *offers;
-    size_t offer_count;
-};
-
-enum { GPU_NODE_LOOKUPS_MOST = 24 };
-
-struct gpu_node_lookups {
-    struct gpu_node_lookup items[GPU_NODE_LOOKUPS_MOST];
-    size_t count;
-};
-
-/* Those of this operation (c->looked_up); NULL when memory is out. */
-struct gpu_node_lookups *gpu_node_aws_lookups(const struct composite_context *c);
-/* Notes that something will be asked; gpu_node_aws_ask() then asks all that is noted at once. */
-void gpu_node_aws_want(const struct composite_context *c, enum gpu_node_lookup_kind kind,
-                       const struct value *subject);
-void gpu_node_aws_ask(const struct composite_context *c);
-/* One that was noted, or NULL. */
-struct gpu_node_lookup *gpu_node_aws_lookup(struct gpu_node_lookups *l,
-                                            enum gpu_node_lookup_kind kind,
-                                            const struct value *subject);
-/* Notes the offers of these machines. */
-void gpu_node_aws_want_offers(const struct composite_context *c,
-                              const struct gpu_node_machines *machines);
 /* Notes all that the check of a new instance needs: name, offers, quotas. */
 void gpu_node_aws_want_checks(const struct composite_context *c,
                               const struct gpu_node_machines *machines);
-/* The answer, asked for now when it was not asked before; *ret is never NULL. 0, or -1 with its
- * error. */
-int gpu_node_aws_answer(const struct composite_context *c, enum gpu_node_lookup_kind kind,
-                        const struct value *subject, const struct gpu_node_lookup **ret);
+int gpu_node_aws_ask(const struct composite_context *c, struct gpu_node_lookup *k);
 
 /* ---- gpu_node_aws_network.c: zones and address ranges ---- */
 

@@ -1,5 +1,6 @@
 /* Checks of a plan against the cloud: offers, quotas, names. */
 #include "resources/gpu_node_aws.h"
+#include "resources/gpu_node_check.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -7,85 +8,6 @@
 #include "cloud/template.h"
 
 enum { QUOTAS_MOST = 16 };
-
-struct checking {
-    const struct composite_context *c;
-    struct arena *a;
-    struct gpu_node_models models;
-    struct gpu_node_machines machines;
-    const char *type; /* the machine that was decided on; NULL: any of `machines` */
-};
-
-static const struct engine_change *change_of(const struct engine_changes *changes, const char *name)
-{
-    for (size_t i = 0; i < changes->count; i++)
-        if (strcmp(changes->items[i].name, name) == 0)
-            return &changes->items[i];
-    return NULL;
-}
-
-static bool is_made(const struct engine_change *ch)
-{
-    return ch && (ch->action == ENGINE_CREATE || ch->action == ENGINE_REPLACE);
-}
-
-static bool changes_machine(const struct engine_change *ch)
-{
-    for (size_t i = 0; ch && ch->action == ENGINE_UPDATE && i < ch->attr_count; i++)
-        if (strcmp(ch->attrs[i], "instance_type") == 0)
-            return true;
-    return false;
-}
-
-static const struct path *machine_path(struct checking *k)
-{
-    return path_attribute(k->a, NULL, "machine");
-}
-
-static bool may_be(const struct checking *k, const struct catalog_machine *m)
-{
-    return !k->type || strcmp(k->type, m->type) == 0;
-}
-
-/* ---- offers ---- */
-
-static bool is_zone_wanted(const struct checking *k, const char *zone)
-{
-    const struct value *zones = value_get(k->c->config, "zones");
-    for (size_t i = 0; i < value_count(zones); i++)
-        if (slice_eq_str(value_slice(value_at(zones, i)), zone))
-            return true;
-    return !value_count(zones);
-}
-
-static int check_offers(struct checking *k)
-{
-    const struct composite_context *c = k->c;
-    const struct gpu_node_lookup *found = NULL;
-    gpu_node_aws_want_offers(c, &k->machines);
-    if (gpu_node_aws_answer(c, GPU_NODE_LOOKUP_OFFERS, NULL, &found) < 0)
-        return cloud_error_report(c->diags, NULL, "looking up where the machine is offered",
-                                  &found->error);
-    const struct gpu_node_offer *offers = found->offers;
-    size_t count = found->offer_count;
-    _cleanup_buf_ struct buf zones = BUF_INIT(1024), types = BUF_INIT(4096);
-    for (size_t i = 0; i < count; i++) {
-        bool wanted = !k->type || strcmp(k->type, offers[i].type) == 0;
-        if (wanted && is_zone_wanted(k, offers[i].zone))
-            return 0;
-        if (wanted)
-            buf_printf(&zones, "%s%s in %s", zones.len ? ", " : "", offers[i].type, offers[i].zone);
-    }
-    for (size_t i = 0; i < k->machines.count && i < 5; i++)
-        if (may_be(k, k->machines.items[i]))
-            buf_printf(&types, "%s%s", types.len ? ", " : "", k->machines.items[i]->type);
-    return diags_error(c->diags, machine_path(k), "The machine is not offered there",
-                       "%s: not offered in %s%s. %s%s", buf_cstr(&types),
-                       value_count(value_get(c->config, "zones")) ? "the zones that are named, of "
-                                                                  : "",
-                       c->region, zones.len ? "It would be: " : "Choose another machine or region.",
-                       buf_cstr(&zones));
-}
 
 /* ---- quotas ---- */
 
@@ -115,7 +37,7 @@ static bool counts_against(const struct catalog_quota *q, bool spot, const char 
 }
 
 /* The instance is in the state that is planned, maybe as one that will be replaced. */
-static bool is_own(struct checking *k, const struct value *instance)
+static bool is_own(struct gpu_node_checking *k, const struct value *instance)
 {
     const struct composite_context *c = k->c;
     const struct record *r = records_find(c->records, "instance");
@@ -131,7 +53,7 @@ static bool is_own(struct checking *k, const struct value *instance)
 }
 
 /* Adds the vCPUs of instances that count against the quota; this node's own gives its back. */
-static void add_usage(struct checking *k, const struct value *instances,
+static void add_usage(struct gpu_node_checking *k, const struct value *instances,
                       const struct catalog_quota *q, bool spot, int *used)
 {
     for (size_t i = 0; i < value_count(instances); i++) {
@@ -144,17 +66,17 @@ static void add_usage(struct checking *k, const struct value *instances,
 }
 
 /* The limit and what is in use. 0, or -1 with *why. */
-static int read_quota(struct checking *k, const struct catalog_quota *q, bool spot, double *limit,
-                      int *used, const char **why)
+static int read_quota(struct gpu_node_checking *k, const struct catalog_quota *q, bool spot,
+                      double *limit, int *used, const char **why)
 {
     const struct gpu_node_lookup *quota = NULL, *usage = NULL;
     const struct value *code = value_str(k->a, spot ? q->spot : q->on_demand);
-    gpu_node_aws_want(k->c, GPU_NODE_LOOKUP_USAGE, NULL);
-    if (gpu_node_aws_answer(k->c, GPU_NODE_LOOKUP_QUOTA, code, &quota) < 0) {
+    gpu_node_want(k->c, GPU_NODE_LOOKUP_USAGE, NULL);
+    if (gpu_node_answer(k->c, GPU_NODE_LOOKUP_QUOTA, code, &quota) < 0) {
         *why = quota->error.message;
         return -1;
     }
-    if (gpu_node_aws_answer(k->c, GPU_NODE_LOOKUP_USAGE, NULL, &usage) < 0) {
+    if (gpu_node_answer(k->c, GPU_NODE_LOOKUP_USAGE, NULL, &usage) < 0) {
         *why = usage->error.message;
         return -1;
     }
@@ -179,7 +101,7 @@ struct quotas {
     struct buf text; /* of those that are too small */
 };
 
-static struct quota_state *quota_of(struct checking *k, struct quotas *all,
+static struct quota_state *quota_of(struct gpu_node_checking *k, struct quotas *all,
                                     const struct catalog_quota *q, bool spot)
 {
     const char *code = spot ? q->spot : q->on_demand, *why = NULL;
@@ -193,16 +115,16 @@ static struct quota_state *quota_of(struct checking *k, struct quotas *all,
     if (read_quota(k, q, spot, &s->limit, &s->used, &why) < 0) {
         s->limit = -1;
         if (!all->failed)
-            diags_warning(k->c->diags, machine_path(k), "The quota was not checked", "%s (%s): %s",
-                          s->name, code, why ? why : "no answer");
+            diags_warning(k->c->diags, gpu_node_machine_path(k), "The quota was not checked",
+                          "%s (%s): %s", s->name, code, why ? why : "no answer");
         all->failed = true;
     }
     return s;
 }
 
 /* True when the quota has room, or is not known. */
-static bool has_room(struct checking *k, struct quotas *all, const struct catalog_machine *m,
-                     bool spot)
+static bool has_room(struct gpu_node_checking *k, struct quotas *all,
+                     const struct catalog_machine *m, bool spot)
 {
     const struct quota_state *s = quota_of(k, all, m->quota, spot);
     if (!s || s->limit < 0 || s->used + m->vcpus <= s->limit)
@@ -214,7 +136,7 @@ static bool has_room(struct checking *k, struct quotas *all, const struct catalo
     return false;
 }
 
-static int check_quotas(struct checking *k)
+static int check_quotas(struct gpu_node_checking *k)
 {
     struct quotas all = {.text = BUF_INIT(16384)};
     const char *how = value_cstr(value_path(k->c->config, "machine.provisioning"), "on_demand");
@@ -222,13 +144,13 @@ static int check_quotas(struct checking *k)
     const struct catalog_machine *last = NULL;
     for (size_t i = 0; i < k->machines.count && !room; i++) {
         const struct catalog_machine *m = k->machines.items[i];
-        if (!may_be(k, m))
+        if (!gpu_node_may_be(k, m))
             continue;
         last = m;
         room = (spot && has_room(k, &all, m, true)) || (on_demand && has_room(k, &all, m, false));
     }
     if (!room && last)
-        diags_error(k->c->diags, machine_path(k), "The vCPU quota is too small",
+        diags_error(k->c->diags, gpu_node_machine_path(k), "The vCPU quota is too small",
                     "%s\nAsk for more in the Service Quotas console, or with: aws service-quotas "
                     "request-service-quota-increase --service-code ec2 --quota-code %s --region %s "
                     "--desired-value …",
@@ -251,12 +173,12 @@ static bool has_model_volume(struct arena *a, const struct value *instance)
 
 /* A complete node of this name belongs to another state. One without its volume is what an
  * interrupted apply has left: the next apply goes on with it. */
-static int check_instances(struct checking *k)
+static int check_instances(struct gpu_node_checking *k)
 {
     const struct composite_context *c = k->c;
     const struct gpu_node_lookup *found = NULL;
     const char *name = value_cstr(value_get(c->config, "name"), "");
-    if (gpu_node_aws_answer(c, GPU_NODE_LOOKUP_NODE, NULL, &found) < 0)
+    if (gpu_node_answer(c, GPU_NODE_LOOKUP_NODE, NULL, &found) < 0)
         return cloud_error_report(c->diags, NULL, "checking that the name is free", &found->error);
     for (size_t i = 0; i < value_count(found->answer); i++) {
         const struct value *item = value_at(found->answer, i);
@@ -277,12 +199,12 @@ static int check_instances(struct checking *k)
     return 0;
 }
 
-static int check_role(struct checking *k, const struct value *derived)
+static int check_role(struct gpu_node_checking *k, const struct value *derived)
 {
     const struct composite_context *c = k->c;
     const struct value *name = value_path(derived, "names.role");
     const struct gpu_node_lookup *found = NULL;
-    if (gpu_node_aws_answer(c, GPU_NODE_LOOKUP_ROLE, name, &found) < 0)
+    if (gpu_node_answer(c, GPU_NODE_LOOKUP_IDENTITY, name, &found) < 0)
         return found->error.class_ == CLOUD_ERROR_NOT_FOUND ||
                        found->error.class_ == CLOUD_ERROR_PERMISSION
                    ? 0
@@ -305,25 +227,19 @@ static int check_role(struct checking *k, const struct value *derived)
 static int check_all(const struct composite_context *c, const struct engine_changes *changes,
                      const struct value *derived)
 {
-    struct checking k = {.c = c, .a = c->arena};
-    const struct engine_change *instance = change_of(changes, "instance");
-    const struct engine_change *role = change_of(changes, "role");
-    bool made = is_made(instance);
+    struct gpu_node_checking k;
     int rc = 0;
-    if (gpu_node_models(k.a, c->config, &k.models, c->diags) < 0 ||
-        gpu_node_machines(k.a, c->cloud, c->config, &k.models, &k.machines, c->diags) < 0)
+    if (gpu_node_check_begin(c, changes, derived, &k) < 0)
         return -1;
-    k.type = value_cstr(value_get(derived, "machine_type"), NULL);
-    bool machine = (made || changes_machine(instance)) && k.machines.known && k.machines.count &&
-                   strcmp(value_cstr(value_get(c->config, "power"), "running"), "running") == 0;
+    bool made = gpu_node_is_made(&k, "instance");
     if (made)
         gpu_node_aws_want_checks(c, &k.machines);
     if (made && value_is_known(value_get(c->config, "name")) && check_instances(&k) < 0)
         rc = -1;
-    if (is_made(role) && !records_find(c->records, "role") &&
+    if (gpu_node_is_made(&k, "role") && !records_find(c->records, "role") &&
         value_is_known(value_path(derived, "names.role")) && check_role(&k, derived) < 0)
         rc = -1;
-    if (machine && (check_offers(&k) < 0 || check_quotas(&k) < 0))
+    if (gpu_node_needs_machine(&k) && (gpu_node_check_offers(&k) < 0 || check_quotas(&k) < 0))
         rc = -1;
     return rc;
 }

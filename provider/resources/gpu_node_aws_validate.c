@@ -138,14 +138,54 @@ static int check_names(struct arena *a, const struct value *config, struct diags
 
 /* ---- the rest ---- */
 
+/* "vpc-0a1b": a prefix, then lower-case letters and digits. */
+static bool is_id(struct slice s, const char *prefix)
+{
+    bool is = slice_has_prefix(s, prefix) && s.len > strlen(prefix);
+    for (size_t i = strlen(prefix); is && i < s.len; i++)
+        is = (s.ptr[i] >= 'a' && s.ptr[i] <= 'z') || (s.ptr[i] >= '0' && s.ptr[i] <= '9');
+    return is;
+}
+
+static int check_ids(struct arena *a, const struct value *config, struct diags *diags)
+{
+    static const struct {
+        const char *path, *prefix, *what;
+    } ids[] = {{"network.vpc_id", "vpc-", "a VPC id"},
+               {"image", "ami-", "an AMI id"},
+               {"model_cache.snapshot_id", "snap-", "a snapshot id"}};
+    int rc = 0;
+    for (size_t i = 0; i < sizeof(ids) / sizeof(*ids); i++) {
+        struct slice s = value_slice(gpu_node_get(config, ids[i].path));
+        if (s.len && !is_id(s, ids[i].prefix))
+            rc = diags_error(diags, path_parse(a, ids[i].path), "Invalid value",
+                             "\"%.*s\" is not %s, which starts with %s.", (int)s.len, s.ptr,
+                             ids[i].what, ids[i].prefix);
+    }
+    return rc;
+}
+
+static int check_foreign(struct arena *a, const struct value *config, struct diags *diags)
+{
+    static const char *const others[][2] = {
+        {"service_account", "Use `instance_profile`."},
+        {"model_cache.gcs_uri", "Use `model_cache.s3_uri`."},
+    };
+    return gpu_node_refuse(a, config, "AWS", others, sizeof(others) / sizeof(*others), diags);
+}
+
 static int check_disk(struct arena *a, const struct value *config, struct diags *diags)
 {
     const char *type = value_cstr(gpu_node_get(config, "disk.type"), "gp3");
     bool unknown = value_is_unknown(value_path(config, "disk.type"));
+    bool known = strcmp(type, "gp3") == 0 || strcmp(type, "gp2") == 0;
     bool provisioned = strcmp(type, "io1") == 0 || strcmp(type, "io2") == 0;
     int rc = 0;
     if (unknown)
         return 0;
+    if (!known && !provisioned)
+        return diags_error(diags, path_parse(a, "disk.type"), "Not a disk type of AWS",
+                           "\"%s\" is not offered; there are gp3, gp2, io1 and io2.", type);
     if (gpu_node_get(config, "disk.throughput") && strcmp(type, "gp3") != 0)
         rc = diags_error(diags, path_parse(a, "disk.throughput"), "Conflicting settings",
                          "Only gp3 volumes have a throughput of their own; this one is %s.", type);
@@ -212,8 +252,8 @@ static int check_tags(struct arena *a, const struct value *config, struct diags 
 int gpu_node_aws_validate(struct arena *a, const struct value *config, struct diags *diags)
 {
     static int (*const checks[])(struct arena *, const struct value *, struct diags *) = {
-        check_conflicts, check_cidr,      check_region, check_names,
-        check_disk,      check_retention, check_tags};
+        check_foreign, check_ids,  check_conflicts, check_cidr, check_region,
+        check_names,   check_disk, check_retention, check_tags};
     int rc = 0;
     for (size_t i = 0; i < sizeof(checks) / sizeof(*checks); i++)
         if (checks[i](a, config, diags) < 0)

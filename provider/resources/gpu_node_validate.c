@@ -31,6 +31,17 @@ int gpu_node_check_length(struct arena *a, const char *text, size_t most, const 
         what, text, strlen(text), most, strlen(text) - most);
 }
 
+int gpu_node_refuse(struct arena *a, const struct value *config, const char *cloud,
+                    const char *const (*paths)[2], size_t count, struct diags *diags)
+{
+    int rc = 0;
+    for (size_t i = 0; i < count; i++)
+        if (value_is_known(gpu_node_get(config, paths[i][0])))
+            rc = diags_error(diags, path_parse(a, paths[i][0]), "Not on this cloud",
+                             "%s has no such setting. %s", cloud, paths[i][1]);
+    return rc;
+}
+
 /* ---- models ---- */
 
 static int check_duplicates(struct arena *a, const struct gpu_node_models *m, struct diags *diags)

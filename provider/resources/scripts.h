@@ -4,5 +4,6 @@
 #define LLM_RESOURCES_SCRIPTS_H
 
 extern const char script_aws_startup[];
+extern const char script_gcp_startup[];
 
 #endif

@@ -119,6 +119,20 @@ static void machines_by_type(void **state)
     assert_string_equal(catalog_nearest_machine(a, "aws", SLICE_LIT("g6e.13xlarge")),
                         "g6e.12xlarge");
     assert_null(catalog_nearest_machine(a, "aws", SLICE_LIT("n1-standard-8")));
+    m = catalog_machine("gcp", SLICE_LIT("n1-standard-16+nvidia-tesla-t4:2"));
+    assert_non_null(m);
+    assert_true(m->attached);
+    assert_string_equal(m->machine_type, "n1-standard-16");
+    assert_string_equal(m->accelerator, "nvidia-tesla-t4");
+    assert_int_equal(m->gpu_count, 2);
+    m = catalog_machine(NULL, SLICE_LIT("a3-ultragpu-8g"));
+    assert_non_null(m);
+    assert_false(m->attached);
+    assert_string_equal(m->machine_type, m->type);
+    assert_string_equal(m->disk_type, "hyperdisk-balanced");
+    assert_null(m->quota->on_demand);
+    assert_string_equal(catalog_nearest_machine(a, NULL, SLICE_LIT("g2-standard-9")),
+                        "g2-standard-96");
 }
 
 /* Every size of the families that the catalogue is to have. */
@@ -128,9 +142,13 @@ static void has_all_sizes(void **state)
     static const struct {
         const char *family;
         int sizes, gpus;
-    } cases[] = {{"g4dn.", 7, 17}, {"g5.", 8, 21}, {"g6.", 8, 21},  {"g6e.", 8, 21},
-                 {"gr6.", 2, 2},   {"p3.", 3, 13}, {"p3dn.", 1, 8}, {"p4d.", 1, 8},
-                 {"p4de.", 1, 8},  {"p5.", 2, 9},  {"p5e.", 1, 8},  {"p5en.", 1, 8}};
+    } cases[] = {{"g4dn.", 7, 17},       {"g5.", 8, 21},          {"g6.", 8, 21},
+                 {"g6e.", 8, 21},        {"gr6.", 2, 2},          {"p3.", 3, 13},
+                 {"p3dn.", 1, 8},        {"p4d.", 1, 8},          {"p4de.", 1, 8},
+                 {"p5.", 2, 9},          {"p5e.", 1, 8},          {"p5en.", 1, 8},
+                 {"n1-", 12, 31},        {"g2-", 8, 19},          {"a2-highgpu-", 4, 15},
+                 {"a2-megagpu-", 1, 16}, {"a2-ultragpu-", 4, 15}, {"a3-highgpu-", 4, 15},
+                 {"a3-megagpu-", 1, 8},  {"a3-ultragpu-", 1, 8},  {"a4-highgpu-", 1, 8}};
     size_t all = 0;
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
         int sizes = 0, gpus = 0;

@@ -73,6 +73,7 @@ static void compiles_what_is_right(void **state)
     (void)state;
     put("models.json", MODELS);
     put("machines-aws.json", MACHINES);
+    put("machines-gcp.json", MACHINES);
     if (compile() != 0)
         fail_msg("%s", output);
 }
@@ -109,6 +110,7 @@ static void refuses_with_the_place(void **state)
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
         put("models.json", MODELS);
         put("machines-aws.json", MACHINES);
+        put("machines-gcp.json", MACHINES);
         put_changed(cases[i].file, cases[i].file[1] == 'o' ? MODELS : MACHINES, cases[i].old,
                     cases[i].new);
         if (compile() != 1 || !strstr(output, cases[i].message))
@@ -128,6 +130,7 @@ static void refuses_two_latest_of_a_family(void **state)
     fclose(f);
     put_changed("models.json", text, "a:1b", "a:2b");
     put("machines-aws.json", MACHINES);
+    put("machines-gcp.json", MACHINES);
     assert_int_equal(compile(), 1);
     assert_non_null(strstr(output, "another model of the family is \"latest\" too"));
 }

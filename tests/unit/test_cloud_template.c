@@ -129,8 +129,14 @@ static void test_object(void **state)
     /* what is absent or null is left out; what is unknown stays at its place */
     assert_string_equal(show(eval(&whole)),
                         "{Later = (known after apply), Literal = 1, Name = \"n\"}");
-    GROUP(empty, TEMPLATE_OBJECT, {"Null", &ref_null});
-    assert_string_equal(show(eval(&empty)), "{}");
+    /* an object or a list of which nothing is left is absent; one that is empty as written is not
+     */
+    GROUP(nothing, TEMPLATE_OBJECT, {"Null", &ref_null});
+    GROUP(none, TEMPLATE_TUPLE, {NULL, &ref_null}, {NULL, &ref_gone});
+    static const struct template empty = {.kind = TEMPLATE_TUPLE};
+    assert_string_equal(show(eval(&nothing)), "(absent)");
+    assert_string_equal(show(eval(&none)), "(absent)");
+    assert_string_equal(show(eval(&empty)), "[]");
     GROUP(broken, TEMPLATE_OBJECT, {"Name", &ref_name}, {"Broken", &ref_broken});
     const struct value *v = NULL;
     assert_int_equal(template_eval(arena, &broken, lookup, (void *)(uintptr_t)scope(), &v), -1);

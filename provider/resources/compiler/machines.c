@@ -6,7 +6,7 @@
 
 #define COUNT(a) (sizeof(a) / sizeof(*(a)))
 
-static const char *const clouds[] = {"aws"};
+static const char *const clouds[] = {"aws", "gcp"};
 
 static const struct field top_fields[] = {
     {.name = "description", .kind = FIELD_STRING}, {.name = "price_region", .kind = FIELD_STRING},
@@ -26,7 +26,7 @@ static const struct field gpu_fields[] = {
 static const struct field image_fields[] = {
     {.name = "name", .kind = FIELD_STRING},
     {.name = "parameter", .kind = FIELD_STRING},
-    {.name = "root_device", .kind = FIELD_STRING},
+    {.name = "root_device", .kind = FIELD_STRING, .optional = true},
     {.name = "root_gib", .kind = FIELD_INT, .min = 8, .max = 16384},
     {.name = "date", .kind = FIELD_DATE},
     {.name = "source", .kind = FIELD_URL},
@@ -34,9 +34,9 @@ static const struct field image_fields[] = {
 
 static const struct field quota_fields[] = {
     {.name = "family", .kind = FIELD_STRING},
-    {.name = "on_demand", .kind = FIELD_STRING},
+    {.name = "on_demand", .kind = FIELD_STRING, .nullable = true},
     {.name = "on_demand_name", .kind = FIELD_STRING},
-    {.name = "spot", .kind = FIELD_STRING},
+    {.name = "spot", .kind = FIELD_STRING, .nullable = true},
     {.name = "spot_name", .kind = FIELD_STRING},
     {.name = "date", .kind = FIELD_DATE},
     {.name = "source", .kind = FIELD_URL},
@@ -44,6 +44,9 @@ static const struct field quota_fields[] = {
 
 static const struct field machine_fields[] = {
     {.name = "type", .kind = FIELD_STRING},
+    {.name = "machine_type", .kind = FIELD_STRING, .optional = true},
+    {.name = "accelerator", .kind = FIELD_STRING, .optional = true},
+    {.name = "disk_type", .kind = FIELD_STRING, .optional = true},
     {.name = "gpu", .kind = FIELD_STRING},
     {.name = "gpu_count", .kind = FIELD_INT, .min = 1, .max = 16},
     {.name = "vcpus", .kind = FIELD_INT, .min = 1, .max = 10000},
@@ -141,11 +144,14 @@ static void emit_quotas(FILE *f, const char *cloud, json_t *list)
 
 static void emit_machine(FILE *f, const char *cloud, json_t *top, json_t *m)
 {
-    static const char *const texts[] = {"type", "architecture", "date"};
+    static const char *const texts[] = {"type", "architecture", "date", "accelerator", "disk_type"};
     static const char *const numbers[] = {"gpu_count", "vcpus", "memory_gib"};
     json_t *price = get(m, "usd_per_hour");
     fprintf(f, "    {.cloud = \"%s\", ", cloud);
     emit_texts(f, m, texts, COUNT(texts));
+    fputs(".machine_type = ", f);
+    emit_string(f, get(m, get(m, "machine_type") ? "machine_type" : "type"));
+    fprintf(f, ", .attached = %s, ", get(m, "machine_type") ? "true" : "false");
     for (size_t i = 0; i < COUNT(numbers); i++)
         fprintf(f, ".%s = %lld, ", numbers[i], integer(m, numbers[i]));
     fprintf(f, ".gpu = &gpus_%s[%d], .image = &images_%s[%d], .quota = &quotas_%s[%d], ", cloud,

@@ -177,7 +177,7 @@ static void check_step(struct compilation *c, const struct component_def *d, str
                        struct scope scope)
 {
     check_when(c, d, s->at, s->when.attr, s->when.equals);
-    check_when(c, d, s->at, s->unless, NULL);
+    check_when(c, d, s->at, s->unless.attr, s->unless.equals);
     if (!s->op.name) {
         if (!d->read.op.name)
             refuse(c, s->at, "a wait without a \"read\" to look with");
@@ -287,11 +287,11 @@ static void check_input(struct compilation *c, const struct component_def *d,
         refuse(c, a->at, "an input says what a change does: \"change\"");
     else if (strcmp(a->change, "COMPONENT_UPDATE") == 0 && !a->version_of && !updated(d, a->name))
         refuse(c, a->at, "\"change\" is \"update\", but no update names it");
-    if (a->in_create && !created(d, a->name))
+    if (a->in_create && !created(d, a->name) && !a->unsent)
         refuse(c, a->at, "\"in_create\", but no create step sends it");
     if (!a->sent && !a->unsent)
         refuse(c, a->at, "no request mentions this input (say why with \"unsent\")");
-    if (a->sent && a->unsent)
+    if (a->sent && a->unsent && !a->in_create)
         refuse(c, a->at, "\"unsent\", but a request mentions it");
     if (a->sensitive && !a->version_of && a->change && strcmp(a->change, "COMPONENT_KEEP") != 0)
         refuse(c, a->at, "a change of a sensitive input is seen through \"version_of\"");
@@ -311,11 +311,14 @@ static void check_attr(struct compilation *c, const struct component_def *d,
         refuse(c, a->at, "an attribute is \"input\" or \"output\"");
     if (a->input)
         check_input(c, d, a);
-    else if (a->change || a->required || a->in_create || a->tags || a->unsent || a->version_of)
+    else if (a->change || a->required || a->in_create || a->tags || a->owner || a->unsent ||
+             a->version_of)
         refuse(c, a->at, "fields of an input on an output");
     if (a->output && !a->set)
         refuse(c, a->at, "nothing sets this output");
-    if (a->tags && a->type && strcmp(a->type->json, "[\"map\",\"string\"]") != 0)
+    if (a->tags && a->owner)
+        refuse(c, a->at, "tags have the owner already");
+    if ((a->tags || a->owner) && a->type && strcmp(a->type->json, "[\"map\",\"string\"]") != 0)
         refuse(c, a->at, "tags are a map of strings");
 }
 

@@ -39,8 +39,8 @@ static void emit_template_members(struct compilation *c, FILE *f, const struct t
 
 static void emit_template(struct compilation *c, FILE *f, const struct tmpl *t)
 {
-    static const char *const kinds[] = {"TEMPLATE_LITERAL", "TEMPLATE_REF", "TEMPLATE_OBJECT",
-                                        "TEMPLATE_TUPLE", "TEMPLATE_FIRST"};
+    static const char *const kinds[] = {"TEMPLATE_LITERAL", "TEMPLATE_REF",   "TEMPLATE_OBJECT",
+                                        "TEMPLATE_TUPLE",   "TEMPLATE_FIRST", "TEMPLATE_JOIN"};
     fprintf(f, "&(const struct template){.kind = %s, ", kinds[t->kind]);
     if (t->transform)
         fprintf(f, ".transform = %s, ", t->transform);
@@ -120,7 +120,8 @@ static void emit_step(struct compilation *c, FILE *f, const struct step_def *s)
     member(f, "each_attr", s->each_attr);
     member(f, "when_attr", s->when.attr);
     member(f, "when_equals", s->when.equals);
-    member(f, "unless_attr", s->unless);
+    member(f, "unless_attr", s->unless.attr);
+    member(f, "unless_equals", s->unless.equals);
     emit_strings(f, "tolerate", "tolerate_count", &s->tolerate);
     emit_strings(f, "retry", "retry_count", &s->retry);
     fprintf(f, ".retry_ms = %lld, ", (long long)s->retry_ms);
@@ -205,9 +206,9 @@ static void emit_component_attr(FILE *f, const struct component_attr_def *a)
             a->change ? a->change : "COMPONENT_KEEP");
     fprintf(f,
             ".input = %s, .output = %s, .required = %s, .sensitive = %s, .in_create = %s, "
-            ".is_set = %s, .tags = %s, ",
+            ".is_set = %s, .tags = %s, .owner = %s, ",
             boolean(a->input), boolean(a->output), boolean(a->required), boolean(a->sensitive),
-            boolean(a->in_create), boolean(a->is_set), boolean(a->tags));
+            boolean(a->in_create), boolean(a->is_set), boolean(a->tags), boolean(a->owner));
     member(f, "read_path", a->read);
     if (a->read_as)
         fprintf(f, ".read_as = %s, ", a->read_as);

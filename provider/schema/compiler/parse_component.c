@@ -15,6 +15,7 @@ static const struct word transforms[] = {
     {"number", "TRANSFORM_NUMBER"},     {"bool", "TRANSFORM_BOOL"},
     {"tags_map", "TRANSFORM_TAGS_MAP"}, {"json_document", "TRANSFORM_JSON_DOCUMENT"},
     {"list", "TRANSFORM_LIST"},         {"first_of", "TRANSFORM_FIRST_OF"},
+    {"basename", "TRANSFORM_BASENAME"}, {"relative", "TRANSFORM_RELATIVE"},
 };
 
 static void field_transform(struct compilation *c, const struct place *at, json_t *v, void *out)
@@ -52,10 +53,12 @@ static void members_of_object(struct compilation *c, struct tmpl *t, json_t *v)
     }
 }
 
-/* {"value": T, "as": W}, {"first": […]}, {"first": […], "as": W}; anything else is an object. */
+/* {"value": T, "as": W}, {"first": […]}, {"join": […]}, each with or without "as"; anything else is
+ * an object. */
 static struct tmpl *parse_object(struct compilation *c, const struct place *at, json_t *v)
 {
     json_t *first = json_object_get(v, "first"), *value = json_object_get(v, "value");
+    json_t *join = json_object_get(v, "join");
     json_t *as = json_object_get(v, "as");
     size_t rest = json_object_size(v) - (as != NULL);
     struct tmpl *t = NULL;
@@ -70,6 +73,9 @@ static struct tmpl *parse_object(struct compilation *c, const struct place *at, 
         if (json_is_array(first) && rest == 1) {
             t->kind = TMPL_FIRST;
             members_of_array(c, t, place_key(c, at, "first"), first);
+        } else if (json_is_array(join) && rest == 1) {
+            t->kind = TMPL_JOIN;
+            members_of_array(c, t, place_key(c, at, "join"), join);
         } else {
             members_of_object(c, t, v);
             as = NULL;
@@ -220,7 +226,7 @@ static void parse_step(struct compilation *c, const struct place *at, json_t *v,
         {"outputs", false, field_outputs, 0},
         {"each", false, field_each, 0},
         {"when", false, field_condition, offsetof(struct step_def, when)},
-        {"unless", false, field_string, offsetof(struct step_def, unless)},
+        {"unless", false, field_condition, offsetof(struct step_def, unless)},
         {"tolerate", false, field_strings, offsetof(struct step_def, tolerate)},
         {"retry", false, field_strings, offsetof(struct step_def, retry)},
         {"retry_ms", false, field_int, offsetof(struct step_def, retry_ms)},
@@ -356,6 +362,7 @@ static void field_component_attributes(struct compilation *c, const struct place
         {"in_create", false, field_bool, offsetof(struct component_attr_def, in_create)},
         {"is_set", false, field_bool, offsetof(struct component_attr_def, is_set)},
         {"tags", false, field_bool, offsetof(struct component_attr_def, tags)},
+        {"owner", false, field_bool, offsetof(struct component_attr_def, owner)},
         {"read", false, field_string, offsetof(struct component_attr_def, read)},
         {"read_as", false, field_transform, offsetof(struct component_attr_def, read_as)},
         {"read_where", false, field_string, offsetof(struct component_attr_def, read_where)},

@@ -94,7 +94,7 @@ struct identity_def {
     struct type_def *type;
 };
 
-enum tmpl_kind { TMPL_LITERAL, TMPL_REF, TMPL_OBJECT, TMPL_TUPLE, TMPL_FIRST };
+enum tmpl_kind { TMPL_LITERAL, TMPL_REF, TMPL_OBJECT, TMPL_TUPLE, TMPL_FIRST, TMPL_JOIN };
 
 struct tmpl;
 struct tmpl_member {
@@ -139,8 +139,7 @@ struct step_def {
     size_t output_count;
     const char *each; /* "COMPONENT_EACH_ADDED" … */
     const char *each_attr;
-    struct condition_def when;
-    const char *unless;
+    struct condition_def when, unless;
     struct strings tolerate, retry;
     int64_t retry_ms;
     struct states_def *wait;
@@ -178,7 +177,7 @@ struct component_attr_def {
     const char *name;
     struct type_def *type;
     const char *change; /* "COMPONENT_REPLACE" … */
-    bool input, output, required, sensitive, in_create, is_set, tags;
+    bool input, output, required, sensitive, in_create, is_set, tags, owner;
     const char *read, *read_as, *read_where;
     const char *version_of, *unsent;
     bool sent, set; /* found by the check pass */

@@ -1,0 +1,33 @@
+/* What the plan-time checks of a node begin with on every cloud. */
+#ifndef LLM_RESOURCES_GPU_NODE_CHECK_H
+#define LLM_RESOURCES_GPU_NODE_CHECK_H
+
+#include "resources/gpu_node.h"
+
+struct gpu_node_checking {
+    const struct composite_context *c;
+    struct arena *a;
+    const struct engine_changes *changes;
+    const struct value *derived;
+    struct gpu_node_models models;
+    struct gpu_node_machines machines;
+    const char *type; /* the machine that was decided on; NULL: any of `machines` */
+};
+
+/* 0, or -1 with a diagnostic. */
+int gpu_node_check_begin(const struct composite_context *c, const struct engine_changes *changes,
+                         const struct value *derived, struct gpu_node_checking *ret);
+
+/* Whether the plan makes this component, or makes it anew. */
+bool gpu_node_is_made(const struct gpu_node_checking *k, const char *component);
+/* Whether the machine that is planned will run and is new, so that it needs offers and quota. */
+bool gpu_node_needs_machine(const struct gpu_node_checking *k);
+/* Whether the node may run on this machine. */
+bool gpu_node_may_be(const struct gpu_node_checking *k, const struct catalog_machine *m);
+const struct path *gpu_node_machine_path(const struct gpu_node_checking *k);
+
+/* Whether a machine that may be used is offered in a zone that may be used. 0, or -1 with a
+ * diagnostic. */
+int gpu_node_check_offers(struct gpu_node_checking *k);
+
+#endif

@@ -1,0 +1,307 @@
+/* Checks of a node's configuration that hold on Google Cloud. */
+#include "resources/gpu_node_gcp.h"
+
+#include <string.h>
+
+#include "cloud/template.h"
+
+enum { NAME_MOST = 63, LABELS_MOST = 64, RETENTION_MOST = 3650 };
+
+/* ---- names that the user gives ---- */
+
+/* RFC 1035 names, as Compute Engine wants them ("Naming resources"). */
+static bool is_name(struct slice s)
+{
+    for (size_t i = 0; i < s.len; i++) {
+        char ch = s.ptr[i];
+        bool letter = ch >= 'a' && ch <= 'z', digit = ch >= '0' && ch <= '9';
+        if (!letter && (i == 0 || (!digit && ch != '-')))
+            return false;
+    }
+    return s.len && s.len <= NAME_MOST && s.ptr[s.len - 1] != '-';
+}
+
+const char *gpu_node_gcp_full_name(struct arena *a, struct slice given, const char *parent)
+{
+    const char *text = arena_strndup(a, given.ptr, given.len);
+    const char *projects = text ? strstr(text, "projects/") : NULL;
+    if (!text || !parent)
+        return NULL;
+    return projects ? projects : arena_printf(a, "%s/%s", parent, text);
+}
+
+/* Whether a text is "projects/P/<middle>/NAME" (or a link that ends so), or a name alone where
+ * `shortly`. A '*' in `middle` stands for one part. */
+static bool is_resource(struct arena *a, struct slice s, const char *middle, bool shortly)
+{
+    const char *text = arena_strndup(a, s.ptr, s.len);
+    const char *at = text ? strstr(text, "projects/") : NULL;
+    if (!at)
+        return shortly && s.len && !memchr(s.ptr, '/', s.len);
+    at += strlen("projects/");
+    size_t project = strcspn(at, "/");
+    if (!project || at[project] != '/')
+        return false;
+    for (at += project + 1; *middle; middle += strcspn(middle, "/"), middle += *middle == '/') {
+        size_t len = strcspn(at, "/"), want = strcspn(middle, "/");
+        bool any = want == 1 && *middle == '*';
+        if (!len || at[len] != '/' || (!any && (len != want || strncmp(at, middle, len) != 0)))
+            return false;
+        at += len + 1;
+    }
+    return *at && !strchr(at, '/');
+}
+
+static int check_forms(struct arena *a, const struct value *config, struct diags *diags)
+{
+    static const struct {
+        const char *path, *middle, *what;
+        bool shortly;
+    } forms[] = {
+        {"network.vpc_id", "global/networks",
+         "a network: its name, or projects/…/global/networks/…", true},
+        {"image", "global/images", "an image: projects/…/global/images/…", false},
+        {"disk.kms_key", "locations/*/keyRings/*/cryptoKeys",
+         "a Cloud KMS key: projects/…/locations/…/keyRings/…/cryptoKeys/…", false},
+        {"tailscale.auth_key_secret", "secrets", "a secret: its name, or projects/…/secrets/…",
+         true},
+        {"huggingface_token_secret", "secrets", "a secret: its name, or projects/…/secrets/…",
+         true},
+        {"model_cache.snapshot_id", "global/snapshots",
+         "a snapshot: its name, or projects/…/global/snapshots/…", true},
+    };
+    int rc = 0;
+    for (size_t i = 0; i < sizeof(forms) / sizeof(*forms); i++) {
+        struct slice s = value_slice(gpu_node_get(config, forms[i].path));
+        bool family =
+            strcmp(forms[i].path, "image") == 0 && is_resource(a, s, "global/images/family", false);
+        if (s.len && !family && !is_resource(a, s, forms[i].middle, forms[i].shortly))
+            rc = diags_error(diags, path_parse(a, forms[i].path), "Invalid value",
+                             "\"%.*s\" is not %s.", (int)s.len, s.ptr, forms[i].what);
+    }
+    return rc;
+}
+
+/* ---- network ---- */
+
+static int check_subnetwork(struct arena *a, const struct value *config, struct diags *diags)
+{
+    const struct value *ids = gpu_node_get(config, "network.subnet_ids");
+    const struct path *path = path_parse(a, "network.subnet_ids");
+    struct slice region = value_slice(gpu_node_get(config, "region"));
+    if (value_count(ids) > 1)
+        return diags_error(diags, path, "One subnetwork is enough",
+                           "A subnetwork of Google Cloud is of the whole region: name one.");
+    struct slice id = value_slice(value_count(ids) ? value_at(ids, 0) : NULL);
+    if (!id.len)
+        return 0;
+    if (!is_resource(a, id, "regions/*/subnetworks", true))
+        return diags_error(diags, path_index(a, path, 0), "Invalid value",
+                           "\"%.*s\" is not a subnetwork: its name, or "
+                           "projects/…/regions/…/subnetworks/….",
+                           (int)id.len, id.ptr);
+    const char *text = arena_strndup(a, id.ptr, id.len);
+    const char *of = text ? strstr(text, "/regions/") : NULL;
+    size_t len = of ? strcspn(of + 9, "/") : 0;
+    if (of && region.len && (len != region.len || strncmp(of + 9, region.ptr, len) != 0))
+        return diags_error(diags, path_index(a, path, 0), "A subnetwork of another region",
+                           "It is in %.*s, and the node in %.*s.", (int)len, of + 9,
+                           (int)region.len, region.ptr);
+    return 0;
+}
+
+static int check_conflicts(struct arena *a, const struct value *config, struct diags *diags)
+{
+    if (!gpu_node_is(config, "egress", "existing") || gpu_node_get(config, "network.vpc_id"))
+        return 0;
+    return diags_error(diags, path_attribute(a, NULL, "egress"), "Conflicting settings",
+                       "A network that is made has no way out but Cloud NAT. Use an existing "
+                       "network (`network.vpc_id`), or `egress = \"nat\"`.");
+}
+
+int gpu_node_gcp_check_zones(struct arena *a, const struct value *config, const char *region,
+                             struct diags *diags)
+{
+    const struct value *zones = gpu_node_get(config, "zones");
+    const struct path *path = path_attribute(a, NULL, "zones");
+    int rc = 0;
+    for (size_t i = 0; i < value_count(zones); i++) {
+        struct slice z = value_slice(value_at(zones, i));
+        size_t len = region ? strlen(region) : 0;
+        bool fits = len && z.len == len + 2 && slice_has_prefix(z, region) && z.ptr[len] == '-';
+        if (z.len && len && !fits)
+            rc = diags_error(diags, path_index(a, path, (int64_t)i), "Zone outside the region",
+                             "\"%.*s\" is not a zone of %s; those are named like %s-a.", (int)z.len,
+                             z.ptr, region, region);
+        for (size_t k = 0; z.len && k < i; k++)
+            if (slice_eq(z, value_slice(value_at(zones, k))))
+                rc = diags_error(diags, path_index(a, path, (int64_t)i), "Duplicate zone",
+                                 "\"%.*s\" is named twice.", (int)z.len, z.ptr);
+    }
+    return rc;
+}
+
+static int check_region(struct arena *a, const struct value *config, struct diags *diags)
+{
+    struct slice r = value_slice(gpu_node_get(config, "region"));
+    bool zone =
+        r.len > 2 && r.ptr[r.len - 2] == '-' && r.ptr[r.len - 1] >= 'a' && r.ptr[r.len - 1] <= 'z';
+    if (!r.len)
+        return 0;
+    if (zone)
+        return diags_error(diags, path_attribute(a, NULL, "region"), "A zone, not a region",
+                           "\"%.*s\" is a zone. Its region is \"%.*s\".", (int)r.len, r.ptr,
+                           (int)r.len - 2, r.ptr);
+    if (!is_name(r))
+        return diags_error(diags, path_attribute(a, NULL, "region"), "Invalid region",
+                           "\"%.*s\" is no region's name; they are like us-central1.", (int)r.len,
+                           r.ptr);
+    return gpu_node_gcp_check_zones(a, config, value_cstr(gpu_node_get(config, "region"), ""),
+                                    diags);
+}
+
+/* ---- names ---- */
+
+/* FNV-1a: tells the accounts of long names apart. */
+static unsigned short_hash(const char *s)
+{
+    uint32_t h = 2166136261u;
+    for (; *s; s++)
+        h = (h ^ (unsigned char)*s) * 16777619u;
+    return h;
+}
+
+/* Service account ids have 6 to 30 characters (IAM API, projects.serviceAccounts.create). */
+static const char *account_id(struct arena *a, const char *name, const char *base)
+{
+    return arena_printf(a, "llm-%.17s-%08x", name, short_hash(base));
+}
+
+int gpu_node_gcp_names(struct arena *a, const char *name, const char *region,
+                       struct gpu_node_gcp_names *ret, struct diags *diags)
+{
+    const char *base = arena_printf(a, "llm-node-%s-%s", name, region);
+    *ret = (struct gpu_node_gcp_names){.base = base};
+    if (!base)
+        return -1;
+    ret->disk = arena_printf(a, "%s-data", base);
+    ret->firewall_egress = arena_printf(a, "%s-out", base);
+    ret->firewall_ssh = arena_printf(a, "%s-ssh", base);
+    ret->firewall_api = arena_printf(a, "%s-api", base);
+    ret->secret = arena_printf(a, "%s-tailscale", base);
+    ret->account_id = account_id(a, name, base);
+    if (!ret->firewall_egress || !ret->firewall_ssh || !ret->firewall_api || !ret->secret ||
+        !ret->account_id)
+        return -1;
+    return gpu_node_check_length(a, ret->disk, NAME_MOST, "disk", diags);
+}
+
+static int check_names(struct arena *a, const struct value *config, struct diags *diags)
+{
+    struct gpu_node_gcp_names names;
+    const char *name = value_cstr(gpu_node_get(config, "name"), NULL),
+               *region = value_cstr(gpu_node_get(config, "region"), NULL);
+    return name && region ? gpu_node_gcp_names(a, name, region, &names, diags) : 0;
+}
+
+/* ---- the rest ---- */
+
+static int check_disk(struct arena *a, const struct value *config, struct diags *diags)
+{
+    static const char *const allowed[] = {"pd-balanced", "pd-ssd", "pd-standard",
+                                          "hyperdisk-balanced"};
+    static const char *const provisioned[] = {"disk.iops", "disk.throughput"};
+    const char *type = value_cstr(gpu_node_get(config, "disk.type"), NULL);
+    const struct catalog_machine *m =
+        catalog_machine("gcp", value_slice(gpu_node_get(config, "machine.type")));
+    bool known = false, hyper = type && strcmp(type, "hyperdisk-balanced") == 0;
+    bool only_hyper = m && strcmp(m->disk_type, "hyperdisk-balanced") == 0;
+    int rc = 0;
+    for (size_t i = 0; type && i < sizeof(allowed) / sizeof(*allowed); i++)
+        known |= strcmp(type, allowed[i]) == 0;
+    if (type && !known)
+        return diags_error(diags, path_parse(a, "disk.type"), "Not a disk type of Google Cloud",
+                           "\"%s\" is not offered; there are pd-balanced, pd-ssd, pd-standard and "
+                           "hyperdisk-balanced.",
+                           type);
+    if (type && only_hyper && !hyper)
+        rc = diags_error(diags, path_parse(a, "disk.type"), "Not a disk type of the machine",
+                         "%s takes hyperdisk-balanced only.", m->type);
+    for (size_t i = 0; i < 2; i++)
+        if (gpu_node_get(config, provisioned[i]) && !hyper && !only_hyper &&
+            !value_is_unknown(value_path(config, "disk.type")))
+            rc = diags_error(diags, path_parse(a, provisioned[i]), "Conflicting settings",
+                             "Only a hyperdisk-balanced disk has this setting; what other disks do "
+                             "follows from their size.");
+    return rc;
+}
+
+static int check_retention(struct arena *a, const struct value *config, struct diags *diags)
+{
+    if (value_int_or(gpu_node_get(config, "log_retention_days"), 30) <= RETENTION_MOST)
+        return 0;
+    return diags_error(diags, path_attribute(a, NULL, "log_retention_days"),
+                       "Cloud Logging has no such retention", "At most %d days are allowed.",
+                       RETENTION_MOST);
+}
+
+/* "Requirements for labels" (Compute Engine documentation). */
+static bool is_label_text(struct slice s)
+{
+    for (size_t i = 0; i < s.len; i++) {
+        unsigned char ch = (unsigned char)s.ptr[i];
+        bool plain = (ch >= 'a' && ch <= 'z') || (ch >= '0' && ch <= '9') || ch == '_' ||
+                     ch == '-' || ch >= 0x80;
+        if (!plain)
+            return false;
+    }
+    return true;
+}
+
+static int check_labels(struct arena *a, const struct value *config, struct diags *diags)
+{
+    const struct value *tags = gpu_node_get(config, "tags");
+    int rc = 0;
+    for (size_t i = 0; i < value_count(tags); i++) {
+        struct slice key = tags->members[i].key, value = value_slice(tags->members[i].value);
+        const struct path *path = path_key(a, path_attribute(a, NULL, "tags"), key);
+        bool start = key.len && ((key.ptr[0] >= 'a' && key.ptr[0] <= 'z') ||
+                                 (unsigned char)key.ptr[0] >= 0x80);
+        if (slice_has_prefix(key, "llm-") || slice_has_prefix(key, "goog"))
+            rc = diags_error(diags, path, "Reserved label",
+                             "Keys that start with llm- or goog are set by this provider and "
+                             "Google.");
+        if (utf8_length(key) > NAME_MOST || utf8_length(value) > NAME_MOST)
+            rc = diags_error(diags, path, "The label is too long",
+                             "Google Cloud allows %d characters in a key and in a value.",
+                             NAME_MOST);
+        if (!start || !is_label_text(key) || !is_label_text(value))
+            rc = diags_error(diags, path, "Invalid label",
+                             "On Google Cloud tags are labels: lower-case letters, digits, _ and - "
+                             "are allowed, and a key starts with a letter.");
+    }
+    return rc;
+}
+
+static int check_foreign(struct arena *a, const struct value *config, struct diags *diags)
+{
+    static const char *const others[][2] = {
+        {"network.security_group_id", "Google Cloud filters by firewall rules of the network."},
+        {"instance_profile", "Use `service_account`."},
+        {"model_cache.s3_uri", "Use `model_cache.gcs_uri`."},
+    };
+    return gpu_node_refuse(a, config, "Google Cloud", others, sizeof(others) / sizeof(*others),
+                           diags);
+}
+
+int gpu_node_gcp_validate(struct arena *a, const struct value *config, struct diags *diags)
+{
+    static int (*const checks[])(struct arena *, const struct value *, struct diags *) = {
+        check_foreign, check_forms, check_subnetwork, check_conflicts, check_region,
+        check_names,   check_disk,  check_retention,  check_labels};
+    int rc = 0;
+    for (size_t i = 0; i < sizeof(checks) / sizeof(*checks); i++)
+        if (checks[i](a, config, diags) < 0)
+            rc = -1;
+    return rc;
+}
