@@ -1,6 +1,6 @@
 /* The documentation pages, in the layout of the registries: docs/index.md, docs/resources/NAME.md,
- * docs/data-sources/NAME.md, docs/ephemeral-resources/NAME.md, docs/functions/NAME.md, and two of
- * docs/guides/. The other guides are written by hand; the index lists them all. */
+ * docs/data-sources/NAME.md, docs/ephemeral-resources/NAME.md, docs/functions/NAME.md, and some
+ * of docs/guides/. The other guides are written by hand; the index lists them all. */
 #include "docs.h"
 
 #include <dirent.h>
@@ -160,20 +160,41 @@ static void write_schema_page(struct site *w, FILE *f, const void *subject)
         write_import(w, f, s, text(w->c, "%s/%s", p->dir, s->type));
 }
 
-static void write_components(struct site *w, FILE *f, const void *subject)
+/* A guide that is generated as a whole. */
+struct guide {
+    const char *page, *title, *description;
+    void (*write)(struct compilation *c, FILE *f);
+    bool (*exists)(struct compilation *c); /* NULL: always */
+};
+
+static const struct guide generated[] = {
+    {"guides/components.md", "What each resource creates",
+     "The cloud objects that each resource stands for, and which needs which.",
+     docs_guide_components, NULL},
+    {"guides/permissions.md", "Permissions",
+     "The least that the credentials have to be allowed, as policies to copy.",
+     docs_guide_permissions, NULL},
+    {"guides/machines.md", "Machines and prices",
+     "The machines that the provider knows, with GPUs, memory, price and quota.",
+     docs_guide_machines, docs_has_machines},
+    {"guides/models.md", "Models of the catalogue",
+     "The models that the provider knows, with size, context and source.", docs_guide_models,
+     docs_has_models},
+};
+
+static void write_guide(struct site *w, FILE *f, const void *subject)
 {
-    (void)subject;
-    front_matter(w, f, "What each resource creates", "Guides",
-                 "The cloud objects that each resource stands for, and which needs which.");
-    docs_guide_components(w->c, f);
+    const struct guide *g = subject;
+    front_matter(w, f, g->title, "Guides", g->description);
+    g->write(w->c, f);
 }
 
-static void write_permissions(struct site *w, FILE *f, const void *subject)
+static void write_generated(struct site *w)
 {
-    (void)subject;
-    front_matter(w, f, "Permissions", "Guides",
-                 "The least that the credentials have to be allowed, as policies to copy.");
-    docs_guide_permissions(w->c, f);
+    for (size_t i = 0; i < sizeof(generated) / sizeof(*generated); i++) {
+        if (!generated[i].exists || generated[i].exists(w->c))
+            write_page(w, generated[i].page, write_guide, &generated[i]);
+    }
 }
 
 /* ---- the index ---- */
@@ -318,8 +339,7 @@ int docs_write(struct compilation *c, const char *docs_dir, const char *examples
     static const char *const dirs[] = {"resources", "data-sources", "ephemeral-resources",
                                        "functions"};
     struct site w = {.c = c, .docs = docs_dir, .examples = examples_dir, .check = check};
-    write_page(&w, "guides/components.md", write_components, NULL);
-    write_page(&w, "guides/permissions.md", write_permissions, NULL);
+    write_generated(&w);
     write_page(&w, "index.md", write_index, c->provider);
     write_schemas(&w, &c->resources,
                   (struct schema_page){NULL, "Resource", dirs[0], "resource.tf"});

@@ -43,4 +43,12 @@ void docs_guide_components(struct compilation *c, FILE *f);
 /* docs/guides/permissions.md */
 void docs_guide_permissions(struct compilation *c, FILE *f);
 
+/* ---- docs_catalog.c: the guides that show the catalogue, where there is one ---- */
+bool docs_has_machines(struct compilation *c);
+bool docs_has_models(struct compilation *c);
+/* docs/guides/machines.md */
+void docs_guide_machines(struct compilation *c, FILE *f);
+/* docs/guides/models.md */
+void docs_guide_models(struct compilation *c, FILE *f);
+
 #endif
