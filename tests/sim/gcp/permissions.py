@@ -5,7 +5,7 @@ import re
 from tests.sim.gcp.errors import GoogleError, error_info
 from tests.sim.gcp.state import PUBLIC, STATE
 
-VERBS = {"insert": "create", "aggregatedList": "list", "patch": "update", "createAsync": "create", "updateAsync": "update", "addVersion": "add",
+VERBS = {"insert": "create", "aggregatedList": "list", "patch": "update", "createAsync": "create", "updateAsync": "update",
          "listUsable": "list", "batchGet": "get", "batchEnable": "enable"}
 # Services whose permissions have another first word, and collections with another name in permissions.
 SERVICES = {"cloudresourcemanager": "resourcemanager"}
@@ -28,6 +28,8 @@ def direct(method):
         verb = {"wait": "get"}.get(verb, verb) if collection.endswith("Operations") else verb
     if method.service == "iam" and verb == "list" and collection == "roles":
         return "iam.roles.list"
+    if method.id == "secretmanager.projects.secrets.addVersion":
+        return "secretmanager.versions.add"
     return f"{service}.{COLLECTIONS.get(collection, collection)}.{verb}"
 
 
