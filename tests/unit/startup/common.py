@@ -93,6 +93,16 @@ class Settings(Case):
         harness.CLOUD.settings(self, served="llama3.1:8b mistral", context="4096")
         self.assertEqual(self.said(), ["ollama", "llama3.1:8b mistral", "4096"])
 
+    def test_go_on_in_more(self):
+        harness.CLOUD.settings(self, served=["llama3.1:8b mis", "tral ph", "i4"])
+        self.assertEqual(self.said(), ["ollama", "llama3.1:8b mistral phi4", "8192"])
+
+    def test_that_are_gone_are_forgotten(self):
+        harness.CLOUD.settings(self, served=["llama3.1:8b mis", "tral"])
+        self.said()
+        harness.CLOUD.settings(self, served=["phi4"])
+        self.assertEqual(self.said()[1], "phi4")
+
     def test_that_are_not_set_are_the_script_s(self):
         harness.CLOUD.settings(self)
         self.assertEqual(self.said(), ["ollama", "llama3.1:8b", "8192"])

@@ -46,7 +46,7 @@ class Cloud:
         raise NotImplementedError
 
     def settings(self, case, served=None, context=None):
-        """What the instance's settings say; None: not set."""
+        """What the instance's settings say; None: not set; a list: in pieces."""
         raise NotImplementedError
 
     def no_settings(self, case):

@@ -7,7 +7,7 @@ import json
 
 import common
 import harness
-from common import Driver, Health, Install, Ollama, Setup, Status, Tailscale, Vllm, Whole  # noqa: F401: run from here
+from common import Driver, Health, Install, Ollama, Settings, Setup, Status, Tailscale, Vllm, Whole  # noqa: F401: run from here
 
 
 class Aws(harness.Cloud):
@@ -32,7 +32,10 @@ class Aws(harness.Cloud):
         case.command("aws", "exit 1")
 
     def settings(self, case, served=None, context=None):
-        tags = "".join(f"llm:{name}\\t{value}\\n" for name, value in (("served", served), ("context", context)) if value)
+        tags = "llm:served-9\\tno\\nother\\tx\\n"
+        for name, value in (("served", served), ("context", context)):
+            for number, part in enumerate(value if isinstance(value, list) else [value] if value else [], 1):
+                tags += f"llm:{name}{'' if number == 1 else f'-{number}'}\\t{part}\\n"
         case.command("aws", f"case $* in *describe-tags*) printf '{tags}' ;; esac")
 
     def no_settings(self, case):
@@ -49,13 +52,6 @@ class Aws(harness.Cloud):
 
     def saved(self, directory, part):
         return f"aws s3 sync {directory} s3://cache/models/{part} --only-show-errors --size-only --exclude *-partial* --exclude .cache/*"
-
-
-class Settings(common.Settings):
-    def test_go_on_in_more_tags(self):
-        tags = "llm:served\\tllama3.1:8b mis\\nllm:served-2\\ttral\\nllm:context\\t4096\\nllm:served-9\\tno\\nother\\tx\\n"
-        self.command("aws", f"printf '{tags}'")
-        self.assertEqual(self.said(), ["ollama", "llama3.1:8b mistral", "4096"])
 
 
 class Volume(common.Volume):

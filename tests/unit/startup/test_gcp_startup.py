@@ -35,7 +35,7 @@ class Gcp(harness.Cloud):
 */token*) echo '{{"access_token":"{TOKEN}","expires_in":3000,"token_type":"Bearer"}}'; exit ;;
 *secretmanager*) grep -q 'Bearer {TOKEN}' && cat "$TOP/secret" || exit 22; exit ;;
 *instance/attributes/) [[ ! -e $TOP/no-settings ]] || exit 28; ls "$TOP/attributes" 2>/dev/null; exit 0 ;;
-*instance/attributes/*) url=${{@: -1}}; cat "$TOP/attributes/${{url##*/}}"; exit ;;
+*instance/attributes/*) cp "$TOP/attributes/$(grep -o 'llm-[a-z0-9-]*' <<<"$*" | head -n 1)" "${{@: -1}}"; exit ;;
 *computeMetadata*) exit ;;
 esac
 {body}"""
@@ -55,7 +55,8 @@ esac
         (case.top / "attributes/startup-script").write_text("#!/bin/bash\nllm-served\n")
         for name, value in (("served", served), ("context", context)):
             if value:
-                (case.top / f"attributes/llm-{name}").write_text(value)
+                for number, part in enumerate(value if isinstance(value, list) else [value], 1):
+                    (case.top / f"attributes/llm-{name}{'' if number == 1 else f'-{number}'}").write_text(part)
 
     def no_settings(self, case):
         (case.top / "no-settings").touch()
@@ -131,11 +132,6 @@ class Logs(harness.Case):
     pipelines:
       llm:
         receivers: [llm_node, llm_runtime]
-metrics:
-  service:
-    pipelines:
-      default_pipeline:
-        receivers: []
 """)
         self.ok("send_logs")
         self.assertIn("systemctl start google-cloud-ops-agent", self.calls())
