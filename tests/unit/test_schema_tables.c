@@ -202,7 +202,7 @@ static void test_permissions(void **state)
     (void)state;
     assert_int_equal(all_permission_count, 1);
     assert_string_equal(all_permissions[0].type_name, "llm_box");
-    assert_int_equal(all_permissions[0].permission_count, 12);
+    assert_int_equal(all_permissions[0].permission_count, 13);
     for (size_t i = 1; i < all_permissions[0].permission_count; i++)
         assert_true(
             strcmp(all_permissions[0].permissions[i - 1], all_permissions[0].permissions[i]) < 0);

@@ -326,6 +326,25 @@ static void order(struct compilation *c, struct cloud_def *cloud)
     cloud->components = sorted;
 }
 
+bool limit_covers(const struct limit_def *l, const char *permission)
+{
+    size_t len = strlen(l->permission);
+    return strncmp(permission, l->permission, len) == 0 &&
+           (permission[len] == ':' || !permission[len]);
+}
+
+static void check_limits(struct compilation *c, const struct cloud_def *cloud)
+{
+    struct strings all = permissions_of(c, cloud);
+    for (size_t i = 0; i < cloud->limit_count; i++) {
+        bool used = false;
+        for (size_t k = 0; k < all.count && !used; k++)
+            used = limit_covers(&cloud->limits[i], all.items[k]);
+        if (!used)
+            refuse(c, cloud->limits[i].at, "no permission is limited by it");
+    }
+}
+
 void check_resource(struct compilation *c, struct schema_def *s)
 {
     for (size_t i = 0; i < s->cloud_count; i++) {
@@ -342,5 +361,7 @@ void check_resource(struct compilation *c, struct schema_def *s)
             check_entry(c, &x);
         }
         order(c, cloud);
+        if (!c->errors)
+            check_limits(c, cloud);
     }
 }

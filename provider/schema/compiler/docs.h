@@ -37,6 +37,12 @@ void docs_graph_tree(const struct docs_graph *g, FILE *f);
 /* What the component at position `i` needs itself: "`vpc`, `eip`"; "" for nothing. */
 const char *docs_graph_needs(const struct docs_graph *g, size_t i);
 
+/* ---- docs_policy.c: what the credentials have to be allowed, as a document to copy ---- */
+void docs_aws_policy(struct compilation *c, FILE *f, const struct schema_def *s,
+                     const struct cloud_def *cloud);
+void docs_gcp_role(struct compilation *c, FILE *f, const struct schema_def *s,
+                   const struct cloud_def *cloud);
+
 /* ---- docs_guides.c: the guides that are generated as a whole, without their front matter ---- */
 /* docs/guides/components.md */
 void docs_guide_components(struct compilation *c, FILE *f);

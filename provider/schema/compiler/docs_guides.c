@@ -54,32 +54,6 @@ void docs_guide_components(struct compilation *c, FILE *f)
 
 /* ---- permissions ---- */
 
-static void write_aws_policy(FILE *f, const struct schema_def *s, const struct strings *all)
-{
-    fprintf(f,
-            "An IAM policy, for example as `%s.json` for "
-            "`aws iam create-policy --policy-name %s --policy-document file://%s.json`:\n\n"
-            "```json\n{\n  \"Version\": \"2012-10-17\",\n  \"Statement\": [\n    {\n"
-            "      \"Effect\": \"Allow\",\n      \"Action\": [\n",
-            s->type, s->type, s->type);
-    for (size_t i = 0; i < all->count; i++)
-        fprintf(f, "        \"%s\"%s\n", all->items[i], i + 1 < all->count ? "," : "");
-    fputs("      ],\n      \"Resource\": \"*\"\n    }\n  ]\n}\n```\n\n", f);
-}
-
-static void write_gcp_role(FILE *f, const struct schema_def *s, const struct strings *all)
-{
-    fprintf(f,
-            "A custom role, for example as `%s.yaml` for "
-            "`gcloud iam roles create %s --project=PROJECT --file=%s.yaml`:\n\n"
-            "```yaml\ntitle: %s\ndescription: What the llm provider needs for %s.\nstage: GA\n"
-            "includedPermissions:\n",
-            s->type, s->type, s->type, s->type, s->type);
-    for (size_t i = 0; i < all->count; i++)
-        fprintf(f, "  - %s\n", all->items[i]);
-    fputs("```\n\n", f);
-}
-
 static void write_list(FILE *f, const struct strings *all)
 {
     for (size_t i = 0; i < all->count; i++)
@@ -166,13 +140,13 @@ static void write_purposes(struct compilation *c, FILE *f, const struct cloud_de
 static void write_permissions(struct compilation *c, FILE *f, const struct schema_def *s,
                               const struct cloud_def *cloud)
 {
-    struct strings all = permissions_of(c, cloud);
     if (strcmp(cloud->cloud, "aws") == 0) {
-        write_aws_policy(f, s, &all);
+        docs_aws_policy(c, f, s, cloud);
     } else if (strcmp(cloud->cloud, "gcp") == 0) {
-        write_gcp_role(f, s, &all);
+        docs_gcp_role(c, f, s, cloud);
         write_gcp_services(c, f, cloud);
     } else {
+        struct strings all = permissions_of(c, cloud);
         write_list(f, &all);
     }
     write_purposes(c, f, cloud);

@@ -73,6 +73,25 @@ static void field_entries(struct compilation *c, const struct place *at, json_t 
     }
 }
 
+static void field_limits(struct compilation *c, const struct place *at, json_t *v, void *out)
+{
+    struct cloud_def *cloud = out;
+    const char *key;
+    json_t *member;
+    if (!json_is_object(v)) {
+        refuse(c, at, "expected an object of permissions");
+        return;
+    }
+    cloud->limits = take(c, json_object_size(v) + 1, sizeof(*cloud->limits));
+    json_object_foreach(v, key, member)
+    {
+        struct limit_def *d = &cloud->limits[cloud->limit_count++];
+        d->at = place_key(c, at, key);
+        d->permission = d->at->key;
+        field_strings(c, d->at, member, &d->resources);
+    }
+}
+
 /* `out` is the member `clouds`, which `cloud_count` follows. */
 struct cloud_list {
     struct cloud_def *clouds;
@@ -84,6 +103,7 @@ void field_clouds(struct compilation *c, const struct place *at, json_t *v, void
     static const struct field fields[] = {
         {"derived", false, field_strings, offsetof(struct cloud_def, derived)},
         {"permissions", false, field_permissions, offsetof(struct cloud_def, permissions)},
+        {"limits", false, field_limits, 0},
         {"components", true, field_entries, 0},
     };
     struct cloud_list *list = out;

@@ -215,10 +215,19 @@ struct resource_component_def {
     bool *needs; /* by position in the cloud's list */
 };
 
+/* Permissions that are wanted for certain objects only, whose names the resource decides. */
+struct limit_def {
+    const struct place *at;
+    const char *permission; /* "iam:PassRole", or "iam" for all of the service */
+    struct strings resources;
+};
+
 struct cloud_def {
     const struct place *at;
     const char *cloud;
     struct strings derived, permissions;
+    struct limit_def *limits;
+    size_t limit_count;
     struct resource_component_def **components; /* in order after the check pass */
     size_t component_count;
 };
@@ -379,6 +388,8 @@ int emit_schema_header(struct compilation *c, FILE *f);
 int emit_component_tables(struct compilation *c, FILE *f);
 int emit_component_header(struct compilation *c, FILE *f);
 int emit_response(struct compilation *c, FILE *f);
+/* Whether a limit is for that permission, or for all of its service. */
+bool limit_covers(const struct limit_def *l, const char *permission);
 /* All permissions that a resource needs in a cloud, sorted, without duplicates. */
 struct strings permissions_of(struct compilation *c, const struct cloud_def *cloud);
 
