@@ -125,8 +125,9 @@ void docs_aws_policy(struct compilation *c, FILE *f, const struct schema_def *s,
 {
     fprintf(f,
             "An IAM policy, for example as `%s.json` for "
-            "`aws iam create-policy --policy-name %s --policy-document file://%s.json`. In another "
-            "partition than `aws`, change the ARNs.\n\n"
+            "`aws iam create-policy --policy-name %s --policy-document file://%s.json`. Of EC2's "
+            "objects, only those may be removed that carry the tag which the provider gives to "
+            "what it makes. In another partition than `aws`, change the ARNs.\n\n"
             "```json\n{\n  \"Version\": \"2012-10-17\",\n  \"Statement\": [\n",
             s->type, s->type, s->type);
     write_statements(c, f, s, cloud);
