@@ -108,7 +108,7 @@ def knows_identity(core):
 
 @pytest.mark.parametrize("example", ["import-by-string-id.tf", "import-by-identity.tf", "import.sh"])
 def test_import_example(core, example):
-    """A node whose state is lost comes back whole: nothing is changed but what no cloud tells, the version of the key."""
+    """A node whose state is lost comes back whole, and nothing is changed."""
     if example == "import-by-identity.tf" and not knows_identity(core):
         pytest.skip("this core imports by id only")
     key = {"TF_VAR_tailscale_auth_key": "tskey-x", "AWS_REGION": "eu-west-1"}
@@ -125,9 +125,24 @@ def test_import_example(core, example):
         assert core.run("fmt", "-check", "-diff", example).status == 0
         plan = core.plan(**key)
         assert plan.status == 0, plan.output
-        assert "1 to import, 0 to add" in plan.text and "0 to destroy" in plan.text
+        assert "1 to import, 0 to add, 0 to change, 0 to destroy" in plan.text
         core.apply_ok(**key)
     assert core.state()["llm_gpu_node.chat"]["instance_id"] == before["instance_id"]
     core.apply_ok(**key)
     assert core.plan("-detailed-exitcode", **key).status == 0
     assert core.state()["llm_gpu_node.chat"] == before
+
+
+def test_configuration_is_generated(core):
+    """The configuration that the core writes for an import is that of the node, but for the value that nobody can read."""
+    key = {"TF_VAR_tailscale_auth_key": "tskey-x", "AWS_REGION": "eu-west-1"}
+    core.write((EXAMPLE / "resource.tf").read_text())
+    core.apply_ok(**key)
+    (core.directory / "terraform.tfstate").unlink()
+    shutil.copy(EXAMPLE / "import-by-string-id.tf", core.directory)
+    core.write('variable "tailscale_auth_key" {\n  type      = string\n  ephemeral = true\n}\n')
+    assert "Missing attribute" in core.plan("-generate-config-out=generated.tf", **key).output
+    generated = core.directory / "generated.tf"
+    generated.write_text(re.sub(r"(auth_key_wo +)= null.*", r"\1= var.tailscale_auth_key", generated.read_text()))
+    plan = core.plan(**key)
+    assert "1 to import, 0 to add, 0 to change, 0 to destroy" in plan.text, plan.output
