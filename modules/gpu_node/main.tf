@@ -51,6 +51,7 @@ resource "llm_gpu_node" "this" {
   tailscale = local.tailscale
 
   instance_profile = var.instance_profile
+  service_account  = var.service_account
 
   log_retention_days = local.log_retention_days
   power              = var.power

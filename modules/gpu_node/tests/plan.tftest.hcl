@@ -71,6 +71,28 @@ run "tags_are_kept_on_aws" {
   }
 }
 
+run "the_same_call_on_google_cloud" {
+  command = plan
+
+  variables {
+    name               = "chat"
+    cloud              = "gcp"
+    region             = "europe-west4"
+    models             = ["llama3.1:8b"]
+    log_retention_days = 100
+    tags               = { Team = "Machine Learning" }
+  }
+
+  assert {
+    condition     = llm_gpu_node.this.egress == "nat" && llm_gpu_node.this.log_retention_days == 100
+    error_message = "There is a NAT, and Cloud Logging keeps 100 days."
+  }
+  assert {
+    condition     = llm_gpu_node.this.tags == tomap({ team = "machine-learning" })
+    error_message = "Tags become labels that Google Cloud allows."
+  }
+}
+
 run "a_key_needs_its_version" {
   command = plan
 
