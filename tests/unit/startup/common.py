@@ -273,7 +273,7 @@ class Ollama(Case):
         (self.top / "ollama").write_text("#!/bin/bash\n")
         (self.top / "ollama").chmod(0o755)
         self.command("chown", '[[ -e $TOP/bin/ollama && -d $TOP/mount/ollama ]]')
-        self.ok("serve_ollama")
+        self.ok("serve_ollama", CACHE="")
         self.assertEqual(self.calls("chown"), [f"chown -R ollama:ollama {self.top}/mount/ollama"])
 
     def test_embedding_models_are_loaded_too(self):
@@ -416,6 +416,13 @@ class Setup(Case):
         self.command("sleep", 'touch "$TOP/open"')
         self.ok(self.STEPS + "setup", PATIENCE="900")
         self.assertEqual(self.statuses()[-1], "serving")
+
+    def test_settings_are_waited_for(self):
+        """The permission to read them may be newer than the instance."""
+        harness.CLOUD.no_settings(self)
+        self.assertIn("the settings cannot be read", self.ok(self.STEPS + "setup"))
+        self.command("sleep", 'touch "$TOP/slept"')
+        self.assertNotIn("the settings cannot be read", self.ok(self.STEPS + "setup"))
 
     def test_that_is_stopped_has_not_failed(self):
         """By a restart for the driver or by new settings: a status that fails would end an apply."""

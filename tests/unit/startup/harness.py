@@ -50,7 +50,7 @@ class Cloud:
         raise NotImplementedError
 
     def no_settings(self, case):
-        """Makes the settings unreadable."""
+        """Makes the settings unreadable until there is a file $TOP/slept."""
         raise NotImplementedError
 
     def secret(self, case, value):

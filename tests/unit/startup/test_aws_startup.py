@@ -39,7 +39,7 @@ class Aws(harness.Cloud):
         case.command("aws", f"case $* in *describe-tags*) printf '{tags}' ;; esac")
 
     def no_settings(self, case):
-        case.command("aws", "case $* in *describe-tags*) exit 1 ;; esac")
+        case.command("aws", "case $* in *describe-tags*) [[ -e $TOP/slept ]] ;; esac")
 
     def secret(self, case, value):
         case.command("aws", "exit 254" if value is None else f"case $* in *get-secret-value*) echo {value} ;; esac")

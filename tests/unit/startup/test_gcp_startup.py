@@ -34,7 +34,7 @@ class Gcp(harness.Cloud):
 *guest-attributes*) [[ ! -e $TOP/no-status ]]; exit ;;
 */token*) echo '{{"access_token":"{TOKEN}","expires_in":3000,"token_type":"Bearer"}}'; exit ;;
 *secretmanager*) grep -q 'Bearer {TOKEN}' && cat "$TOP/secret" || exit 22; exit ;;
-*instance/attributes/) [[ ! -e $TOP/no-settings ]] || exit 28; ls "$TOP/attributes" 2>/dev/null; exit 0 ;;
+*instance/attributes/) [[ ! -e $TOP/no-settings || -e $TOP/slept ]] || exit 28; ls "$TOP/attributes" 2>/dev/null; exit 0 ;;
 *instance/attributes/*) cp "$TOP/attributes/$(grep -o 'llm-[a-z0-9-]*' <<<"$*" | head -n 1)" "${{@: -1}}"; exit ;;
 *computeMetadata*) exit ;;
 esac
@@ -172,7 +172,7 @@ class WayOut(harness.Case):
     def test_the_status_says_it(self):
         self.curl("exit 28")
         self.fails("setup", "no way out")
-        self.assertEqual(self.statuses(), ["starting: network", "failed: start: no way out to the internet for 15 minutes"])
+        self.assertEqual(self.statuses(), ["starting: network", "failed: network: no way out to the internet for 15 minutes"])
 
 
 class Server(http.server.BaseHTTPRequestHandler):
