@@ -96,6 +96,13 @@ def test_policy_is_json_with_every_action_once():
     assert len(re.sub(r"\s", "", json.dumps(policy))) <= 6144  # of a managed policy (IAM User Guide, "IAM and AWS STS quotas")
 
 
+def test_condition_names_the_roles_of_a_node():
+    text = (ROOT / "docs/guides/credentials.md").read_text()
+    named = set(re.findall(r'"(roles/[^"]+)"', text.split("hasOnly(")[1].split(")")[0]))
+    given = set(re.findall(r'role\(d, "(roles/[^"]+)"', (ROOT / "provider/resources/gpu_node_gcp_derive.c").read_text()))
+    assert named == given
+
+
 # ---- import ----
 
 EXAMPLE = ROOT / "examples/resources/llm_gpu_node"
