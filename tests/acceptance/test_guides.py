@@ -40,6 +40,17 @@ def test_block_is_formatted_and_valid(core, block, text):
     assert result.status == 0, result.output
 
 
+@pytest.mark.parametrize("cloud", ["aws", "gcp"])
+def test_first_configuration_plans_without_credentials(core, cloud):
+    page = (ROOT / "docs/guides/getting-started.md").read_text()
+    [text] = [m[2] for m in BLOCK.finditer(page) if "required_providers" in m[2] and f'"{cloud}"' in m[2]]
+    core.env = {k: v for k, v in core.env.items() if not k.startswith(("AWS_", "GOOGLE_", "CLOUDSDK_"))}
+    core.write(text, head="")
+    plan = core.plan(TF_VAR_tailscale_auth_key="x", AWS_EC2_METADATA_DISABLED="true", GCE_METADATA_HOST="127.0.0.1:9")
+    assert plan.status == 0, plan.output
+    assert "Plan: 1 to add" in plan.text and "Checks against the cloud were skipped" in plan.text
+
+
 @pytest.mark.parametrize("page", GUIDES, ids=lambda p: p.name)
 def test_front_matter(page):
     front = re.match(r'---\npage_title: ".+"\nsubcategory: "Guides"\ndescription: \|-\n  \S.*\n---\n\n', page.read_text())
