@@ -132,6 +132,11 @@ int engine_destroy(struct arena *a, const struct engine *e, const struct work *w
 int engine_find(struct arena *a, const struct engine *e, const struct work *w,
                 const struct graph *g, struct records *ret, struct diags *diags);
 
+/* Inputs of found components that reading does not answer are taken to be as `g` wants them: called
+ * with a graph that was worked out with what was found. 0 or -1 with a diagnostic. */
+int engine_take_unread(struct arena *a, const struct engine *e, const struct graph *g,
+                       struct records *found, struct diags *diags);
+
 /* What an interrupted apply has left of a resource that no state knows: found as engine_find()
  * does, and marked as incomplete, so that an apply with these as its prior records goes on from
  * there. Searches that fail find nothing. 0, or -1 when memory is out. */

@@ -486,6 +486,15 @@ int engine_find(struct arena *a, const struct engine *e, const struct work *w,
     return rc;
 }
 
+int engine_take_unread(struct arena *a, const struct engine *e, const struct graph *g,
+                       struct records *found, struct diags *diags)
+{
+    struct search s = {a, e, NULL, g, found, diags, PTHREAD_MUTEX_INITIALIZER};
+    int rc = complete_found(&s);
+    pthread_mutex_destroy(&s.lock);
+    return rc;
+}
+
 int engine_adopt(struct arena *a, const struct engine *e, const struct work *w,
                  const struct graph *g, struct records *ret)
 {

@@ -370,6 +370,19 @@ int composite_plan(const struct resource_type *t, struct request *rq,
 
 /* ---- apply ---- */
 
+/* Works the components out again with what was found. */
+static int take_found(struct composite_run *r, const struct value *config)
+{
+    struct composite_context *c = &r->context;
+    if (!r->records.count)
+        return 0;
+    if (composite_of(r->type)->derive(c, &r->derived) < 0 ||
+        graph_expand(c->arena, r->cloud, config, r->derived, c->secrets, &r->graph, &r->partial,
+                     c->diags) < 0)
+        return -1;
+    return engine_take_unread(c->arena, &r->engine, r->graph, &r->records, c->diags);
+}
+
 /* Finds the objects of `config` by their owner tags, as an import does. */
 static int discover(struct composite_run *r, const struct value *config)
 {
@@ -381,7 +394,9 @@ static int discover(struct composite_run *r, const struct value *config)
         graph_expand(c->arena, r->cloud, config, r->derived, c->secrets, &r->graph, &r->partial,
                      c->diags) < 0)
         return -1;
-    return engine_find(c->arena, &r->engine, &r->work, r->graph, &r->records, c->diags);
+    if (engine_find(c->arena, &r->engine, &r->work, r->graph, &r->records, c->diags) < 0)
+        return -1;
+    return take_found(r, config);
 }
 
 /* The core hands over no private state when it replaces a tainted resource: its objects are found
@@ -483,7 +498,7 @@ static int apply_changes(struct composite_run *r, const struct resource_apply_ar
     if (!c->prior && !r->records.count) {
         if (engine_adopt(c->arena, &r->engine, &r->work, r->graph, &r->records) < 0)
             return diags_error(c->diags, NULL, "Out of memory", "Nothing was made.");
-        if (r->records.count && expand(r) < 0)
+        if (take_found(r, c->config) < 0)
             return -1;
     }
     if (comp->hooks_new && comp->hooks_new(c, r->derived, &hooks) < 0)

@@ -37,8 +37,7 @@ const char *gpu_node_instance_text(const struct gpu_node_derivation *d, const ch
     return d->instance ? value_cstr(value_get(d->instance->attrs, attr), NULL) : NULL;
 }
 
-/* The instance is of a type that may still be used. */
-static bool keeps_machine(const struct gpu_node_derivation *d)
+bool gpu_node_keeps_machine(const struct gpu_node_derivation *d)
 {
     return gpu_node_has_machine(&d->machines,
                                 slice_str(gpu_node_instance_text(d, d->cloud->instance_machine)));
@@ -48,7 +47,7 @@ bool gpu_node_needs_offers(const struct gpu_node_derivation *d, bool zones)
 {
     const struct composite_context *c = d->c;
     bool machine =
-        !d->machines.chosen && !keeps_machine(d) && !value_get(c->decided, "machine_type");
+        !d->machines.chosen && !gpu_node_keeps_machine(d) && !value_get(c->decided, "machine_type");
     bool reading = !c->secrets && !gpu_node_is_import(c);
     zones = zones && value_is_null(gpu_node_of(d, "zones")) && !value_get(c->decided, "zones");
     return c->online && !reading && c->region && d->machines.known && d->machines.count &&
@@ -94,7 +93,7 @@ const struct value *gpu_node_machine_type(struct gpu_node_derivation *d)
         return decided;
     if (!d->machines.known)
         return gpu_node_unknown(d);
-    if (keeps_machine(d))
+    if (gpu_node_keeps_machine(d))
         return value_str(d->a, gpu_node_instance_text(d, d->cloud->instance_machine));
     if (d->machines.chosen)
         return d->machines.count == 1 || d->instance ? value_str(d->a, d->machines.items[0]->type)

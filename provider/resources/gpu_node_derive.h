@@ -43,6 +43,9 @@ bool gpu_node_is_import(const struct composite_context *c);
 /* A text of the instance that exists, or NULL. */
 const char *gpu_node_instance_text(const struct gpu_node_derivation *d, const char *attr);
 
+/* Whether the instance that exists is on a machine that may still be used. */
+bool gpu_node_keeps_machine(const struct gpu_node_derivation *d);
+
 /* Whether offers have to be looked up: `zones` says that they decide about zones. */
 bool gpu_node_needs_offers(const struct gpu_node_derivation *d, bool zones);
 /* Asks all that is noted, and takes the offers when `needed`. 0, or -1 with a diagnostic. */

@@ -33,16 +33,19 @@ static const struct value *list_of(struct arena *a, const char *text)
 
 /* ---- lookups ---- */
 
-/* Where a machine of this type (or any that may be used) is offered. */
+/* Where a machine of this type (or any that may be used) is offered; first where the node is. */
 static const struct value *zones(struct gpu_node_derivation *d, const struct value *type)
 {
     const struct value *decided = value_get(d->c->decided, "zones");
     const struct value *own = gpu_node_of(d, "zones");
+    const char *now = gpu_node_instance_text(d, "zone");
     const struct value *items[GPU_NODE_ZONES_MOST];
     size_t count = 0;
     if (decided || value_is_known(own))
         return decided ? decided : own;
-    if (value_is_unknown(own) || !d->offers)
+    if (now)
+        items[count++] = value_str(d->a, now);
+    else if (value_is_unknown(own) || !d->offers)
         return gpu_node_unknown(d);
     for (size_t i = 0; i < d->offer_count; i++) {
         bool again = value_is_known(type) && !slice_eq_str(value_slice(type), d->offers[i].type);
@@ -57,8 +60,8 @@ static const struct value *zones(struct gpu_node_derivation *d, const struct val
 static int look_up(struct gpu_node_derivation *d)
 {
     const struct composite_context *c = d->c;
-    /* Zones matter only to an instance that is still to be placed. */
-    bool needed = gpu_node_needs_offers(d, !d->instance);
+    /* Zones matter only to an instance that is placed, or placed anew on another machine. */
+    bool needed = gpu_node_needs_offers(d, !d->instance || !gpu_node_keeps_machine(d));
     if (needed)
         gpu_node_want_offers(c, &d->machines);
     if (c->planning && c->online && !d->instance && c->region) {

@@ -1,4 +1,4 @@
-"""The acceptance tests' ground: a simulator, the real cores, and what exists in the cloud afterwards, asked by boto3."""
+"""The acceptance tests' ground: simulators, the real cores, and what exists in the cloud afterwards, asked by boto3 and Google's client."""
 import json
 import os
 import pathlib
@@ -15,20 +15,21 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from tests.sim.cloud import Cloud  # noqa: E402
+from tests.sim.gcp.client import Cloud as GcpCloud  # noqa: E402
 
 
 class Simulator:
-    """The AWS simulator in a process of its own."""
+    """A simulator in a process of its own."""
 
-    def __init__(self, directory):
-        self.directory, self.process, self.port = directory, None, 0
+    def __init__(self, directory, module="tests.sim.aws"):
+        self.directory, self.module, self.process, self.port = directory, module, None, 0
         self.start()
 
     def start(self):
         port_file = self.directory / "port"
         port_file.unlink(missing_ok=True)
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.sim.aws", "--port", str(self.port), "--port-file", str(port_file)], cwd=ROOT,
+            [sys.executable, "-m", self.module, "--port", str(self.port), "--port-file", str(port_file)], cwd=ROOT,
             stdout=open(self.directory / "simulator.log", "ab"), stderr=subprocess.STDOUT)
         deadline = time.monotonic() + 60
         while not port_file.exists():
@@ -76,6 +77,13 @@ def shared_simulator(tmp_path_factory):
     simulator.stop()
 
 
+@pytest.fixture(scope="session")
+def shared_gcp_simulator(tmp_path_factory):
+    simulator = Simulator(tmp_path_factory.mktemp("gcp-simulator"), "tests.sim.gcp")
+    yield simulator
+    simulator.stop()
+
+
 @pytest.fixture
 def sim(shared_simulator):
     """A simulator with an empty account; after the test no request may have broken AWS's published models."""
@@ -90,6 +98,24 @@ def sim(shared_simulator):
 @pytest.fixture
 def cloud(sim):
     return Cloud(sim.endpoint)
+
+
+@pytest.fixture
+def gcp_sim(shared_gcp_simulator):
+    """A simulator with an empty project; after the test no request may have broken Google's discovery documents."""
+    if not shared_gcp_simulator.alive():
+        shared_gcp_simulator.start()
+    shared_gcp_simulator.reset()
+    shared_gcp_simulator.control("settings", {"operation_s": 0.05})
+    yield shared_gcp_simulator
+    if shared_gcp_simulator.alive():
+        assert shared_gcp_simulator.violations() == []
+        assert shared_gcp_simulator.control("defects") == []
+
+
+@pytest.fixture
+def gcp_cloud(gcp_sim):
+    return GcpCloud(gcp_sim.endpoint)
 
 
 def find_cores():
@@ -124,21 +150,32 @@ terraform {
 """
 
 
+def aws_settings(endpoint):
+    return {"AWS_ENDPOINT_URL": endpoint, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": "us-east-1",
+            "AWS_EC2_METADATA_DISABLED": "true"}
+
+
+def gcp_settings(endpoint):
+    paths = {"COMPUTE": "compute/v1", "IAM": "iam/v1", "RESOURCE_MANAGER": "cloudresourcemanager/v1", "SECRET_MANAGER": "secretmanager/v1",
+             "LOGGING": "logging/v2", "SERVICE_USAGE": "serviceusage/v1"}
+    return {**{f"GOOGLE_{name}_CUSTOM_ENDPOINT": f"{endpoint}/{path}/" for name, path in paths.items()},
+            "GOOGLE_PROJECT": "test-project", "GOOGLE_REGION": "us-central1", "GOOGLE_OAUTH_ACCESS_TOKEN": "test", "GCE_METADATA_HOST": "127.0.0.1:9"}
+
+
 class Core:
     """One core in a directory of its own, with the built provider as a development override."""
 
-    def __init__(self, binary, directory, endpoint):
+    def __init__(self, binary, directory, settings):
         self.binary, self.directory = binary, directory
         provider = pathlib.Path(os.environ["LLM_PROVIDER_BIN"]).parent
         (directory / "cli.tfrc").write_text(
             'provider_installation {\n  dev_overrides {\n'
             f'    "registry.opentofu.org/llm-infra/llm" = "{provider}"\n    "registry.terraform.io/llm-infra/llm" = "{provider}"\n'
             "  }\n  direct {}\n}\n")
-        keep = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "TF_"))}
+        keep = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "TF_", "GOOGLE_", "CLOUDSDK_"))}
         self.env = {
             **keep, "TF_CLI_CONFIG_FILE": str(directory / "cli.tfrc"), "CHECKPOINT_DISABLE": "1", "TF_IN_AUTOMATION": "1",
-            "AWS_ENDPOINT_URL": endpoint, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": "us-east-1",
-            "AWS_EC2_METADATA_DISABLED": "true", "HOME": str(directory)}
+            "HOME": str(directory), **settings}
 
     def write(self, text, head=HEAD):
         (self.directory / "main.tf").write_text(head + text)
@@ -185,15 +222,29 @@ class Core:
 
 @pytest.fixture(params=sorted(CORES))
 def core(request, tmp_path, sim):
-    return Core(CORES[request.param], tmp_path, sim.endpoint)
+    return Core(CORES[request.param], tmp_path, aws_settings(sim.endpoint))
 
 
 @pytest.fixture
 def one_core(tmp_path, sim):
     """Where the core makes no difference: the first that is there."""
-    return Core(CORES[sorted(CORES)[-1]], tmp_path, sim.endpoint)
+    return Core(CORES[sorted(CORES)[-1]], tmp_path, aws_settings(sim.endpoint))
 
 
-def node(name="demo", body='models = ["llama3.1:8b"]', zones='zones = ["us-east-1a", "us-east-1b"]', tailscale=True):
+@pytest.fixture(params=sorted(CORES))
+def gcp_core(request, tmp_path, gcp_sim):
+    return Core(CORES[request.param], tmp_path, gcp_settings(gcp_sim.endpoint))
+
+
+@pytest.fixture
+def gcp_one_core(tmp_path, gcp_sim):
+    return Core(CORES[sorted(CORES)[-1]], tmp_path, gcp_settings(gcp_sim.endpoint))
+
+
+def node(name="demo", body='models = ["llama3.1:8b"]', zones='zones = ["us-east-1a", "us-east-1b"]', tailscale=True, cloud="aws"):
     key = 'tailscale = {\n    auth_key_wo         = "tskey-auth-canary"\n    auth_key_wo_version = 1\n  }' if tailscale else ""
-    return f'resource "llm_gpu_node" "n" {{\n  name  = "{name}"\n  cloud = "aws"\n  {body}\n  {zones}\n  {key}\n}}\n'
+    return f'resource "llm_gpu_node" "n" {{\n  name  = "{name}"\n  cloud = "{cloud}"\n  {body}\n  {zones}\n  {key}\n}}\n'
+
+
+def gcp_node(name="demo", body='models = ["llama3.1:8b"]', zones="", tailscale=True):
+    return node(name, body, zones, tailscale, "gcp")

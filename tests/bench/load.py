@@ -82,7 +82,7 @@ def measure(count, options, binary):
                             stdout=subprocess.PIPE, text=True)
     try:
         port = int(stub.stdout.readline())
-        core = Core(CORES["tofu" if "tofu" in CORES else sorted(CORES)[0]], directory, f"http://127.0.0.1:{port}")
+        core = Core(CORES["tofu" if "tofu" in CORES else sorted(CORES)[0]], directory, aws_settings(f"http://127.0.0.1:{port}"))
         core.write(NODES.format(count=count))
         flags = ("-no-color", "-input=false", f"-parallelism={options.parallelism}")
         for what, arguments in (("apply", ("apply", *flags, "-auto-approve")), ("plan", ("plan", *flags, "-detailed-exitcode")),
