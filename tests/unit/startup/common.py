@@ -123,11 +123,13 @@ class Settings(Case):
 
 
 class Volume(Case):
-    FOUND = "find_device() { echo /dev/disk1; }\nmount_models"
+    FOUND = "find_device() { echo $TOP/disk1; }\nmount_models"
 
     def setUp(self):
         super().setUp()
-        self.command("findmnt", "case $* in *FSTYPE*) echo ext4 ;; *) echo /dev/disk1 ;; esac")
+        self.disk = self.top / "disk1"
+        self.disk.write_bytes(bytes(2 << 20))
+        self.command("findmnt", f"case $* in *FSTYPE*) echo ext4 ;; *) echo {self.disk} ;; esac")
         self.command("mountpoint", "exit 1")
         self.command("lsblk", "echo disk1")
 
@@ -139,24 +141,51 @@ class Volume(Case):
     def test_blank_is_formatted(self):
         self.command("blkid", "exit 2")
         self.ok(self.FOUND)
-        self.assertEqual(self.calls("mkfs.ext4"), ["mkfs.ext4 -q -m 0 -L llm /dev/disk1"])
-        self.assertEqual(len(self.calls("mount -o noatime /dev/disk1")), 1)
+        self.assertEqual(self.calls("mkfs.ext4"), [f"mkfs.ext4 -q -m 0 -L llm {self.disk}"])
+        self.assertEqual(self.calls("mount "), [f"mount -o noatime {self.disk} {self.top}/mount"])
+
+    def test_with_something_else_is_not_touched(self):
+        self.disk.write_bytes(bytes(1 << 19) + b"x" + bytes(1 << 20))
+        self.command("blkid", "exit 2")
+        self.fails(self.FOUND, f"{self.disk} is not blank")
+        self.assertEqual(self.calls("mkfs") + self.calls("mount "), [])
+
+    def test_that_was_being_formatted_is_formatted(self):
+        self.command("blkid", "exit 2")
+        self.command("mkfs.ext4", f"printf half >{self.disk}; kill -KILL $PPID")
+        self.assertNotEqual(self.bash(self.FOUND).returncode, 0)
+        self.command("mkfs.ext4", "")
+        self.ok(self.FOUND)
+        self.assertEqual(len(self.calls("mkfs.ext4")), 1)
+        self.fails(self.FOUND, "is not blank")
+
+    def test_with_the_real_blkid(self):
+        if not shutil.which("blkid", path="/sbin:/usr/sbin") or not shutil.which("mkfs.ext4", path="/sbin:/usr/sbin"):
+            self.skipTest("no blkid, or no mkfs.ext4")
+        self.command("blkid", f'exec {shutil.which("blkid", path="/sbin:/usr/sbin")} "$@"')
+        self.command("mkfs.ext4", f'exec {shutil.which("mkfs.ext4", path="/sbin:/usr/sbin")} "$@"')
+        self.disk.write_bytes(bytes(16 << 20))
+        self.ok(self.FOUND)
+        self.assertEqual(len(self.calls("mkfs.ext4")), 1)
+        self.ok(self.FOUND)
+        self.assertEqual(self.calls("mkfs.ext4"), [], "it has a file system now")
+        self.assertEqual(len(self.calls("mount ")), 1)
 
     def test_with_a_file_system_is_kept(self):
         self.command("blkid", "echo ext4")
         self.ok(self.FOUND)
         self.assertEqual(self.calls("mkfs"), [])
-        self.assertEqual(self.calls("resize2fs"), ["resize2fs /dev/disk1"])
+        self.assertEqual(self.calls("resize2fs"), [f"resize2fs {self.disk}"])
 
     def test_with_partitions_is_not_touched(self):
         self.command("lsblk", "echo disk1; echo disk1p1")
         self.command("blkid", "exit 2")
-        self.fails(self.FOUND, "/dev/disk1 has partitions")
+        self.fails(self.FOUND, f"{self.disk} has partitions")
         self.assertEqual(self.calls("mkfs"), [])
 
     def test_that_cannot_be_judged_is_not_touched(self):
         self.command("blkid", "exit 8")  # signatures of several file systems
-        self.fails(self.FOUND, "blkid cannot say what is on /dev/disk1")
+        self.fails(self.FOUND, f"blkid cannot say what is on {self.disk}")
         self.assertEqual(self.calls("mkfs") + self.calls("mount "), [])
 
     def test_mounted_is_left(self):

@@ -33,6 +33,7 @@ class Gcp(harness.Cloud):
         return f"""case $* in
 *guest-attributes*) [[ ! -e $TOP/no-status ]]; exit ;;
 */token*) echo '{{"access_token":"{TOKEN}","expires_in":3000,"token_type":"Bearer"}}'; exit ;;
+*storage/v1/b/*) [[ ! -e $TOP/no-bucket || -e $TOP/slept ]] || exit 22; exit ;;
 *secretmanager*) grep -q 'Bearer {TOKEN}' && cat "$TOP/secret" || exit 22; exit ;;
 *instance/attributes/) [[ ! -e $TOP/no-settings || -e $TOP/slept ]] || exit 28; ls "$TOP/attributes" 2>/dev/null; exit 0 ;;
 *instance/attributes/*) cp "$TOP/attributes/$(grep -o 'llm-[a-z0-9-]*' <<<"$*" | head -n 1)" "${{@: -1}}"; exit ;;
@@ -149,6 +150,20 @@ class Logs(harness.Case):
 
 
 class Cache(harness.Case):
+    def test_role_is_waited_for(self):
+        (self.top / "no-bucket").touch()
+        self.assertIn("the bucket cannot be read", self.ok("restore ollama"))
+        self.assertEqual(len(self.calls("sleep 10")), 17)
+        self.assertEqual(len(self.calls("gcloud storage rsync")), 1)
+        self.command("sleep", 'touch "$TOP/slept"')
+        self.assertNotIn("the bucket cannot be read", self.ok("restore ollama"))
+        self.assertEqual(len(self.calls("sleep 10")), 1)
+        self.assertIn("/storage/v1/b/cache/o?maxResults=1", self.calls("curl")[-1])
+
+    def test_empty_is_no_failure(self):
+        self.command("gcloud", "exit 1")
+        self.assertIn("nothing was restored from the cache", self.ok("restore ollama"))
+
     def test_without_gcloud_it_is_not_used(self):
         none = 'command() { [[ $2 != gcloud ]] && builtin command "$@"; }\n'
         self.assertEqual(self.ok(none + "save; restore ollama").count("the image has no gcloud"), 2)
