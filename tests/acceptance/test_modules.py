@@ -4,48 +4,51 @@ import shutil
 
 import pytest
 
-from clouds import Aws
-from conftest import ROOT
+from clouds import CLOUDS, ground_of, signed_out
+from conftest import CORES, Core, ROOT
 
 MODULE = ROOT / "modules" / "gpu_node"
-CREDENTIALS = ("AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+
+
+@pytest.fixture(params=sorted(CLOUDS))
+def ground(request):
+    return ground_of(request)
+
+
+@pytest.fixture(params=sorted(CORES))
+def binary(request):
+    return CORES[request.param]
 
 
 @pytest.fixture
-def module(core):
-    """A core in a copy of the module, with the simulator's address but without credentials."""
-    shutil.copytree(MODULE, core.directory, dirs_exist_ok=True)
-    for name in CREDENTIALS:
-        core.env.pop(name, None)
-    return core
+def module(tmp_path):
+    """A copy of the module: init and test leave files beside it."""
+    shutil.copytree(MODULE, tmp_path / "gpu_node")
+    return tmp_path / "gpu_node"
 
 
-@pytest.fixture(params=["aws"])
-def ground(request, sim):
-    return Aws(sim)
-
-
-def test_plans_that_need_no_cloud(module):
-    result = module.run("test", "-no-color", "-filter=tests/plan.tftest.hcl")
-    assert result.status == 0, result.output
+def test_plans_that_need_no_cloud(module, binary):
+    core = Core(binary, module, {"AWS_EC2_METADATA_DISABLED": "true", "GCE_METADATA_HOST": "127.0.0.1:9"})
+    result = core.run("test", "-no-color", "-filter=tests/plan.tftest.hcl")
     runs = re.findall(r'^run "(\w+)"', (MODULE / "tests/plan.tftest.hcl").read_text(), re.M)
-    assert f"Success! {len(runs)} passed, 0 failed." in result.output
+    assert result.status == 0 and f"Success! {len(runs)} passed, 0 failed." in result.output, result.output
 
 
-def test_node_is_made_changed_and_removed(module, ground):
-    result = module.run("test", "-no-color", f"-filter=tests/{ground.name}.tftest.hcl", **ground.env)
+def test_node_is_made_changed_and_removed(module, binary, ground):
+    core = Core(binary, module, ground.settings)
+    result = core.run("test", "-no-color", f"-filter=tests/{ground.name}.tftest.hcl")
     assert result.status == 0 and "Success! 2 passed, 0 failed." in result.output, result.output
     assert ground.made() == []
-    assert len(ground.calls(ground.maker)) == 1, "the change was made in place"
+    assert len(ground.simulator.calls(ground.maker)) == 1, "the change was made in place"
 
 
-def test_example(module, ground):
-    module.directory = module.directory / "examples" / "either_cloud"
-    module.ok("get", "-no-color")
-    for env in ({}, ground.env):
-        result = module.plan("-var", f"cloud={ground.name}", TF_VAR_tailscale_auth_key="tskey-x", **env)
+def test_example(module, binary, ground):
+    for settings in (signed_out(ground), ground.settings):
+        core = Core(binary, module / "examples" / "either_cloud", settings)
+        core.ok("get", "-no-color")
+        result = core.plan("-var", f"cloud={ground.name}", TF_VAR_tailscale_auth_key="tskey-x")
         assert result.status == 0 and "module.chat.llm_gpu_node.this will be created" in result.output, result.output
-        assert ("were skipped" in result.text) == (not env)
+        assert ("were skipped" in result.text) == (settings != ground.settings)
 
 
 @pytest.mark.parametrize("module", sorted(p.name for p in (ROOT / "modules").iterdir()))
