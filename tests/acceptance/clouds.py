@@ -18,9 +18,25 @@ class Aws:
     def made(self):
         return sorted(kind for kind, _, _ in Cloud(self.simulator.endpoint).owned())
 
-    def tags_of_instance(self):
+    def instance(self):
         [instance] = Cloud(self.simulator.endpoint).instances()
-        return {t["Key"]: t["Value"] for t in instance["Tags"]}
+        return instance
+
+    def tags_of_instance(self):
+        return {t["Key"]: t["Value"] for t in self.instance()["Tags"]}
+
+    def power(self):
+        return self.instance()["State"]["Name"]
+
+    def subnet_of_instance(self):
+        return self.instance()["SubnetId"]
+
+    def network(self):
+        """Makes a VPC with two subnets: its id, theirs."""
+        ec2 = Cloud(self.simulator.endpoint).client("ec2")
+        vpc = ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
+        return vpc, [ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.9.{i}.0/24", AvailabilityZone=f"us-east-1{zone}")["Subnet"]["SubnetId"]
+                     for i, zone in enumerate("ab")]
 
 
 class Gcp:
@@ -36,9 +52,27 @@ class Gcp:
     def made(self):
         return GcpCloud(self.simulator.endpoint).made()
 
+    def instance(self):
+        [instance] = [b for n, b in GcpCloud(self.simulator.endpoint).things("compute").items() if n.split("/")[-2] == "instances"]
+        return instance
+
     def tags_of_instance(self):
-        [labels] = [b["labels"] for n, b in GcpCloud(self.simulator.endpoint).things("compute").items() if "/instances/" in n]
-        return labels
+        return self.instance()["labels"]
+
+    def power(self):
+        return {"TERMINATED": "stopped"}.get(self.instance()["status"], self.instance()["status"])
+
+    def subnet_of_instance(self):
+        return self.instance()["networkInterfaces"][0]["subnetwork"].split("/v1/")[-1]
+
+    def network(self):
+        """Makes a network with a subnetwork: its id, and the subnetwork's."""
+        cloud = GcpCloud(self.simulator.endpoint)
+        network = "projects/test-project/global/networks/shared"
+        cloud.done(cloud.compute.networks().insert(project="test-project", body={"name": "shared", "autoCreateSubnetworks": False}).execute())
+        cloud.done(cloud.compute.subnetworks().insert(project="test-project", region="us-central1", body={
+            "name": "nodes", "network": network, "ipCidrRange": "10.9.0.0/20"}).execute())
+        return network, ["projects/test-project/regions/us-central1/subnetworks/nodes"]
 
 
 CLOUDS = {"aws": ("sim", Aws), "gcp": ("gcp_sim", Gcp)}

@@ -83,6 +83,14 @@ def test_both_have_the_same_outputs():
         assert without(aws[name], "description") == without(gcp[name], "description"), name
 
 
+@pytest.mark.parametrize("file", ["main.tf", "compute.tf", "networking.tf", "security.tf", "model_mapping.tf"])
+def test_both_do_the_same(file):
+    """But for comments and the name of the cloud, these files are the same."""
+    aws, gcp = ((ROOT / "infra" / cloud / file).read_text() for cloud in ("aws", "gcp"))
+    aws, gcp = (re.sub(r"^ *#.*\n", "", text, flags=re.M) for text in (aws, gcp))
+    assert aws.replace('"aws"', '"gcp"') == gcp
+
+
 @pytest.mark.parametrize("cloud", sorted(FILES))
 def test_state_is_local(cloud):
     text = "".join(p.read_text() for p in (ROOT / "infra" / cloud).glob("*.tf"))
@@ -131,6 +139,36 @@ def test_life(signed_in, ground):
     result = signed_in.destroy(**KEY)
     assert result.status == 0, result.output
     assert ground.made() == []
+
+
+def test_changes_in_place(signed_in, ground):
+    signed_in.apply_ok(**KEY)
+    before = signed_in.outputs()
+    change = {**KEY, "TF_VAR_power": "stopped", "TF_VAR_log_retention_days": "60", "TF_VAR_tags": '{"owner":"a"}',
+              "TF_VAR_model_mapping": '{"llama3.1:8b":{"disk_gib":80}}', "TF_VAR_tailscale_auth_key_version": "2"}
+    plan = signed_in.plan(**change)
+    assert "will be updated in-place" in plan.output and "0 to destroy" in plan.output, plan.output
+    signed_in.apply_ok(**change)
+    after = signed_in.outputs()
+    assert after["instance_id"] == before["instance_id"] and after["machine"]["disk_gib"] == 100 and before["machine"]["disk_gib"] == 30
+    assert len(ground.simulator.calls(ground.maker)) == 1
+    assert ground.power() == "stopped" and ground.tags_of_instance()["owner"] == "a"
+    again = signed_in.plan("-detailed-exitcode", **change)
+    assert again.status == 0, again.output
+
+
+def test_existing_network_is_used(signed_in, ground):
+    network, subnets = ground.network()
+    before = ground.made()
+    use = {**KEY, "TF_VAR_vpc_id": network, "TF_VAR_subnet_ids": json.dumps(subnets), "TF_VAR_ingress_cidrs": '["10.0.0.0/8"]'}
+    signed_in.apply_ok(**use)
+    new = [m for m in ground.made() if m not in before]
+    assert new and not [m for m in new if re.search(r"VPC|subnet|gateway|route|Elastic|/networks/|/subnetworks/|/routers/", m)], new
+    assert ground.subnet_of_instance() in subnets
+    again = signed_in.plan("-detailed-exitcode", **use)
+    assert again.status == 0, again.output
+    result = signed_in.destroy(**use)
+    assert result.status == 0 and ground.made() == before, result.output
 
 
 def test_mapping_of_a_model_is_overridden(root, ground):
