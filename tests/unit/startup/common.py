@@ -42,8 +42,9 @@ class Install(Case):
         self.assertIn("systemctl start --no-block llm-setup.service", self.calls())
         if shutil.which("systemd-analyze"):
             (self.top / "llm-node").chmod(0o755)
-            result = subprocess.run(["systemd-analyze", "verify", str(self.top / "units/llm-setup.service")], capture_output=True, text=True)
-            self.assertNotIn("llm-setup.service:", result.stderr)
+            units = [str(self.top / "units" / name) for name in ("llm-setup.service", "llm-health.service", "llm-health.timer")]
+            result = subprocess.run(["systemd-analyze", "verify", *units], capture_output=True, text=True)
+            self.assertNotRegex(result.stderr, "llm-(setup|health)")
 
     def test_copies_itself_for_root_alone(self):
         script = self.top / "part-001"
