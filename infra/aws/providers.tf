@@ -9,5 +9,5 @@ provider "llm" {
 }
 
 locals {
-  tags = merge({ managed-by = "opentofu" }, var.tags)
+  tags = merge({ managed-by = "terraform-provider-llm" }, var.tags)
 }

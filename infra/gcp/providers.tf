@@ -12,7 +12,7 @@ provider "llm" {
 locals {
   # Labels take lower-case letters, digits, hyphens and underscores, at most 63.
   labels = {
-    for key, value in merge({ managed-by = "opentofu" }, var.tags) :
+    for key, value in merge({ managed-by = "terraform-provider-llm" }, var.tags) :
     substr(replace(lower(key), "/[^a-z0-9_-]/", "-"), 0, 63) => substr(replace(lower(value), "/[^a-z0-9_-]/", "-"), 0, 63)
   }
 }

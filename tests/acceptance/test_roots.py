@@ -182,6 +182,19 @@ def test_mapping_of_a_model_is_overridden(root, ground):
     assert shown["models"]["llama3.1:8b"]["disk_gib"] == 100 and shown["models"]["llama3.1:8b"]["memory_gib"] > 5
 
 
+@pytest.mark.parametrize("models", [["llama3.1:8b"], ["llama3.3:70b", "qwen2.5:7b"], ["gpt-oss:20b", "mistral:7b", "gemma3:4b"]], ids=len)
+def test_disk_of_a_mapping_is_by_the_providers_rule(tmp_path, models):
+    """A mapping that says what the catalogue says changes nothing."""
+    for file in FILES["aws"]:
+        shutil.copy(ROOT / "infra/aws" / file, tmp_path / file)
+    core = Core(CORES[sorted(CORES)[-1]], tmp_path, {"AWS_EC2_METADATA_DISABLED": "true"})
+    chosen, plan = planned(core, "-var", f"models={json.dumps(models)}")
+    needs = plan["planned_values"]["outputs"]["model_mapping"]["value"]["models"]
+    mapping = {models[0]: {"disk_gib": needs[models[0]]["disk_gib"]}}
+    mapped, _ = planned(core, "-var", f"models={json.dumps(models)}", "-var", f"model_mapping={json.dumps(mapping)}")
+    assert mapped["disk"]["size_gib"] == mapped["disk_gib"] == chosen["disk_gib"]
+
+
 def test_without_a_mapping_the_provider_chooses(root):
     after, plan = planned(root)
     assert after["machine"].get("candidates") is None and after["disk"].get("size_gib") is None and after["disk_gib"] == 30
@@ -259,7 +272,7 @@ def test_tags_reach_everything(signed_in, ground):
     signed_in.apply_ok(**KEY, TF_VAR_tags='{"Team":"ML Research"}')
     tags = ground.tags_of_instance()
     assert tags["Team" if ground.name == "aws" else "team"] == ("ML Research" if ground.name == "aws" else "ml-research")
-    assert tags["managed-by"] == "opentofu"
+    assert tags["managed-by"] == "terraform-provider-llm"
     result = signed_in.plan("-detailed-exitcode", **KEY, TF_VAR_tags='{"Team":"ML Research"}')
     assert result.status == 0, result.output
 

@@ -1,5 +1,6 @@
 """The workflows' own scripts, run as GitHub runs them: the gate on our roots and on bad ones, the release's checks, sums and signature."""
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -10,6 +11,7 @@ import yaml
 from conftest import CORES, ROOT, Result
 
 WORKFLOWS = ROOT / ".github/workflows"
+PLATFORM = "linux_" + {"x86_64": "amd64", "aarch64": "arm64"}[platform.machine()]
 REGISTRIES = ("registry.opentofu.org", "registry.terraform.io")
 
 
@@ -45,7 +47,7 @@ class Gate:
         for name in ("infra", "modules"):
             shutil.copytree(ROOT / name, directory / name, ignore=shutil.ignore_patterns(".terraform*", "terraform.tfstate*"))
         for registry in REGISTRIES:
-            folder = directory / "mirror" / registry / "llm-infra/llm/0.1.0/linux_amd64"
+            folder = directory / "mirror" / registry / "llm-infra/llm/0.1.0" / PLATFORM
             folder.mkdir(parents=True)
             shutil.copy(os.environ["LLM_PROVIDER_BIN"], folder / "terraform-provider-llm_v0.1.0")
             # As an artifact is unpacked.
@@ -104,11 +106,14 @@ def test_gate_stops_a_plan_that_fails(tmp_path):
     assert list(results)[-1] == "Plan (never applied)" and list(results.values())[-1].status != 0
 
 
-def test_gate_of_a_root_with_a_remote_state(tmp_path):
+@pytest.mark.parametrize("core", sorted(CORES))
+@pytest.mark.parametrize("block", ['backend "s3" {\n    bucket = "state"\n    key    = "k"\n    region = "us-east-1"\n  }',
+                                   'cloud {\n    organization = "ours"\n\n    workspaces {\n      name = "w"\n    }\n  }'], ids=["backend", "cloud"])
+def test_gate_of_a_root_with_a_remote_state(tmp_path, block, core):
     """The plan does not reach for it."""
-    gate = Gate(tmp_path, "infra/aws")
+    gate = Gate(tmp_path, "infra/aws", core)
     main = tmp_path / "infra/aws/main.tf"
-    main.write_text(main.read_text().replace("required_version", 'backend "s3" {\n    bucket = "state"\n    key    = "k"\n    region = "us-east-1"\n  }\n\n  required_version'))
+    main.write_text(main.read_text().replace("  required_version", f"  {block}\n\n  required_version"))
     results = gate.run()
     assert list(results.values())[-1].status == 0 and len(results) == 5, list(results.values())[-1].output
 
