@@ -78,6 +78,7 @@ struct object {
     const struct component *component;
     const char *name;
     const struct value *attrs;   /* object: what is wanted, on top of what is there */
+    int repeats;                 /* of calls that the cloud refused, for new tokens */
     const struct value *prior;   /* object: what was there before; NULL: nothing */
     const struct value *item;    /* as last read; NULL: not read since the last change */
     const struct value *element; /* of the step's `each` */

@@ -19,6 +19,8 @@ static const char *client_token(struct object *o)
     buf_printf(&b, "%s/%s/%s/%s/%s/%s/", e->nonce ? e->nonce : "", e->account ? e->account : "",
                e->region ? e->region : "", e->resource_type, value_cstr(e->name, ""), o->name);
     value_json_write(&b, o->attrs, true);
+    if (o->repeats)
+        buf_printf(&b, "/%d", o->repeats);
     uint64_t h[2] = {14695981039346656037u, 0x6c62272e07bb0142u};
     for (size_t i = 0; i < b.len; i++)
         for (size_t k = 0; k < 2; k++)
@@ -163,6 +165,10 @@ static int call_step(struct object *o, const struct component_step *s, const str
         if (!passes || !in_time || clock->sleep_ms(clock->self, pause, o->work->cancel) < 0)
             return -1;
         pause = pause * 3 / 2 < RETRY_PAUSE_MOST_MS ? pause * 3 / 2 : RETRY_PAUSE_MOST_MS;
+        /* The cloud has refused it: the same token would only get the same answer again. */
+        o->repeats += s->op->token_param != NULL;
+        if (s->op->token_param && object_eval(o, s->request, &request) < 0)
+            return -1;
     }
 }
 
@@ -354,7 +360,7 @@ int object_create(struct object *o, bool tries)
     const struct component *c = o->component;
     o->prior = NULL;
     if (!c->adopt_only && object_run_steps(o, c->create, c->create_count) < 0 &&
-        !found_after_loss(o)) {
+        (!found_after_loss(o) || !work_left_ms(o->work))) {
         enum cloud_error_class k = o->error.class_;
         bool exists = value_is_known(value_get(o->attrs, c->id_attr)) && o->item;
         bool elsewhere =

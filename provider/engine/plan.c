@@ -70,7 +70,20 @@ static bool needs_replace(const struct component *c, const char *const *attrs, s
     return false;
 }
 
-static int collect_warnings(struct arena *a, struct engine_change *ch)
+/* An update's answers may give an object another id: until then it is not known. */
+static void forget_outputs(struct arena *a, const struct component_update *u,
+                           struct engine_change *ch)
+{
+    for (size_t i = 0; i < u->step_count; i++)
+        for (size_t k = 0; k < u->steps[i].output_count && ch->attrs_after; k++) {
+            const char *name = u->steps[i].outputs[k].attr;
+            const struct component_attr *attr = component_attr_find(ch->component, name);
+            ch->attrs_after = value_with(a, ch->attrs_after, name, value_unknown(a, attr->type));
+        }
+}
+
+/* Warnings and outputs of the updates that will run. */
+static int take_updates(struct arena *a, struct engine_change *ch)
 {
     const struct component *c = ch->component;
     const char **list = arena_calloc(a, c->update_count, sizeof(*list));
@@ -83,6 +96,8 @@ static int collect_warnings(struct arena *a, struct engine_change *ch)
                 runs |= strcmp(c->updates[i].attrs[k], ch->attrs[m]) == 0;
         if (runs && c->updates[i].warning)
             list[ch->warning_count++] = c->updates[i].warning;
+        if (runs)
+            forget_outputs(a, &c->updates[i], ch);
     }
     ch->warnings = list;
     return 0;
@@ -111,7 +126,7 @@ static int plan_node(struct planner *p, const struct node *n, struct engine_chan
     } else if (ch->attr_count || r->incomplete) {
         ch->action = ENGINE_UPDATE;
         ch->attrs_after = attrs_after_update(p, actual, inputs);
-        if (collect_warnings(p->a, ch) < 0)
+        if (take_updates(p->a, ch) < 0)
             return -1;
     } else {
         ch->action = ENGINE_NONE;

@@ -12,14 +12,13 @@ OPERATIONS = ["compute.networks.insert", "compute.subnetworks.insert", "compute.
               "iam.projects.serviceAccounts.create", "cloudresourcemanager.projects.setIamPolicy", "secretmanager.projects.secrets.create",
               "secretmanager.projects.secrets.addVersion", "secretmanager.projects.secrets.setIamPolicy", "logging.projects.locations.buckets.create",
               "logging.projects.sinks.create", "compute.instances.insert", "compute.disks.insert", "compute.instances.attachDisk"]
-LONG = [o for o in OPERATIONS if o.startswith("compute.")]
 
 
 def refuse(sim, operation, times=1):
     sim.rule(operation, error={"status": 400, "code": "invalid", "message": "not today"}, times=times)
 
 
-@pytest.mark.parametrize("operation", OPERATIONS)
+@pytest.mark.parametrize("operation", OPERATIONS[1::3])
 def test_half_made_is_kept_and_gone_on_with(gcp_one_core, gcp_sim, gcp_cloud, operation):
     """A failed create is tainted, and the core asks for a replacement: what is there stays and is completed."""
     gcp_one_core.write(gcp_node())
@@ -34,7 +33,7 @@ def test_half_made_is_kept_and_gone_on_with(gcp_one_core, gcp_sim, gcp_cloud, op
     gcp_one_core.no_difference()
 
 
-@pytest.mark.parametrize("operation", OPERATIONS)
+@pytest.mark.parametrize("operation", OPERATIONS[2::4])
 def test_half_made_is_destroyed(gcp_one_core, gcp_sim, gcp_cloud, operation):
     gcp_one_core.write(gcp_node())
     refuse(gcp_sim, operation, times=-1)
@@ -45,7 +44,7 @@ def test_half_made_is_destroyed(gcp_one_core, gcp_sim, gcp_cloud, operation):
     assert made(gcp_cloud) == {}
 
 
-@pytest.mark.parametrize("operation", LONG)
+@pytest.mark.parametrize("operation", ["compute.routers.patch", "compute.instances.insert", "compute.instances.attachDisk"])
 def test_an_operation_that_fails_late(gcp_one_core, gcp_sim, gcp_cloud, operation):
     gcp_one_core.write(gcp_node())
     gcp_sim.rule(operation, operation_error={"code": "RESOURCE_NOT_WELL", "message": "it broke on the way", "status": 400}, times=1)
@@ -71,15 +70,11 @@ def test_an_operation_that_never_ends(gcp_one_core, gcp_sim, gcp_cloud, operatio
     assert made(gcp_cloud) == {}
 
 
-@pytest.mark.parametrize("operation", OPERATIONS)
-def test_lost_answer_is_not_made_twice(gcp_one_core, gcp_sim, gcp_cloud, operation):
-    gcp_sim.rule(operation, drop="after", times=1)
+def test_lost_answers_make_nothing_twice(gcp_one_core, gcp_sim, gcp_cloud):
+    gcp_sim.control("rules", [{"operation": o, "drop": "after", "times": 1} for o in OPERATIONS])
     gcp_one_core.write(gcp_node())
-    result = gcp_one_core.apply()
-    if result.status != 0:
-        gcp_one_core.apply_ok()
-    counts = made(gcp_cloud)
-    assert {k: v for k, v in counts.items() if k != "versions"} == {k: v for k, v in EXPECTED.items() if k != "versions"}, result.output
+    gcp_one_core.apply_ok()
+    assert made(gcp_cloud) == EXPECTED
     gcp_one_core.no_difference()
     assert gcp_one_core.destroy().status == 0
     assert made(gcp_cloud) == {}
@@ -116,9 +111,8 @@ def test_destroy_of_what_is_gone(gcp_one_core, gcp_sim, gcp_cloud):
     gcp_one_core.write(gcp_node())
     gcp_one_core.apply_ok()
     gcp_cloud.done(gcp_cloud.compute.instances().delete(project="test-project", zone="us-central1-a", instance=BASE).execute())
-    for resource in (f"projects/test-project/sinks/{BASE}",):
-        gcp_sim.control("remove", {"service": "logging", "resource": resource})
-    gcp_sim.control("remove", {"service": "secretmanager", "resource": f"projects/test-project/secrets/{BASE}-tailscale"})
+    gcp_sim.control("remove", {"service": "logging", "resource": f"projects/test-project/sinks/{BASE}"})
+    gcp_cloud.client("secretmanager").projects().secrets().delete(name=f"projects/test-project/secrets/{BASE}-tailscale").execute()
     result = gcp_one_core.destroy("-refresh=false")
     assert result.status == 0, result.output
     assert made(gcp_cloud) == {}
