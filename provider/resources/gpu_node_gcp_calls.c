@@ -167,14 +167,19 @@ int gpu_node_gcp_offers(const struct composite_context *c, const struct gpu_node
                         struct gpu_node_offer **ret, size_t *ret_count, struct cloud_error *err)
 {
     struct gpu_node_machines some = *machines;
+    struct composite_context with = *c;
     *ret_count = 0;
+    /* A data source asks before anything else has needed the project. */
+    if ((!c->account || !*c->account) &&
+        c->driver->account(c->client, c->work, c->arena, c->region, &with.account, err) < 0)
+        return -1;
     /* The lists are of all regions. Of machines that the catalogue chose, cheapest first, a few are
      * asked for at a time: nearly always the first ones are offered. */
     for (size_t at = 0; at < machines->count && !*ret_count; at += some.count) {
         size_t left = machines->count - at;
         some.items = machines->items + at;
         some.count = machines->chosen || left < MACHINES_AT_ONCE ? left : MACHINES_AT_ONCE;
-        if (offers_of(c, &some, ret, ret_count, err) < 0)
+        if (offers_of(&with, &some, ret, ret_count, err) < 0)
             return -1;
     }
     return 0;
