@@ -1,5 +1,6 @@
-# The machine image. Without one, the provider takes the current Deep Learning base image (Ubuntu, NVIDIA driver) of the region when
-# it makes the node, and keeps it: a newer image does not replace a node. AMI ids differ by region.
+# The machine image. Without one, the provider takes the current Deep Learning base image (Ubuntu,
+# NVIDIA driver) of the region when it makes the node, and keeps it: a newer image does not replace
+# a node. AMI ids differ by region.
 
 locals {
   image = var.image

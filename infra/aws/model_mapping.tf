@@ -1,5 +1,6 @@
-# From models to machine and disk. The provider's catalogue knows what each model needs; without an entry in model_mapping the
-# node gets the cheapest machine that holds all models, and a disk for their files. An entry says otherwise for one model:
+# From models to machine and disk. The provider's catalogue knows what each model needs; without an
+# entry in model_mapping the node gets the cheapest machine that holds all models, and a disk for
+# their files. An entry says otherwise for one model:
 #
 #   model_mapping = {
 #     "llama3.1:8b" = { machine_types = ["g6.xlarge", "g5.xlarge"], disk_gib = 100 }
@@ -23,7 +24,8 @@ data "llm_gpu_offers" "fitting" {
 }
 
 locals {
-  # Machines: those that the mapping names for the models served, as far as all models fit; null lets the provider choose.
+  # Machines: those that the mapping names for the models served, as far as all models fit; null
+  # lets the provider choose.
   offers             = flatten(data.llm_gpu_offers.fitting[*].offers)
   entries            = [for model in concat(var.models, var.custom_model[*].name) : var.model_mapping[model] if contains(keys(var.model_mapping), model)]
   mapped_machines    = distinct(flatten(local.entries[*].machine_types))
@@ -47,8 +49,8 @@ locals {
     )
   }
 
-  # Disk: what the mapping says, else what the files take; by the provider's rule (a tenth and 10 GiB more, whole tens). Without
-  # any entry the provider does it by itself.
+  # Disk: what the mapping says, else what the files take; by the provider's rule (a tenth and 10
+  # GiB more, whole tens). Without any entry the provider does it by itself.
   files_gib = merge(
     { for model, facts in data.llm_model.served : model => facts.disk_gib },
     { for model in var.custom_model[*] : model.name => model.disk_gib },

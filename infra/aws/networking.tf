@@ -1,5 +1,5 @@
-# The node's network: a VPC of its own with a NAT gateway, or an existing VPC and its private subnets. The instance has no public
-# address in either.
+# The node's network: a VPC of its own with a NAT gateway, or an existing VPC and its private
+# subnets. The instance has no public address in either.
 
 locals {
   makes_network = var.vpc_id == null

@@ -1,4 +1,5 @@
-# Credentials are not set here: the provider finds them as the AWS SDKs do (environment, AWS_PROFILE, SSO, OIDC, instance role).
+# Credentials are not set here: the provider finds them as the AWS SDKs do (environment,
+# AWS_PROFILE, SSO, OIDC, instance role).
 
 provider "llm" {
   aws = {

@@ -1,10 +1,11 @@
-# Who reaches the node: the tailnet, and the private ranges of ingress_cidrs. Nothing comes in from the internet. The auth key goes
-# into Secrets Manager, and the instance's role reads it at boot.
+# Who reaches the node: the tailnet, and the private ranges of ingress_cidrs. Nothing comes in from
+# the internet. The auth key goes into Secrets Manager, and the instance's role reads it at boot.
 
 locals {
   ingress_cidrs = length(var.ingress_cidrs) > 0 ? var.ingress_cidrs : null
 
-  # Whether there is a key is decided by what is not secret: a secret may not decide what a plan shows.
+  # Whether there is a key is decided by what is not secret: a secret may not decide what a plan
+  # shows.
   joins_tailnet = var.tailscale_auth_key_version != null || var.tailscale_auth_key_secret != null
 
   tailscale = local.joins_tailnet ? {

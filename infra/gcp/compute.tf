@@ -1,4 +1,5 @@
-# The node: one resource stands for the instance and everything around it. Its settings come from the file of each subject.
+# The node: one resource stands for the instance and everything around it. Its settings come from
+# the file of each subject.
 
 resource "llm_gpu_node" "node" {
   name   = var.name

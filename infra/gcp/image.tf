@@ -1,5 +1,6 @@
-# The machine image. Without one, the provider takes the current image of the Deep Learning VM family (Ubuntu, NVIDIA driver) when it
-# makes the node, and keeps it: a newer image does not replace a node.
+# The machine image. Without one, the provider takes the current image of the Deep Learning VM
+# family (Ubuntu, NVIDIA driver) when it makes the node, and keeps it: a newer image does not
+# replace a node.
 
 locals {
   image = var.image

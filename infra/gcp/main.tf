@@ -1,4 +1,5 @@
-# One GPU node on Google Cloud. The state stays in this directory (terraform.tfstate): there is no backend block on purpose.
+# One GPU node on Google Cloud. The state stays in this directory (terraform.tfstate): there is no
+# backend block on purpose.
 
 terraform {
   required_version = ">= 1.11.0"

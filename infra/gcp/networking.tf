@@ -1,5 +1,5 @@
-# The node's network: a VPC network of its own with a subnetwork, a router and a Cloud NAT, or an existing network and its
-# subnetwork. The instance has no public address in either.
+# The node's network: a VPC network of its own with a subnetwork, a router and a Cloud NAT, or an
+# existing network and its subnetwork. The instance has no public address in either.
 
 locals {
   makes_network = var.vpc_id == null

@@ -1,5 +1,5 @@
-# Credentials are not set here: the provider finds them as Application Default Credentials are (GOOGLE_CREDENTIALS, gcloud, OIDC,
-# metadata server).
+# Credentials are not set here: the provider finds them as Application Default Credentials are
+# (GOOGLE_CREDENTIALS, gcloud, OIDC, metadata server).
 
 provider "llm" {
   gcp = {

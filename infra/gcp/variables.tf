@@ -1,4 +1,5 @@
-# The same variables as in ../aws; only the defaults of region and the values that a cloud names differ.
+# The same variables as in ../aws; only the defaults of region and the values that a cloud names
+# differ.
 
 variable "name" {
   description = "Name of the node. The names of everything that is made derive from it."

@@ -1,5 +1,5 @@
-# One GPU node on either cloud. What the clouds write differently is evened out here, so that a call changes its cloud by changing
-# values only.
+# One GPU node on either cloud. What the clouds write differently is evened out here, so that a call
+# changes its cloud by changing values only.
 
 locals {
   # Labels take lower-case letters, digits, hyphens and underscores, at most 63.

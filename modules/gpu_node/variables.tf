@@ -1,4 +1,5 @@
-# The attributes of llm_gpu_node, with the same names and meanings on both clouds. What only one cloud has says so.
+# The attributes of llm_gpu_node, with the same names and meanings on both clouds. What only one
+# cloud has says so.
 
 variable "name" {
   description = "Name of the node. The names of everything that is made derive from it."

@@ -1,4 +1,5 @@
-# Makes a node and removes it again. It needs an AWS account, or AWS_ENDPOINT_URL of a simulator of one.
+# Makes a node and removes it again. It needs an AWS account, or AWS_ENDPOINT_URL of a simulator of
+# one.
 
 variables {
   name   = "module-test"

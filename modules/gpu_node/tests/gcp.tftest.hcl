@@ -1,4 +1,5 @@
-# Makes a node and removes it again. It needs a Google Cloud project, or the GOOGLE_…_CUSTOM_ENDPOINT variables of a simulator of one.
+# Makes a node and removes it again. It needs a Google Cloud project, or the
+# GOOGLE_…_CUSTOM_ENDPOINT variables of a simulator of one.
 
 variables {
   name   = "module-test"
