@@ -29,3 +29,10 @@ if(EXISTS ${test_python})
     COMMAND ${test_python} ${CMAKE_CURRENT_SOURCE_DIR}/gcp_call_live.py $<TARGET_FILE:gcp_call_lines>)
   set_tests_properties(unit.gcp_call_live PROPERTIES TIMEOUT 300)
 endif()
+
+# The component tables against Google's discovery documents.
+if(EXISTS ${test_python})
+  add_test(NAME unit.gcp_components
+    COMMAND ${test_python} ${CMAKE_CURRENT_SOURCE_DIR}/gcp_components_check.py)
+  set_tests_properties(unit.gcp_components PROPERTIES LABELS source)
+endif()
