@@ -5,21 +5,22 @@ from tests.sim.gcp.client import Cloud as GcpCloud
 
 
 class Aws:
-    name, region = "aws", "us-east-1"
+    name = "aws"
     instance_id = r"i-[0-9a-f]+"
     maker = "RunInstances"
     account = "123456789012"
     # What only who has an account has, and what a root gets from its variables.
     credentials = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION")
 
-    def __init__(self, simulator):
-        self.simulator, self.settings = simulator, aws_settings(simulator.endpoint)
+    def __init__(self, simulator, region="us-east-1"):
+        self.simulator, self.region, self.settings = simulator, region, aws_settings(simulator.endpoint)
+        self.cloud = Cloud(simulator.endpoint, region)
 
     def made(self):
-        return sorted(kind for kind, _, _ in Cloud(self.simulator.endpoint).owned())
+        return sorted(kind for kind, _, _ in self.cloud.owned())
 
     def instance(self):
-        [instance] = Cloud(self.simulator.endpoint).instances()
+        [instance] = self.cloud.instances()
         return instance
 
     def tags_of_instance(self):
@@ -33,7 +34,7 @@ class Aws:
 
     def network(self):
         """Makes a VPC with two subnets: its id, theirs."""
-        ec2 = Cloud(self.simulator.endpoint).client("ec2")
+        ec2 = self.cloud.client("ec2")
         vpc = ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
         return vpc, [ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.9.{i}.0/24", AvailabilityZone=f"us-east-1{zone}")["Subnet"]["SubnetId"]
                      for i, zone in enumerate("ab")]
@@ -48,12 +49,13 @@ class Gcp:
 
     def __init__(self, simulator):
         self.simulator, self.settings = simulator, gcp_settings(simulator.endpoint)
+        self.cloud = GcpCloud(simulator.endpoint)
 
     def made(self):
-        return GcpCloud(self.simulator.endpoint).made()
+        return self.cloud.made()
 
     def instance(self):
-        [instance] = [b for n, b in GcpCloud(self.simulator.endpoint).things("compute").items() if n.split("/")[-2] == "instances"]
+        [instance] = [b for n, b in self.cloud.things("compute").items() if n.split("/")[-2] == "instances"]
         return instance
 
     def tags_of_instance(self):
@@ -67,7 +69,7 @@ class Gcp:
 
     def network(self):
         """Makes a network with a subnetwork: its id, and the subnetwork's."""
-        cloud = GcpCloud(self.simulator.endpoint)
+        cloud = self.cloud
         network = "projects/test-project/global/networks/shared"
         cloud.done(cloud.compute.networks().insert(project="test-project", body={"name": "shared", "autoCreateSubnetworks": False}).execute())
         cloud.done(cloud.compute.subnetworks().insert(project="test-project", region="us-central1", body={

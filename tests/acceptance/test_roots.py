@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from clouds import CLOUDS, ground_of, signed_out
+from clouds import Aws, CLOUDS, Gcp, ground_of, signed_out
 from conftest import CORES, Core, ROOT
 
 FILES = {
@@ -89,6 +89,22 @@ def test_both_do_the_same(file):
     aws, gcp = ((ROOT / "infra" / cloud / file).read_text() for cloud in ("aws", "gcp"))
     aws, gcp = (re.sub(r"^ *#.*\n", "", text, flags=re.M) for text in (aws, gcp))
     assert aws.replace('"aws"', '"gcp"') == gcp
+
+
+@pytest.mark.parametrize("binary", sorted(CORES))
+def test_both_clouds_in_one_root(binary, tmp_path, sim, gcp_sim):
+    """The example makes a node on each, and removes both."""
+    grounds = [Aws(sim, "eu-west-1"), Gcp(gcp_sim)]
+    shutil.copy(ROOT / "examples/deployments/both_clouds/main.tf", tmp_path)
+    core = Core(CORES[binary], tmp_path, {**grounds[0].settings, **grounds[1].settings})
+    key = {"TF_VAR_tailscale_auth_key": "tskey-auth-canary"}
+    core.apply_ok(**key)
+    assert core.outputs() == {"ollama_urls": {"aws": "http://chat-aws:11434", "gcp": "http://chat-gcp:11434"}}
+    assert all(g.made() for g in grounds) and all(g.tags_of_instance()["team"] == "ml" for g in grounds)
+    again = core.plan("-detailed-exitcode", **key)
+    assert again.status == 0, again.output
+    result = core.destroy(**key)
+    assert result.status == 0 and not any(g.made() for g in grounds), result.output
 
 
 @pytest.mark.parametrize("cloud", sorted(FILES))
