@@ -1,6 +1,6 @@
 """The provider's figures, measured side by side in one run, printed as a table. Asserts no times.
 
-Usage: python tests/bench/run.py [--provider BINARY] [--runs N]
+Usage: python tests/bench/run.py [--cloud aws|gcp] [--provider BINARY] [--runs N]
 The core is tofu (or terraform) on PATH, else the one in .cache/bin. The cloud is the tests' simulator.
 """
 import argparse
@@ -149,15 +149,35 @@ def apply_chain(calls):
     return seconds + reads + chain[0], [*what, "a read of what is there", *chain[1]], calls[-1]["end"] - calls[first]["start"], chain[0]
 
 
+# On Google Cloud what an object needs is in the calls' paths, not in ids: the chain of a node's objects, each until its operation is done.
+GCP_CHAIN = ["compute.networks.insert", "compute.globalOperations.wait", "compute.subnetworks.insert", "compute.regionOperations.wait",
+             "compute.instances.insert", "compute.zoneOperations.wait", "compute.instances.get", "compute.disks.insert", "compute.zoneOperations.wait",
+             "compute.disks.get", "compute.instances.attachDisk", "compute.zoneOperations.wait"]
+GCP_CHECKS = ["compute.machineTypes.aggregatedList", "compute.acceleratorTypes.aggregatedList"]
+
+
+def gcp_apply_chain(calls):
+    """The same for Google Cloud: two plans' slowest checks, a read of what is there, and the chain; each call as long as the median of its kind."""
+    calls = sorted((c for c in calls if c.get("end")), key=lambda c: c["start"])
+    took = {}
+    for c in calls:
+        took.setdefault(c["operation"], []).append(c["end"] - c["start"])
+    seconds = {name: statistics.median(t) for name, t in took.items()}
+    first = min(i for i, c in enumerate(calls) if c["operation"].endswith((".insert", ".create")))
+    plans = sum(c["operation"] == "serviceusage.services.batchGet" for c in calls)
+    path = [*[c for c in GCP_CHECKS if c in seconds] * plans, "compute.networks.get", *GCP_CHAIN]
+    return (sum(seconds[p] for p in path), path, calls[-1]["end"] - calls[first]["start"], sum(seconds[p] for p in GCP_CHAIN))
+
+
 class Bench:
-    def __init__(self, directory, simulator, core_type, core_binary, node):
-        self.directory, self.sim, self.node = directory, simulator, node
+    def __init__(self, directory, simulator, core_type, core_binary, node, settings):
+        self.directory, self.sim, self.node, self.settings = directory, simulator, node, settings
         self.core_type, self.core_binary = core_type, core_binary
 
     def core(self, name):
         path = self.directory / name
         path.mkdir()
-        return self.core_type(self.core_binary, path, self.sim.endpoint)
+        return self.core_type(self.core_binary, path, self.settings(self.sim.endpoint))
 
     def plans(self, runs):
         """Medians of seconds: a plan with the node, one of terraform_data, the longest chain of the plan's calls, the time
@@ -210,10 +230,11 @@ def row(what, value, reach, ratio=""):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--provider", default=os.environ.get("LLM_PROVIDER_BIN", str(ROOT / "build/provider/terraform-provider-llm")))
+    parser.add_argument("--cloud", choices=("aws", "gcp"), default="aws")
     parser.add_argument("--runs", type=int, default=5, help="plans that the medians are of")
     options = parser.parse_args()
     os.environ["LLM_PROVIDER_BIN"] = str(pathlib.Path(options.provider).resolve())
-    from tests.acceptance.conftest import CORES, Core, Simulator, node
+    from tests.acceptance.conftest import CORES, Core, Simulator, aws_settings, gcp_node, gcp_settings, node
     from tests.protocol import plugin
 
     start, echo = start_times(plugin, 30), bare_process(30)
@@ -229,10 +250,11 @@ def main():
 
     name = sorted(CORES, reverse=True)[0] if "tofu" not in CORES else "tofu"
     directory = pathlib.Path(tempfile.mkdtemp(prefix="llm-bench-"))
-    simulator = Simulator(directory)
+    gcp = options.cloud == "gcp"
+    simulator = Simulator(directory, "tests.sim.gcp" if gcp else "tests.sim.aws")
     try:
         simulator.reset()
-        bench = Bench(directory, simulator, Core, CORES[name], node)
+        bench = Bench(directory, simulator, Core, CORES[name], gcp_node if gcp else node, gcp_settings if gcp else aws_settings)
         ours, alone, chain, busy, count = bench.plans(options.runs)
         allowed = 1.3 * alone + chain
         row(f"second plan of one node ({name}, median of {options.runs})", f"{ours * 1000:.0f} ms",
@@ -240,7 +262,7 @@ def main():
         function = bench.function_plan(options.runs)
         row("plan that only calls a function of the provider", f"{function * 1000:.0f} ms", "", f"{function / alone:.2f} x terraform_data alone")
         seconds, base, calls = bench.slow_apply()
-        needed, path, creating, create_needed = apply_chain(calls)
+        needed, path, creating, create_needed = (gcp_apply_chain if gcp else apply_chain)(calls)
         steps_seconds, steps = longest_chain(calls)
         row(f"apply of one node, {DELAY_MS} ms added to each call ({len(calls)} calls)", f"{seconds:.2f} s",
             f"1.2 x {needed:.2f} s (longest chain, {len(path)} calls)", f"{seconds / (1.2 * needed):.2f}")
@@ -250,7 +272,7 @@ def main():
         print(f"Its longest sequence of calls that do not overlap: {steps_seconds:.2f} s, {steps} calls. "
               f"The same core's apply of terraform_data alone: {base:.2f} s.")
         if simulator.violations():
-            print("Requests that break AWS's models:", simulator.violations())
+            print("Requests that break the cloud's models:", simulator.violations())
             return 1
     finally:
         simulator.stop()
