@@ -118,7 +118,10 @@ def test_readme(cloud):
     text = (ROOT / "infra" / cloud / "README.md").read_text()
     for heading in ("Prerequisites", "Quotas", "Costs", "First plan"):
         assert f"## {heading}" in text, heading
-    for name in blocks(cloud, "variables.tf", "variable"):
+    rows = dict(re.findall(r"^\| `(\w+)` \| (.*) \|.*\|$", text, re.M))
+    described = {n: re.search(r'description = "(.*)"', b)[1] for n, b in blocks(cloud, "variables.tf", "variable").items()}
+    assert rows == described
+    for name in blocks(cloud, "outputs.tf", "output"):
         assert f"`{name}`" in text, name
 
 
