@@ -129,12 +129,12 @@ static const struct value *owner_tags(struct arena *a, const char *resource_type
     return value_map(a, &type_string, m, 2);
 }
 
-/* The filter of list methods: "labels.llm-resource=x AND labels.llm-component=y". */
+/* The filter of list methods: "(labels.llm-resource = x) AND (labels.llm-component = y)". */
 static const struct value *owner_filter(struct arena *a, const struct value *tags)
 {
     _cleanup_buf_ struct buf b = BUF_INIT(4096);
     for (size_t i = 0; i < value_count(tags); i++)
-        buf_printf(&b, "%slabels.%.*s=%s", b.len ? " AND " : "", (int)tags->members[i].key.len,
+        buf_printf(&b, "%s(labels.%.*s = %s)", b.len ? " AND " : "", (int)tags->members[i].key.len,
                    tags->members[i].key.ptr, value_cstr(tags->members[i].value, ""));
     return value_string(a, buf_slice(&b));
 }

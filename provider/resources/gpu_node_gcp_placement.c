@@ -63,18 +63,6 @@ const char *gpu_node_gcp_quota_name(struct arena *a, const struct gpu_node_place
 
 /* ---- the inputs ---- */
 
-/* [{acceleratorType, acceleratorCount}] of a machine that has none built in. */
-static const struct value *accelerators(struct arena *a, const struct gpu_node_place *place)
-{
-    const struct catalog_machine *m = place->machine;
-    const struct value_member members[] = {
-        {SLICE_LIT("acceleratorType"),
-         value_printf(a, "zones/%s/acceleratorTypes/%s", place->zone.name, m->accelerator)},
-        {SLICE_LIT("acceleratorCount"), value_int(a, m->gpu_count)}};
-    const struct value *one = value_object(a, members, 2);
-    return m->attached ? value_tuple(a, &one, 1) : value_null(a, &type_dynamic);
-}
-
 const struct value *gpu_node_gcp_inputs_for(struct arena *a, const struct value *inputs,
                                             const struct gpu_node_place *place)
 {
@@ -86,7 +74,9 @@ const struct value *gpu_node_gcp_inputs_for(struct arena *a, const struct value 
         {"zone", value_str(a, place->zone.name)},
         {"machine", value_str(a, m->type)},
         {"machine_type", value_str(a, m->machine_type)},
-        {"accelerators", accelerators(a, place)},
+        /* Of a machine that has none built in. */
+        {"accelerator", m->attached ? value_str(a, m->accelerator) : value_null(a, &type_string)},
+        {"accelerators", m->attached ? value_int(a, m->gpu_count) : value_null(a, &type_number)},
         {"boot_disk_type", value_str(a, m->disk_type)},
         /* Compute Engine stops a spot instance that it takes back; it is started by an apply. */
         {"provisioning_model", value_str(a, place->spot ? "SPOT" : "STANDARD")},
