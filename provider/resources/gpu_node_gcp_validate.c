@@ -5,7 +5,7 @@
 
 #include "cloud/template.h"
 
-enum { NAME_MOST = 63, LABELS_MOST = 64, RETENTION_MOST = 3650 };
+enum { NAME_MOST = 63, LABEL_BYTES_MOST = 128, RETENTION_MOST = 3650 };
 
 /* ---- names that the user gives ---- */
 
@@ -245,7 +245,8 @@ static int check_retention(struct arena *a, const struct value *config, struct d
                        RETENTION_MOST);
 }
 
-/* "Requirements for labels" (Compute Engine documentation). */
+/* "Requirements for labels" (Compute Engine documentation); the bytes: Secret Manager API,
+ * Secret.labels. */
 static bool is_label_text(struct slice s)
 {
     for (size_t i = 0; i < s.len; i++) {
@@ -271,10 +272,12 @@ static int check_labels(struct arena *a, const struct value *config, struct diag
             rc = diags_error(diags, path, "Reserved label",
                              "Keys that start with llm- or goog are set by this provider and "
                              "Google.");
-        if (utf8_length(key) > NAME_MOST || utf8_length(value) > NAME_MOST)
+        if (utf8_length(key) > NAME_MOST || utf8_length(value) > NAME_MOST ||
+            key.len > LABEL_BYTES_MOST || value.len > LABEL_BYTES_MOST)
             rc = diags_error(diags, path, "The label is too long",
-                             "Google Cloud allows %d characters in a key and in a value.",
-                             NAME_MOST);
+                             "Google Cloud allows %d characters, and %d bytes in UTF-8, in a key "
+                             "and in a value.",
+                             NAME_MOST, LABEL_BYTES_MOST);
         if (!start || !is_label_text(key) || !is_label_text(value))
             rc = diags_error(diags, path, "Invalid label",
                              "On Google Cloud tags are labels: lower-case letters, digits, _ and - "

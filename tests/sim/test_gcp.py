@@ -122,6 +122,9 @@ def test_labels_need_the_current_fingerprint(clean):
     assert refused(node.compute.instances().setLabels(**where, body={"labels": {}}))[:2] == (412, "conditionNotMet")
     clean.control("edit", {"resource": f"projects/{P}/zones/{Z}/instances/node", "set": {"labels.x": "y"}})
     assert node.get()["labels"] == {"c": "d", "x": "y"} and node.get()["labelFingerprint"] != instance["labelFingerprint"]
+    wide = {"größe": "x-1", "ä" * 63: "", "日": "日" * 42}
+    node.cloud.done(node.compute.instances().setLabels(**where, body={"labels": wide, "labelFingerprint": node.get()["labelFingerprint"]}).execute())
+    assert node.get()["labels"] == wide
     bad = {"labels": {"Upper": "x"}, "labelFingerprint": node.get()["labelFingerprint"]}
     assert refused(node.compute.instances().setLabels(**where, body=bad))[:2] == (400, "invalid")
 
@@ -249,7 +252,9 @@ STAYS = {"onHostMaintenance": "TERMINATE"}
     ({"metadata": {"items": [{"key": "a", "value": "1"}, {"key": "a", "value": "2"}]}}, 400, "invalid"),
     ({"metadata": {"items": [{"key": "a", "value": "x" * 262145}]}}, 400, "invalid"),
     ({"tags": {"items": ["No_Tag"]}}, 400, "invalid"),
-    ({"labels": {"a": "Upper"}}, 400, "invalid")])
+    ({"labels": {"a": "Upper"}}, 400, "invalid"),
+    ({"labels": {"Ä": "x"}}, 400, "invalid"),
+    ({"labels": {"b": "日" * 43}}, 400, "invalid")])
 def test_what_an_instance_must_not_be(clean, changes, status, reason):
     assert refused(Node(clean, **changes).insertion)[:2] == (status, reason)
 

@@ -9,6 +9,7 @@ import random
 import re
 import secrets
 import time
+import unicodedata
 import uuid
 
 from tests.sim.gcp import catalog, filters, quotas
@@ -25,7 +26,6 @@ LOOSE = {"users", "subnetworks", "peerings", "sourceDisk", "sourceImage", "sourc
          "replicaZones", "machineType", "type", "diskType", "acceleratorType"}
 KINDS = {"networks": "network", "subnetworks": "subnetwork", "disks": "disk", "addresses": "address", "routers": "router", "instances": "instance"}
 NAME = re.compile(r"[a-z](?:[-a-z0-9]{0,61}[a-z0-9])?")
-LABEL_KEY, LABEL_VALUE = re.compile(r"[a-z][a-z0-9_-]{0,62}"), re.compile(r"[a-z0-9_-]{0,63}")
 FILLED, REMOVED, SECONDS = {}, {}, {}
 
 
@@ -301,11 +301,19 @@ def schema_of(request):
     return request.method.schema(request.method.request)["properties"]
 
 
+def label_valid(key, value):
+    """What Secret Manager's discovery document says of Secret.labels, in words: lowercase letters and letters without case (Ll, Lo), digits, _ and -,
+    at most 63 characters and 128 bytes; a key starts with a letter."""
+    letter = lambda c: unicodedata.category(c) in ("Ll", "Lo")
+    fits = lambda text: len(text) <= 63 and len(text.encode()) <= 128 and all(letter(c) or unicodedata.category(c)[0] == "N" or c in "_-" for c in text)
+    return key != "" and letter(key[0]) and fits(key) and fits(value)
+
+
 def labels_valid(labels, field="resource.labels"):
     if len(labels or {}) > 64:
         raise invalid_field(field, len(labels), "At most 64 labels.")
     for key, value in (labels or {}).items():
-        if not LABEL_KEY.fullmatch(key) or not LABEL_VALUE.fullmatch(value):
+        if not label_valid(key, value):
             raise invalid_field(field, f"{key}={value}", "Label keys and values have at most 63 lowercase letters, digits, '_' and '-'.")
 
 

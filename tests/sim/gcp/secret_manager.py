@@ -2,12 +2,11 @@
 import base64
 import re
 
-from tests.sim.gcp import aip, filters
+from tests.sim.gcp import aip, compute, filters
 from tests.sim.gcp.errors import GoogleError
 from tests.sim.gcp.state import STATE, Thing, own
 
 NAME = re.compile(r"[A-Za-z0-9_-]{1,255}")
-LABEL = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 BOTH = ("secretmanager.projects.secrets", "secretmanager.projects.locations.secrets")
 PAYLOAD = 65536
 
@@ -33,7 +32,7 @@ def wanted(request, parameter="name"):
 
 def check_labels(body):
     for key, value in (body.get("labels") or {}).items():
-        if not LABEL.fullmatch(key) or not re.fullmatch(r"[a-z0-9_-]{0,63}", value):
+        if not compute.label_valid(key, value):
             raise GoogleError(400, f"Label {key}={value} is not valid.")
 
 
