@@ -2,7 +2,7 @@
 imported into a fresh state, destroyed; the simulator is empty afterwards. Several nodes share a root, so that the core's own
 time is spent once; one that fails is tried alone and made smaller until nothing can be left out.
 
-Usage: python -m tests.conformance.lifecycle [--seed N] [--count N] [--size N]
+Usage: python -m tests.conformance.lifecycle [--cloud aws|gcp] [--core tofu|terraform] [--seed N] [--count N] [--size N]
 """
 import argparse
 import copy
@@ -19,25 +19,9 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
+from tests.acceptance.conftest import CORES, Core, Simulator  # noqa: E402
 from tests.conformance import generate as g  # noqa: E402
-
-
-def prepare(cloud):
-    """An account with the objects that configurations may name."""
-    ec2 = cloud.client("ec2")
-    vpc = ec2.create_vpc(CidrBlock="10.200.0.0/16")["Vpc"]["VpcId"]
-    subnets = [ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.200.{i}.0/24", AvailabilityZone=f"us-east-1{z}")["Subnet"]["SubnetId"] for i, z in enumerate("abc")]
-    group = ec2.create_security_group(VpcId=vpc, GroupName="given", Description="given")["GroupId"]
-    volume = ec2.create_volume(AvailabilityZone="us-east-1a", Size=20)["VolumeId"]
-    snapshot = ec2.create_snapshot(VolumeId=volume)["SnapshotId"]
-    image = next(i for i in ec2.describe_images(Filters=[{"Name": "architecture", "Values": ["x86_64"]}, {"Name": "state", "Values": ["available"]}])["Images"])
-    iam = cloud.client("iam")
-    iam.create_role(RoleName="given", AssumeRolePolicyDocument="{}")
-    iam.create_instance_profile(InstanceProfileName="given")
-    iam.add_role_to_instance_profile(InstanceProfileName="given", RoleName="given")
-    secret = cloud.client("secretsmanager").create_secret(Name="given", SecretString="x")["ARN"]
-    return g.Existing(vpc=vpc, subnets=subnets, security_group=group, snapshot=snapshot, image=image["ImageId"], instance_profile="given", secret=secret,
-                      kms_key="arn:aws:kms:us-east-1:123456789012:key/11111111-2222-3333-4444-555555555555")
+from tests.conformance.clouds import CLOUDS  # noqa: E402
 
 
 class Failure(Exception):
@@ -48,21 +32,20 @@ class Failure(Exception):
 
 
 class Ground:
-    """A core and a simulator; every life starts from an account with what `prepare` makes."""
+    """A core and a simulator; every life starts from an account with the objects that configurations may name."""
 
-    def __init__(self, sim, binary, core_type, cloud_type):
-        self.sim, self.binary, self.core_type, self.cloud_type = sim, binary, core_type, cloud_type
+    def __init__(self, sim, binary, cloud):
+        self.sim, self.binary, self.cloud = sim, binary, cloud
 
     def start(self):
         self.sim.reset()
-        self.sim.control("quotas", {})
-        self.cloud = self.cloud_type(self.sim.endpoint)
-        self.existing = prepare(self.cloud)
-        self.given = sorted(o[:2] for o in self.cloud.owned())
+        self.client = self.cloud.client(self.sim.endpoint)
+        self.existing = self.cloud.prepare(self.sim, self.client)
+        self.given = self.cloud.left(self.sim, self.client)
         return self.existing
 
     def core(self):
-        return self.core_type(self.binary, pathlib.Path(tempfile.mkdtemp(prefix="llm-conformance-")), self.sim.endpoint)
+        return Core(self.binary, pathlib.Path(tempfile.mkdtemp(prefix="llm-conformance-")), self.cloud.settings(self.sim.endpoint))
 
     def live(self, pairs, rng):
         """The life of nodes [(configuration, changed configuration)], with unknown values by `rng`. Raises Failure."""
@@ -92,26 +75,31 @@ class Ground:
         core.write(second)
         check("apply of the change", core.apply())
         check("plan after the change", core.plan("-detailed-exitcode"))
-        imports = "".join(f'import {{\n  to = llm_gpu_node.n{i}\n  id = "aws/us-east-1/{one["name"]}"\n}}\n' for i, (one, _) in enumerate(pairs))
+        imports = "".join(f'import {{\n  to = llm_gpu_node.n{i}\n  id = "{self.cloud.name}/{self.cloud.region}/{one["name"]}"\n}}\n' for i, (one, _) in enumerate(pairs))
         fresh.write(plain + imports)
         check("import", fresh.apply())
         check("plan after import", fresh.plan("-detailed-exitcode"))
         check("destroy", core.destroy())
-        left = sorted(o[:2] for o in self.cloud.owned())
+        left = self.cloud.left(self.sim, self.client)
         if left != self.given:
-            raise Failure("after destroy", f"left over: {[o for o in left if o not in self.given]}")
+            raise Failure("after destroy", f"left over: {[o for o in left if o not in self.given]}, lost: {[o for o in self.given if o not in left]}")
         violations = self.sim.violations()
         if violations:
             raise Failure("requests", "\n".join(map(str, violations)))
 
 
+def texts(value):
+    """The texts in a value, always in the same order."""
+    if isinstance(value, str):
+        return [value]
+    return [t for v in (value.values() if isinstance(value, dict) else value) for t in texts(v)]
+
+
 def fails(ground, pair, seed):
     """The step that fails with this pair alone, and what the core said; None when all is well."""
-    old = ground.existing
     text = json.dumps(pair)
-    for name, value in vars(ground.start()).items():
-        for before, after in zip(getattr(old, name), value) if isinstance(value, list) else [(getattr(old, name), value)]:
-            text = text.replace(before, after)
+    for before, after in zip(texts(vars(ground.existing)), texts(vars(ground.start()))):
+        text = text.replace(before, after)
     try:
         ground.live([json.loads(text)], random.Random(seed))
     except Failure as failure:
@@ -149,8 +137,8 @@ def run(ground, seed, count, size):
         existing, pairs = ground.start(), []
         for i in range(begin, min(begin + size, count)):
             rng = random.Random(f"{seed}/{i}")
-            one = g.generate(rng, f"n{i}", existing)
-            pairs.append((one, g.change(rng, one, existing)))
+            one = g.generate(rng, f"n{i}", ground.cloud, existing)
+            pairs.append((one, g.change(rng, one, ground.cloud, existing)))
         try:
             ground.live(pairs, random.Random(f"{seed}/{begin}/unknown"))
         except Failure as failure:
@@ -169,23 +157,24 @@ def run(ground, seed, count, size):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cloud", choices=sorted(CLOUDS), default="aws")
+    parser.add_argument("--core", choices=sorted(CORES), default="tofu" if "tofu" in CORES else "terraform")
     parser.add_argument("--seed", default="1")
     parser.add_argument("--count", type=int, default=2000)
     parser.add_argument("--size", type=int, default=10)
     parser.add_argument("--provider", default=os.environ.get("LLM_PROVIDER_BIN", str(ROOT / "build/provider/terraform-provider-llm")))
     options = parser.parse_args()
     os.environ["LLM_PROVIDER_BIN"] = str(pathlib.Path(options.provider).resolve())
-    from tests.acceptance.conftest import CORES, Core, Simulator
-    from tests.sim.cloud import Cloud
-    simulator = Simulator(pathlib.Path(tempfile.mkdtemp(prefix="llm-conformance-")))
+    cloud = CLOUDS[options.cloud]
+    simulator = Simulator(pathlib.Path(tempfile.mkdtemp(prefix="llm-conformance-")), cloud.simulator)
     begun = time.time()
     try:
-        found = run(Ground(simulator, CORES.get("tofu") or CORES["terraform"], Core, Cloud), options.seed, options.count, options.size)
+        found = run(Ground(simulator, CORES[options.core], cloud), options.seed, options.count, options.size)
     finally:
         simulator.stop()
     for seed, pair, failure in found:
         print(f"== {seed}\n{pair}\n{failure}\n")
-    print(f"{options.count} configurations in {time.time() - begun:.0f} s, {len(found)} failures")
+    print(f"{options.count} configurations on {options.cloud} with {options.core} in {time.time() - begun:.0f} s, {len(found)} failures")
     return 1 if found else 0
 
 
