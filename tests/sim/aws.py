@@ -24,7 +24,6 @@ import argparse
 import json
 import os
 import re
-import socket
 import sys
 import threading
 import time
@@ -46,26 +45,19 @@ BODY_LIMIT = 64 << 20
 def answered(request):
     """(status, headers, body) by the rules and the cloud; or a rule whose bytes are the answer."""
     rules = faults.taken(request, perform.zone_of)
+    faults.begin(rules)
     for rule in rules:
-        time.sleep(rule.get("delay_ms", 0) / 1000)
-    for rule in rules:
-        if rule.get("drop") == "before":
-            raise faults.Dropped
-        if rule.get("kill") is True:
-            os._exit(9)
         if "error" in rule:
             error = rule["error"]
-            return answer.failure(request, error["code"], error.get("message", "simulated"), error.get("status"))
+            status, headers, body = answer.failure(request, error["code"], error.get("message", "simulated"), error.get("status"))
+            return status, {**headers, **({"retry-after": str(error["retry_after"])} if "retry_after" in error else {})}, body
         if "rate" in rule:
             return answer.failure(request, faults.THROTTLED[request.protocol], "Rate exceeded", None)
         if "raw" in rule:
             return rule["raw"]
     result = perform.call(request)
+    faults.end(rules)
     for rule in rules:
-        if rule.get("drop") == "after":
-            raise faults.Dropped
-        if rule.get("kill") == "after":
-            os._exit(9)
         if "rewrite" in rule:
             old, new = rule["rewrite"]
             result = result[0], result[1], result[2].replace(old.encode(), new.encode())
@@ -74,7 +66,7 @@ def answered(request):
             for path, value in rule["set"].items():
                 faults.assign(output, path, value)
             result = answer.success(request, output)
-    return result
+    return faults.spoiled(rules, result)
 
 
 def error_code(status, body):
@@ -181,7 +173,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def send_raw(self, raw):
         """The bytes of a rule, however wrong."""
-        body = raw.get("body", "").encode() * raw.get("repeat", 1)
+        body = faults.raw_body(raw)
         self.send_response_only(raw.get("status", 200))
         for name, value in {"content-type": raw.get("type", "text/html"), **raw.get("headers", {})}.items():
             self.send_header(name, value)
@@ -267,8 +259,8 @@ class Handler(BaseHTTPRequestHandler):
             result = answered(request) if request.service else answer.failure(request, "MissingAuthenticationToken", "Missing Authentication Token")
             status = result.get("status", 200) if isinstance(result, dict) else result[0]
             call["code"] = None if isinstance(result, dict) else error_code(status, result[2])
-        except faults.Dropped:
-            pass
+        except faults.Dropped as dropped:
+            result = dropped
         finally:
             # Whoever has the answer finds the call recorded whole.
             with STATE.lock:
@@ -277,16 +269,16 @@ class Handler(BaseHTTPRequestHandler):
         self.respond(result)
 
     def respond(self, result):
-        """Sends what was made of the request; None: the connection breaks."""
+        """Sends what was made of the request; a Dropped: the connection breaks."""
         try:
-            if result is None:
+            if isinstance(result, faults.Dropped):
                 self.close_connection = True
-                self.connection.shutdown(socket.SHUT_RDWR)
+                faults.hang_up(self.connection, result.reset)
             elif isinstance(result, dict):
                 self.send_raw(result)
             else:
                 self.send(*result)
-        except (BrokenPipeError, ConnectionResetError):
+        except OSError:  # the client has gone
             self.close_connection = True
 
     do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = do_PATCH = handle_any

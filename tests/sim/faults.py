@@ -9,14 +9,23 @@ What it does, one or several:
   "delay_ms": N                                     waits before the call is looked at
   "error": {"code", "message", "status"}            fails, in the shape of the service's protocol
   "rate": {"per_s": 5, "burst": 10}                 lets so many through; the others fail as throttled
-  "drop": "before" | "after"                        ends the connection, before or after the call has its effect
+  "drop": "before" | "after"                        ends the connection, before or after the call has its effect; with "reset": true by a reset
+  "hold": "before" | "after"                        waits there until the rule is taken away (at most a minute)
+  "signal": {"pid": N, "signal": 9, "when": "before" | "after"}   sends a signal to a process of this machine: a client, at exactly this call
+  "hide": N                                         what the call made is not found by the next N reads (GCP; AWS: control "visible")
+  "clock_s": N                                      from this call on the cloud's clock is so far ahead
+  "spoil": "cut" | "empty" | "bytes" | "html" | "huge"   has its effect, but of the answer comes half, nothing, one with bytes that are no
+                                                    text, a page in its place with the status of success, or one of 64 MiB
   "raw": {"status", "type", "body", "repeat", "headers"}   answers bytes; with "endless": true for ever; "cut": true less than promised;
                                                     "chunk_ms": N a byte at a time
   "set": {"NatGateways.*.State": "pending"}         changes the answer; null takes the member away
   "rewrite": [from, to]                             replaces text in the answer
   "kill": true | "after"                            the simulator ends, before or after the call has its effect
 """
+import os
 import re
+import socket
+import struct
 import time
 
 from tests.sim.model import MODEL_NAMES
@@ -26,8 +35,80 @@ THROTTLED = {"ec2": "RequestLimitExceeded", "query": "Throttling", "rest-xml": "
              "rest-json": "ThrottlingException"}
 
 
+PAGE = b"<!DOCTYPE html>\n<html><head><title>Welcome</title></head><body>Sign in to the network.</body></html>\n"
+HUGE, HOLD_S = 64 << 20, 60
+
+
 class Dropped(Exception):
     """The connection ends without an answer."""
+
+    def __init__(self, rule):
+        super().__init__()
+        self.reset = rule.get("reset", False)
+
+
+def begin(rules, state=STATE):
+    """What happens before a call is looked at."""
+    for rule in rules:
+        time.sleep(rule.get("delay_ms", 0) / 1000)
+    _common(rules, "before", state)
+    for rule in rules:
+        if rule.get("kill") is True:
+            os._exit(9)
+
+
+def end(rules, state=STATE):
+    """What happens when a call has had its effect, and is not answered yet."""
+    _common(rules, "after", state)
+    for rule in rules:
+        if rule.get("kill") == "after":
+            os._exit(9)
+
+
+def _common(rules, when, state):
+    for rule in rules:
+        until = time.monotonic() + HOLD_S
+        while rule.get("hold") == when and any(r is rule for r in state.rules) and time.monotonic() < until:
+            time.sleep(0.005)
+        if "clock_s" in rule and when == "before":
+            state.clock_offset_s = rule["clock_s"]
+        signal = rule.get("signal")
+        if signal and signal.get("when", "before") == when:
+            try:
+                os.kill(signal["pid"], signal.get("signal", 9))
+            except ProcessLookupError:
+                pass
+    for rule in rules:
+        if rule.get("drop") == when:
+            raise Dropped(rule)
+
+
+def spoiled(rules, result):
+    """The answer, or what a rule makes of it: (status, headers, body) or bytes to send as they are."""
+    kind = next((rule["spoil"] for rule in rules if "spoil" in rule), None)
+    if kind is None:
+        return result
+    status, headers, body = result
+    content = next((v for k, v in headers.items() if k.lower() == "content-type"), "text/plain")
+    middle = len(body) // 2
+    raw = {"status": status, "type": content}
+    return {"cut": {**raw, "body": body[:middle], "cut": True}, "empty": {**raw, "body": b""}, "html": {**raw, "type": "text/html", "body": PAGE},
+            "bytes": {**raw, "body": body[:middle] + b"\xff\xfe\x80" + body[middle:]},
+            "huge": {**raw, "body": b" ", "repeat": HUGE}}[kind]
+
+
+def raw_body(raw):
+    body = raw.get("body", "")
+    return (body if isinstance(body, bytes) else body.encode()) * raw.get("repeat", 1)
+
+
+def hang_up(connection, reset):
+    """Ends a connection: in order, or by a reset."""
+    if reset:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        connection.close()
+    else:
+        connection.shutdown(socket.SHUT_RDWR)
 
 
 def taken(request, zone_of, state=STATE):

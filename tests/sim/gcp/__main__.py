@@ -49,7 +49,6 @@ Control, JSON over HTTP below /_sim/:
 import argparse
 import json
 import os
-import socket
 import sys
 import threading
 import time
@@ -85,27 +84,22 @@ def of_rule(given):
 def answered(request):
     """(status, headers, body) by the rules and the cloud; or a rule whose bytes are the answer."""
     request.rules = rules = faults.taken(request, lambda _: None, STATE)
+    faults.begin(rules, STATE)
     for rule in rules:
-        time.sleep(rule.get("delay_ms", 0) / 1000)
-    for rule in rules:
-        if rule.get("drop") == "before":
-            raise faults.Dropped
-        if rule.get("kill") is True:
-            os._exit(9)
         if "error" in rule:
             raise of_rule(rule["error"])
         if "rate" in rule:
             raise GoogleError(429, "Quota exceeded for quota metric 'Queries' and limit 'Queries per minute'.", "rateLimitExceeded", domain="usageLimits")
         if "raw" in rule:
             return rule["raw"]
+    not_seen_yet(request)
     body = perform.call(request)
     if isinstance(body, storage.Media):
         return 200, {"content-type": body.kind, "x-goog-generation": body.generation}, body.data
+    faults.end(rules, STATE)
     for rule in rules:
-        if rule.get("drop") == "after":
-            raise faults.Dropped
-        if rule.get("kill") == "after":
-            os._exit(9)
+        if "hide" in rule:
+            hide(body, rule["hide"])
         for path, value in rule.get("set", {}).items():
             faults.assign(body, path, value)
     result = encoded(body)
@@ -113,7 +107,24 @@ def answered(request):
         if "rewrite" in rule:
             result = result.replace(rule["rewrite"][0].encode(), rule["rewrite"][1].encode())
     status = 204 if request.method.response is None and body == {} else 200
-    return status, PLAIN, b"" if status == 204 else result
+    return faults.spoiled(rules, (status, PLAIN, b"" if status == 204 else result))
+
+
+def hide(body, reads):
+    """What this call has made is not found by the next reads."""
+    name = body.get("targetLink", "").split("/v1/")[-1] or body.get("name", "")
+    with STATE.lock:
+        STATE.hidden[name] = reads
+
+
+def not_seen_yet(request):
+    """Raises for a read of what is hidden."""
+    path = request.path.split(":")[0]
+    with STATE.lock:
+        name = next((n for n, left in STATE.hidden.items() if left > 0 and path.endswith(f"/{n}")), None)
+        if name and (request.http == "GET" or request.path.endswith(":getIamPolicy")):
+            STATE.hidden[name] -= 1
+            raise GoogleError(404, f"The resource '{name}' was not found", "notFound")
 
 
 def known_methods(names):
@@ -315,7 +326,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def send_raw(self, raw):
         """The bytes of a rule, however wrong."""
-        body = raw.get("body", "").encode() * raw.get("repeat", 1)
+        body = faults.raw_body(raw)
         self.send_response_only(raw.get("status", 200))
         for name, value in {"content-type": raw.get("type", "text/html"), **raw.get("headers", {})}.items():
             self.send_header(name, value)
@@ -431,8 +442,8 @@ class Handler(BaseHTTPRequestHandler):
         try:
             result = function()
             status = result.get("status", 200) if isinstance(result, dict) else result[0]
-        except faults.Dropped:
-            pass
+        except faults.Dropped as dropped:
+            result = dropped
         except GoogleError as error:
             result, status = failure(error, request.service), error.code
             call["code"] = error.reason if error.named else error.status
@@ -450,16 +461,16 @@ class Handler(BaseHTTPRequestHandler):
         self.respond(result)
 
     def respond(self, result):
-        """Sends what was made of the request; None: the connection breaks."""
+        """Sends what was made of the request; a Dropped: the connection breaks."""
         try:
-            if result is None:
+            if isinstance(result, faults.Dropped):
                 self.close_connection = True
-                self.connection.shutdown(socket.SHUT_RDWR)
+                faults.hang_up(self.connection, result.reset)
             elif isinstance(result, dict):
                 self.send_raw(result)
             else:
                 self.send(*result)
-        except (BrokenPipeError, ConnectionResetError):
+        except OSError:  # the client has gone
             self.close_connection = True
 
     do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = do_PATCH = handle_any
@@ -478,19 +489,16 @@ class Plain:
 
 def by_rules(request, answer):
     rules = faults.taken(request, lambda _: None, STATE)
+    faults.begin(rules, STATE)
     for rule in rules:
-        time.sleep(rule.get("delay_ms", 0) / 1000)
-        if rule.get("drop") == "before":
-            raise faults.Dropped
         if "error" in rule:
             given = rule["error"]
             return given.get("status", 400), PLAIN, encoded({"error": given.get("code", "server_error"), "error_description": given.get("message", "simulated")})
         if "raw" in rule:
             return rule["raw"]
     result = answer()
-    if any(r.get("drop") == "after" for r in rules):
-        raise faults.Dropped
-    return result
+    faults.end(rules, STATE)
+    return faults.spoiled(rules, result)
 
 
 class Server(ThreadingHTTPServer):

@@ -56,6 +56,7 @@ class State:
         self.stock = {}  # zone -> {machine type or accelerator: what is left}
         self.offers = {}  # machine type or accelerator -> zones, when a test has set them
         self.guest = {}  # instance name or "*" -> {"namespace/key": value}
+        self.hidden = {}  # name -> reads that do not find it yet
         self.young = {}  # name -> time from which on all parts know it
         self.buried = {}  # service accounts that were deleted, by unique id
         self.tokens, self.users, self.subjects = {}, {}, {}

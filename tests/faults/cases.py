@@ -1,0 +1,101 @@
+"""The faults: what each does at exactly one call of an operation.
+
+A fault is a function of a case that returns the rules for the simulator (tests/sim/faults.py); a rule without an operation is put at the
+case's call. What a rule cannot do, the fault's `meanwhile` does while the call is held.
+"""
+import dataclasses
+import typing
+
+SHORT = {"create": "3s", "update": "3s", "delete": "3s"}
+
+
+@dataclasses.dataclass
+class Fault:
+    name: str
+    rules: typing.Callable
+    meanwhile: typing.Callable = None  # f(case), while the call is held; the rule has "hold"
+    applies: typing.Callable = lambda cloud, operation, call: True
+    short: bool = False  # the first run has little time
+    before: typing.Callable = None  # f(case), when the plan is there and before the rules
+
+
+def error(status, codes, **more):
+    """An error as each cloud words it; codes: (GCP's, AWS's)."""
+    def rules(case):
+        code = codes[0] if case.cloud == "gcp" else codes[1]
+        return [{"error": {"status": status, "code": code, "message": "simulated", **more}}]
+    return rules
+
+
+def signal(number, when):
+    def rules(case):
+        return [{"signal": {"pid": case.core.plugin.process.pid, "signal": number, "when": when}, "drop": when}]
+    return rules
+
+
+def stop(case):
+    case.core.plugin.call("StopProvider", service="tfplugin6.Provider")
+
+
+def stop_and_kill(case):
+    stop(case)
+    case.kill_later(0.3)
+
+
+def changes(_, __, call):
+    """Not a read. GCP's POSTs that read end in what they do."""
+    name = call.split(".")[-1]
+    return not name.startswith(("Describe", "Get", "List", "get", "list", "aggregated", "wait", "batchGet"))
+
+
+def makes(cloud, operation, call):
+    return changes(cloud, operation, call) and call.split(".")[-1].startswith(("Create", "Run", "Allocate", "insert", "create"))
+
+
+def starts_an_operation(cloud, operation, call):
+    return cloud == "gcp" and call.startswith("compute.") and changes(cloud, operation, call)
+
+
+def settles(cloud, _, call):
+    return cloud == "aws" and call in ("CreateNatGateway", "RunInstances", "CreateVolume", "TerminateInstances", "DeleteNatGateway")
+
+
+def places(_, __, call):
+    return call in ("RunInstances", "compute.instances.insert")
+
+
+FAULTS = [
+    Fault("killed before the call", signal(9, "before")),
+    Fault("killed before the answer", signal(9, "after")),
+    Fault("reset before", lambda c: [{"drop": "before", "reset": True}]),
+    Fault("reset after", lambda c: [{"drop": "after", "reset": True}]),
+    Fault("answer lost", lambda c: [{"drop": "after"}]),
+    Fault("500", error(500, ("backendError", "InternalError"))),
+    Fault("503", error(503, ("backendError", "ServiceUnavailable"))),
+    Fault("429", error(429, ("rateLimitExceeded", "RequestLimitExceeded"))),
+    Fault("429 with Retry-After", error(429, ("rateLimitExceeded", "RequestLimitExceeded"), retry_after=1)),
+    Fault("credentials expired", error(401, ("authError", "ExpiredToken"))),
+    Fault("body cut", lambda c: [{"spoil": "cut"}]),
+    Fault("body empty", lambda c: [{"spoil": "empty"}]),
+    Fault("body not UTF-8", lambda c: [{"spoil": "bytes"}]),
+    Fault("body of a wrong type", lambda c: [{"spoil": "html"}]),
+    Fault("body huge", lambda c: [{"spoil": "huge"}]),
+    Fault("clock 20 min ahead", lambda c: [{"clock_s": 1200}]),
+    Fault("clock 20 min behind", lambda c: [{"clock_s": -1200}]),
+    Fault("not found for 3 reads", lambda c: [{"hide": 3}], applies=lambda *a: a[0] == "gcp" and makes(*a)),
+    Fault("not found for 1 s", lambda c: [], applies=lambda *a: a[0] == "aws" and makes(*a),
+          before=lambda c: c.ground.sim.control("visible", {c.call: 1.0})),
+    Fault("operation never ends", lambda c: [{"operation_ms": -1}], applies=starts_an_operation, short=True),
+    Fault("never ready", lambda c: [], applies=settles, short=True, before=lambda c: c.ground.sim.control("settle", {c.call: 3600})),
+    Fault("no capacity", lambda c: [{"operation_error": {"code": "ZONE_RESOURCE_POOL_EXHAUSTED", "message": "no capacity", "status": 503}}
+                                    if c.cloud == "gcp" else {"error": {"code": "InsufficientInstanceCapacity", "message": "none", "status": 500}}],
+          applies=places),
+    Fault("no capacity at all", lambda c: [{"operation": c.call, "times": -1, **(
+        {"operation_error": {"code": "ZONE_RESOURCE_POOL_EXHAUSTED", "message": "no capacity", "status": 503}} if c.cloud == "gcp" else
+        {"error": {"code": "InsufficientInstanceCapacity", "message": "none", "status": 500}})}], applies=places),
+    Fault("quota", error(403, ("quotaExceeded", "VcpuLimitExceeded")), applies=makes),
+    Fault("an object removed", lambda c: [{"hold": "before"}], meanwhile=lambda c: c.ground.remove(c.choice)),
+    Fault("stopped", lambda c: [{"hold": "before"}], meanwhile=stop),
+    Fault("stopped, then killed", lambda c: [{"hold": "before"}], meanwhile=stop_and_kill),
+]
+BY_NAME = {f.name: f for f in FAULTS}

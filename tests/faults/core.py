@@ -1,0 +1,133 @@
+"""What a core does to carry out an apply or a destroy of one llm_gpu_node, over the plugin protocol: it upgrades the state, refreshes, plans,
+applies, and keeps what it is given. A real core's own starts would make most of the time; tests/faults/real.py has those.
+
+A create that failed with a state is tainted; its next plan is that of a new resource, without private state, and its apply destroys first.
+"""
+import json
+
+import grpc
+
+from tests.protocol import plugin as p
+
+NODE = "llm_gpu_node"
+TIMEOUT_S = 180
+
+
+class Failed(Exception):
+    """A call that ended with errors, or that the provider did not live to answer."""
+
+
+class Core:
+    def __init__(self, settings, state=None, private=b"", tainted=False):
+        self.settings = settings
+        self.state, self.private, self.tainted = state, private, tainted
+        self.plugin = self.block = None
+        self.before_apply = lambda: None  # called once, when the plan is there
+
+    def successor(self):
+        """Another core in the same directory: it has what was written."""
+        return Core(self.settings, self.state, self.private, self.tainted)
+
+    def start(self):
+        self.plugin = p.Plugin(env=self.settings)
+        schema = self.plugin.schema()
+        self.block = schema.resource_schemas[NODE].block
+        self.plugin.call("ConfigureProvider", {"terraform_version": "1.12.6", "config": p.dynamic(p.null_block(schema.provider.block))})
+
+    def stop(self):
+        if self.plugin:
+            self.plugin.stop()
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+    def call(self, name, **request):
+        try:
+            answer = self.plugin.call(name, {"type_name": NODE, **request}, timeout=TIMEOUT_S)
+        except grpc.RpcError as error:
+            raise Failed(f"{name}: no answer ({error.code().name}: {error.details()})") from error
+        return answer, [f"{d.summary}: {d.detail}" for d in answer.diagnostics if d.severity == 1]
+
+    def must(self, name, **request):
+        answer, errors = self.call(name, **request)
+        if errors:
+            raise Failed(f"{name}: {' | '.join(errors)}")
+        return answer
+
+    # ---- the steps
+
+    def refresh(self):
+        if self.state is None:
+            return
+        upgraded = self.must("UpgradeResourceState", version=0, raw_state={"json": json.dumps(self.state).encode()})
+        read = self.must("ReadResource", current_state=upgraded.upgraded_state, private=self.private)
+        self.state, self.private = p.value_of(read.new_state), read.private
+        if self.state is None:
+            self.private, self.tainted = b"", False
+
+    def proposed(self, config, prior):
+        """Computed attributes that are not configured keep their prior value; write-only ones are null."""
+        computed = {a.name for a in self.block.attributes if a.computed}
+        value = {k: prior[k] if prior and v is None and k in computed else v for k, v in config.items()}
+        for a in self.block.attributes:
+            hidden = [n.name for n in a.nested_type.attributes if n.write_only] if a.HasField("nested_type") else []
+            if hidden and value[a.name] is not None:
+                value[a.name] = {k: None if k in hidden else v for k, v in value[a.name].items()}
+        return value
+
+    def plan(self, config):
+        """(planned, whether it takes another resource)."""
+        prior, private = (None, b"") if self.tainted else (self.state, self.private)
+        request = {"config": p.dynamic(config), "prior_private": private}
+        planned = self.must("PlanResourceChange", prior_state=p.dynamic(prior), proposed_new_state=p.dynamic(self.proposed(config, prior)), **request)
+        if prior is None or not planned.requires_replace:
+            return planned, self.tainted and self.state is not None
+        # The core plans a replacement as a create, with nothing before it.
+        return self.must("PlanResourceChange", prior_state=p.dynamic(None), proposed_new_state=p.dynamic(self.proposed(config, None)), **request), True
+
+    def step(self, config, prior, planned_state, private):
+        """An apply; what comes back is the state, also after a failure."""
+        answer, errors = self.call("ApplyResourceChange", config=p.dynamic(config), prior_state=p.dynamic(prior), planned_state=planned_state,
+                                   planned_private=private)
+        self.state, self.private = p.value_of(answer.new_state) if answer.new_state.msgpack else None, answer.private
+        if self.state is None:
+            self.private = b""
+        if errors:
+            self.tainted = self.tainted if prior is not None else self.state is not None
+            raise Failed(f"apply: {' | '.join(errors)}")
+        self.tainted = False
+
+    def apply(self, given):
+        """Makes the node as `given`, as `apply` does."""
+        config = p.filled(self.block, given)
+        self.refresh()
+        planned, anew = self.plan(config)
+        self.before_apply()
+        if anew:
+            self.step(None, self.state, p.dynamic(None), planned.planned_private)
+            planned, _ = self.plan(config)
+        self.step(config, self.state, planned.planned_state, planned.planned_private)
+
+    def destroy(self):
+        self.refresh()
+        if self.state is None:
+            self.before_apply()
+            return
+        planned = self.must("PlanResourceChange", config=p.dynamic(None), prior_state=p.dynamic(self.state), proposed_new_state=p.dynamic(None),
+                            prior_private=b"" if self.tainted else self.private)
+        self.before_apply()
+        self.step(None, self.state, p.dynamic(None), planned.planned_private)
+
+    def difference(self, given):
+        """The attributes in which a plan differs, after a refresh."""
+        config = p.filled(self.block, given)
+        self.refresh()
+        if self.state is None:
+            return ["everything"]
+        planned, anew = self.plan(config)
+        after = p.value_of(planned.planned_state)
+        return ["(another resource)"] if anew else [k for k in self.state if after[k] != self.state[k]]

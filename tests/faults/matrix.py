@@ -1,0 +1,295 @@
+"""The fault matrix of llm_gpu_node: each operation once per (call x fault), with the fault at exactly that call.
+
+After each fault the operation runs again in a new provider, with the state that the first run gave back, or with the one before it when the
+provider was killed. Then the simulator, asked by its own client, must have exactly what was asked for; a plan must show no difference; and
+after a destroy nothing may be left.
+
+Usage: python -m tests.faults.matrix [--cloud C] [--operation O] [--fault F] [--call NAME] [--every N] [--sample N --seed S] [--jobs N]
+Prints a table; exits with 1 when anything is lost.
+"""
+import argparse
+import collections
+import concurrent.futures
+import hashlib
+import os
+import pathlib
+import queue
+import random
+import sys
+import tempfile
+import threading
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+from tests.faults.cases import BY_NAME, FAULTS, SHORT  # noqa: E402
+from tests.faults.core import Core, Failed  # noqa: E402
+from tests.faults.grounds import GROUNDS, OPERATIONS  # noqa: E402
+
+REACH_S = 60
+
+
+class Lost(Exception):
+    """What is not as it was asked for."""
+
+    def __init__(self, text, orphans=0, duplicates=0):
+        super().__init__(text)
+        self.orphans, self.duplicates = orphans, duplicates
+
+
+def carry_out(core, before, after):
+    core.apply(after) if after is not None else core.destroy()
+    del before
+
+
+class Case:
+    """One fault at one call of one operation."""
+
+    def __init__(self, ground, operation, fault, call, occurrence):
+        self.ground, self.cloud, self.operation, self.fault = ground, ground.name, operation, fault
+        self.call, self.occurrence, self.core = call, occurrence, None
+        self.choice = int.from_bytes(hashlib.sha256(f"{operation} {call} {occurrence}".encode()).digest()[:4], "big")
+
+    def prepare(self):
+        """Called when the plan is there: the rules count from here."""
+        if self.fault.before:
+            self.fault.before(self)
+        rules = [{"operation": self.call, "skip": self.occurrence, "times": 1, **rule} for rule in self.fault.rules(self)]
+        if rules:
+            self.ground.sim.control("rules", rules)
+        if self.fault.meanwhile:
+            self.watcher = threading.Thread(target=self.watch, daemon=True)
+            self.watcher.start()
+
+    def hits(self):
+        return sum(r.get("hits", 0) for r in self.ground.sim.control("rules"))
+
+    def watch(self):
+        until = time.monotonic() + REACH_S
+        while not self.done and not self.hits() and time.monotonic() < until:
+            time.sleep(0.01)
+        if not self.done and self.hits():
+            self.fault.meanwhile(self)
+            self.reached = True
+        self.ground.sim.clear_rules()
+
+    def kill_later(self, seconds):
+        """The provider, `seconds` after the held call goes on."""
+        process = self.core.plugin.process
+        threading.Timer(seconds, lambda: process.poll() is None and process.kill()).start()
+
+    def first(self, core, before, after):
+        """The run with the fault. Returns the core that goes on from it."""
+        self.core, self.done, self.reached, self.watcher = core, False, False, None
+        if self.fault.short and after is not None:
+            after = {**after, "timeouts": SHORT}
+        core.before_apply = lambda: (setattr(core, "before_apply", lambda: None), self.prepare())
+        self.error = None
+        try:
+            carry_out(core, before, after)
+        except Failed as error:
+            self.error = str(error)
+        self.done = True
+        if self.watcher:
+            self.watcher.join()
+        self.reached = self.reached or bool(self.fault.before) or self.hits() > 0
+        core.stop()
+        sim = self.ground.sim
+        sim.clear_rules()
+        self.calm()
+        return core.successor()
+
+    def calm(self):
+        """The cloud is as it should be again: what never ended ends, and what was begun is done."""
+        sim = self.ground.sim
+        until = time.monotonic() + 5
+        if self.cloud == "gcp":
+            sim.control("clock", {"offset_s": 0})
+            sim.control("finish", {})
+        else:
+            sim.control("clock", {"offset_s": 0})
+            sim.control("settle", {})
+            sim.control("visible", {})
+        while time.monotonic() < until and any("end" not in c for c in sim.calls()[-40:]):
+            time.sleep(0.01)
+
+    def run(self, expected):
+        """Raises Lost. Returns whether the call was reached."""
+        ground, (before, after) = self.ground, self.ground.configurations(self.operation)
+        ground.reset()
+        core = Core(ground.settings)
+        core.start()
+        try:
+            if before is not None:
+                core.apply(before)
+            core = self.first(core, before, after)
+            core.start()
+            try:
+                carry_out(core, before, after)
+            except Failed as error:
+                raise Lost(f"the second run: {error}") from error
+            self.check(core, after, expected)
+        finally:
+            core.stop()
+        return self.reached
+
+    def check(self, core, after, expected):
+        found = self.ground.exists()
+        if found != expected:
+            more, less = found - expected, expected - found
+            twice = sum(n for k, n in more.items() if expected[k])
+            raise Lost(f"too many: {dict(more)}, too few: {dict(less)}", sum(more.values()) - twice, twice)
+        try:
+            if after is not None:
+                difference = core.difference(after)
+                if difference:
+                    raise Lost(f"a plan differs in {difference}")
+                core.destroy()
+        except Failed as error:
+            raise Lost(f"after the second run: {error}") from error
+        left = self.ground.exists()
+        if left:
+            raise Lost(f"left after the destroy: {dict(left)}", sum(left.values()))
+        if self.ground.wrong():
+            raise Lost(f"violations: {self.ground.wrong()[:3]}")
+
+
+def measure(ground):
+    """By operation: its calls as (name, occurrence), and what exists after it."""
+    calls, expected = {}, {}
+    for operation in OPERATIONS:
+        before, after = ground.configurations(operation)
+        ground.reset()
+        with Core(ground.settings) as core:
+            at = []
+            if before is not None:
+                core.apply(before)
+            core.before_apply = lambda: at.append(len(ground.sim.calls()))
+            carry_out(core, before, after)
+            counts, calls[operation] = collections.Counter(), []
+            for name in [c["operation"] for c in ground.sim.calls()[at[0]:]]:
+                calls[operation].append((name, counts[name]))
+                counts[name] += 1
+            expected[operation] = ground.exists()
+    return calls, expected
+
+
+class Row:
+    def __init__(self):
+        self.tried = self.converged = self.orphans = self.duplicates = self.missed = 0
+
+
+class Matrix:
+    def __init__(self, options):
+        self.options = options
+        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="llm-faults-"))
+        self.rows, self.lost, self.lock = collections.OrderedDict(), [], threading.Lock()
+        self.pools, self.grounds, self.facts = {}, [], {}
+
+    def open(self, cloud):
+        """The cloud's simulators, one for each worker, and what its operations do."""
+        self.pools[cloud] = queue.Queue()
+        with concurrent.futures.ThreadPoolExecutor() as starters:
+            for ground in starters.map(lambda i: GROUNDS[cloud](self.directory / f"{cloud}-{i}"), range(self.options.jobs)):
+                self.grounds.append(ground)
+                self.pools[cloud].put(ground)
+        self.facts[cloud] = measure(self.grounds[-1])
+
+    def cases(self, cloud):
+        o, (calls, _) = self.options, self.facts[cloud]
+        found = []
+        for operation in [o.operation] if o.operation else OPERATIONS:
+            for fault in [BY_NAME[o.fault]] if o.fault else FAULTS:
+                fitting = [c for c in calls[operation] if fault.applies(cloud, operation, c[0]) and o.call in (None, c[0])]
+                offset = int.from_bytes(hashlib.sha256(f"{o.seed}{operation}{fault.name}".encode()).digest()[:2], "big") % o.every
+                found += [(cloud, operation, fault, *c) for c in fitting[min(offset, len(fitting) - 1) if fitting else 0::o.every]]
+        return found
+
+    def one(self, case):
+        cloud, operation, fault, call, occurrence = case
+        ground = self.pools[cloud].get()
+        why, reached, begun, this = None, True, time.monotonic(), Case(ground, operation, fault, call, occurrence)
+        try:
+            reached = this.run(self.facts[cloud][1][operation])
+        except Lost as error:
+            why = error
+        except Exception as error:  # pylint: disable=broad-except
+            why = Lost(f"the harness: {type(error).__name__}: {error}")
+        finally:
+            self.pools[cloud].put(ground)
+        with self.lock:
+            row = self.rows.setdefault((cloud, operation, fault.name), Row())
+            row.tried += 1
+            row.missed += not reached
+            row.converged += why is None
+            if why:
+                row.orphans += why.orphans
+                row.duplicates += why.duplicates
+                line = f"LOST {cloud} {operation} | {fault.name} | {call} #{occurrence} | {why}\n     first run: {getattr(this, 'error', None)}"
+                self.lost.append(line)
+                print(line, file=sys.stderr, flush=True)
+            if self.options.verbose:
+                print(f"{time.monotonic() - begun:6.1f} s {cloud} {operation} | {fault.name} | {call} #{occurrence} {'' if reached else 'not reached'}",
+                      file=sys.stderr, flush=True)
+
+    def run(self):
+        cases = []
+        for cloud in [self.options.cloud] if self.options.cloud else GROUNDS:
+            self.open(cloud)
+            cases += self.cases(cloud)
+        if self.options.sample:
+            cases = random.Random(self.options.seed).sample(cases, min(self.options.sample, len(cases)))
+        for cloud, operation, fault, *_ in cases:
+            self.rows.setdefault((cloud, operation, fault.name), Row())
+        until = time.monotonic() + self.options.seconds if self.options.seconds else None
+        workers = self.options.jobs * len(self.pools)
+        with concurrent.futures.ThreadPoolExecutor(workers) as pool:
+            list(pool.map(lambda c: self.one(c) if until is None or time.monotonic() < until else None, cases))
+
+    def table(self):
+        lines = ["| resource | cloud | operation | fault | tried | converged | orphans | duplicates |", "|---|---|---|---|---|---|---|---|"]
+        for (cloud, operation, fault), r in sorted(self.rows.items(), key=lambda kv: (kv[0][0], OPERATIONS.index(kv[0][1]))):
+            note = f" ({r.missed} not reached)" if r.missed else ""
+            lines.append(f"| llm_gpu_node | {cloud} | {operation} | {fault} | {r.tried}{note} | {r.converged} | {r.orphans} | {r.duplicates} |")
+        rows = self.rows.values()
+        lines.append(f"| llm_gpu_node | | | all | {sum(r.tried for r in rows)} | {sum(r.converged for r in rows)} | {sum(r.orphans for r in rows)} "
+                     f"| {sum(r.duplicates for r in rows)} |")
+        return "\n".join(lines)
+
+    def close(self):
+        for ground in self.grounds:
+            ground.sim.stop()
+
+
+def arguments(given=None):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cloud", choices=sorted(GROUNDS))
+    parser.add_argument("--operation", choices=OPERATIONS)
+    parser.add_argument("--fault", choices=sorted(BY_NAME))
+    parser.add_argument("--call", help="only at calls of this name")
+    parser.add_argument("--every", type=int, default=1, help="only each Nth call of an operation; which, the seed says")
+    parser.add_argument("--sample", type=int, help="so many cases of all, drawn by the seed")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seconds", type=float, help="no case is begun after so long")
+    parser.add_argument("--jobs", type=int, default=3, help="cases side by side, for each cloud")
+    parser.add_argument("--verbose", action="store_true")
+    parser.add_argument("--provider", default=os.environ.get("LLM_PROVIDER_BIN", str(ROOT / "build/provider/terraform-provider-llm")))
+    options = parser.parse_args(given)
+    os.environ["LLM_PROVIDER_BIN"] = str(pathlib.Path(options.provider).resolve())
+    return options
+
+
+def main():
+    matrix = Matrix(arguments())
+    try:
+        matrix.run()
+    finally:
+        matrix.close()
+    print(matrix.table())
+    print("\n".join(matrix.lost))
+    return 1 if matrix.lost else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
