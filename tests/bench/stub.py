@@ -24,6 +24,10 @@ SETS = {  # Describe operation: (set in the answer, id member, prefix of ids, id
     "DescribeSecurityGroups": ("securityGroupInfo", "groupId", "sg", "group-id"),
     "DescribeVolumes": ("volumeSet", "volumeId", "vol", "volume-id"), "DescribeInstances": ("reservationSet", "instanceId", "i", "instance-id")}
 
+GONE = {"vpc": "InvalidVpcID.NotFound", "subnet": "InvalidSubnetID.NotFound", "igw": "InvalidInternetGatewayID.NotFound", "rtb": "InvalidRouteTableID.NotFound",
+        "rtbassoc": "InvalidAssociationID.NotFound", "eipalloc": "InvalidAllocationID.NotFound", "nat": "NatGatewayNotFound",
+        "sg": "InvalidGroup.NotFound", "vol": "InvalidVolume.NotFound", "i": "InvalidInstanceID.NotFound"}
+
 
 class Throttled(Exception):
     pass
@@ -233,7 +237,7 @@ class Cloud:
         if operation.endswith("Secret"):
             name = p.get("Name") or p["SecretId"].split(":secret:")[-1]
             if operation == "CreateSecret":
-                self.named["secret", name] = {"ARN": f"arn:aws:secretsmanager:us-east-1:{ACCOUNT}:secret:{name}", "Name": name, "Tags": p["Tags"]}
+                self.named["secret", name] = {"ARN": f"arn:aws:secretsmanager:us-east-1:{ACCOUNT}:secret:{name}", "Name": name, "Tags": p["Tags"], "Description": p.get("Description")}
             if ("secret", name) not in self.named:
                 raise NotFound
             return self.named.pop(("secret", name)) if operation == "DeleteSecret" else self.named["secret", name]
@@ -291,6 +295,12 @@ def answer(cloud, target, body):
         error = f"<Error><Code>{code}</Code><Message>Request limit exceeded.</Message></Error>"
         return (503 if ec2 else 400), "text/xml", (f"<Response><Errors>{error}</Errors><RequestID>r</RequestID></Response>" if ec2 else
                                                    f"<ErrorResponse>{error}</ErrorResponse>").encode()
+    except KeyError as error:
+        if not ec2 or str(error.args[0]).partition("-")[0] not in GONE:
+            raise
+        code = GONE[str(error.args[0]).partition("-")[0]]
+        return 400, "text/xml", (f"<Response><Errors><Error><Code>{code}</Code><Message>{error.args[0]} does not exist</Message></Error></Errors>"
+                                 "<RequestID>r</RequestID></Response>").encode()
     except NotFound:
         return 404, "text/xml", b"<ErrorResponse><Error><Code>NoSuchEntity</Code><Message>not found</Message></Error></ErrorResponse>"
 
