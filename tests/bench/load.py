@@ -76,7 +76,7 @@ def step(core, binary, port, work):
 
 
 def measure(count, options, binary):
-    from tests.acceptance.conftest import CORES, Core
+    from tests.acceptance.conftest import CORES, Core, aws_settings
     directory = pathlib.Path(tempfile.mkdtemp(prefix="llm-load-"))
     stub = subprocess.Popen([sys.executable, str(ROOT / "tests/bench/stub.py"), "--rate", str(options.rate), "--delay-ms", str(options.delay_ms)],
                             stdout=subprocess.PIPE, text=True)
