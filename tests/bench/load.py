@@ -95,6 +95,33 @@ def measure(count, options, binary):
         shutil.rmtree(directory)
 
 
+# As much state as a node has, without a provider: what of the time is the core's own.
+ALONE = """terraform {{}}
+resource "terraform_data" "n" {{
+  count = {count}
+  input = {{ for i in range(19) : "component-${{i}}" => {{ kind = "aws_subnet", id = "subnet-0123456789abcdef${{i}}", state = "ready" }} }}
+}}
+"""
+
+
+def alone(count, options):
+    """(seconds of apply, plan, destroy) of the core by itself."""
+    from tests.acceptance.conftest import CORES, Core, aws_settings
+    directory = pathlib.Path(tempfile.mkdtemp(prefix="llm-load-"))
+    try:
+        core = Core(CORES["tofu" if "tofu" in CORES else sorted(CORES)[0]], directory, aws_settings("http://127.0.0.1:9"))
+        core.write(ALONE.format(count=count), head="")
+        core.ok("init", "-input=false")
+        flags, found = ("-no-color", "-input=false", f"-parallelism={options.parallelism}"), []
+        for arguments in (("apply", *flags, "-auto-approve"), ("plan", *flags), ("destroy", *flags, "-auto-approve")):
+            begun = time.perf_counter()
+            core.ok(*arguments, timeout=3600)
+            found.append(time.perf_counter() - begun)
+        return found
+    finally:
+        shutil.rmtree(directory)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--provider", default=os.environ.get("LLM_PROVIDER_BIN", str(ROOT / "build/provider/terraform-provider-llm")))
@@ -107,6 +134,9 @@ def main():
     print("| nodes | step | time | a node | peak memory of the provider | calls a node | connections | throttled | objects after |\n|---|---|---|---|---|---|---|---|---|")
     for count in options.nodes.split(","):
         measure(int(count), options, binary)
+    print("\n| resources | terraform_data alone: apply | plan | destroy |\n|---|---|---|---|")
+    for count in options.nodes.split(","):
+        print(f"| {count} | " + " | ".join(f"{s:.2f} s" for s in alone(int(count), options)) + " |", flush=True)
 
 
 if __name__ == "__main__":
