@@ -84,6 +84,8 @@ int aws_source_profile(struct aws_source *s, const char *profile, struct aws_cre
 int aws_source_sso(struct aws_source *s, const struct aws_section *section,
                    struct aws_credentials *ret);
 int aws_source_process(struct aws_source *s, const char *command, struct aws_credentials *ret);
+/* What such a program has written. */
+int aws_process_output(struct aws_source *s, struct slice output, struct aws_credentials *ret);
 int aws_source_container(struct aws_source *s, struct aws_credentials *ret);
 int aws_source_imds(struct aws_source *s, struct aws_credentials *ret);
 

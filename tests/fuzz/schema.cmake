@@ -1,0 +1,7 @@
+pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson)
+set(compiler ${CMAKE_SOURCE_DIR}/provider/schema/compiler)
+file(GLOB compiler_sources CONFIGURE_DEPENDS ${compiler}/*.c)
+list(FILTER compiler_sources EXCLUDE REGEX "/main\\.c$")
+llm_fuzz_target(schema_compiler PkgConfig::JANSSON)
+target_sources(fuzz_schema_compiler PRIVATE ${compiler_sources} ${CMAKE_SOURCE_DIR}/provider/schema/duration.c)
+target_compile_definitions(fuzz_schema_compiler PRIVATE GOOD="${CMAKE_SOURCE_DIR}/tests/unit/compiler/good")
