@@ -561,6 +561,11 @@ int composite_read(const struct resource_type *t, struct request *rq,
     if (composite_online(&r, "reading") < 0)
         return -1;
     composite_engine(&r, args->state);
+    /* When the provider dies in an update, the core keeps the state that was, and no private state:
+     * the objects are found by their tags. */
+    bool lost = !r.records.count && value_count(value_get(args->state, "components"));
+    if (lost && discover(&r, args->state) < 0)
+        return -1;
     if (engine_refresh(c->arena, &r.engine, &r.work, &r.records, &seen, c->diags) < 0)
         return -1;
     r.records = seen;
