@@ -43,7 +43,9 @@ enum step { STEP_REQUESTED, STEP_RECEIVED, STEP_ANSWERED, STEP_STREAM_CLOSED };
 
 struct call {
     struct server *server;
-    enum step step;
+    /* Written last before a batch starts, read first when it ends: what else a worker has written here
+     * is the queue's thread's from then on. */
+    _Atomic enum step step;
     grpc_call *grpc;
     grpc_call_details details;
     grpc_metadata_array metadata;
