@@ -4,6 +4,7 @@
 
 #include "resources/gpu_node.h"
 
+#define GPU_NODE_GCP_HYPERDISK "hyperdisk-balanced"
 #define GPU_NODE_GCP_DEVICE "models" /* /dev/disk/by-id/google-models: as disk.json attaches it */
 
 /* ---- gpu_node_gcp_validate.c ---- */
@@ -21,6 +22,12 @@ int gpu_node_gcp_names(struct arena *a, const char *name, const char *region,
 
 /* Errors for zones that are not of the region. */
 int gpu_node_gcp_check_zones(struct arena *a, const struct value *config, const char *region,
+                             struct diags *diags);
+
+/* Whether the machine takes disks of the type, one of those that `disk.type` allows. */
+bool gpu_node_gcp_takes_disk(const struct catalog_machine *m, const char *type);
+/* The error at `disk.type` for a machine that does not; returns -1. */
+int gpu_node_gcp_refuse_disk(struct arena *a, const struct catalog_machine *m, const char *type,
                              struct diags *diags);
 
 /* The resource name of what the user names shortly or by a link: "projects/p/regions/r/

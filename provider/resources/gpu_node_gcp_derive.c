@@ -262,7 +262,17 @@ static const struct value *replaced_for(struct gpu_node_derivation *d, const str
     return recorded ? value_str(d->a, recorded) : value_null(d->a, &type_string);
 }
 
-static void derive_machine(struct gpu_node_derivation *d)
+/* A machine of the catalogue's choice takes the disk that is asked for, or another has to be named:
+ * the type of a disk must not choose a dearer machine by itself. */
+static int check_disk(struct gpu_node_derivation *d, const struct catalog_machine *m)
+{
+    const char *type = value_cstr(gpu_node_of(d, "disk.type"), NULL);
+    if (!m || !type || !d->c->secrets || gpu_node_gcp_takes_disk(m, type))
+        return 0;
+    return gpu_node_gcp_refuse_disk(d->a, m, type, d->c->diags);
+}
+
+static int derive_machine(struct gpu_node_derivation *d)
 {
     const struct value *type = gpu_node_machine_type(d), *power = gpu_node_of(d, "power");
     const struct catalog_machine *m =
@@ -283,6 +293,7 @@ static void derive_machine(struct gpu_node_derivation *d)
     gpu_node_put(d, "status",
                  value_is_unknown(power) ? gpu_node_unknown(d)
                                          : value_str(d->a, stopped ? "TERMINATED" : "RUNNING"));
+    return check_disk(d, m);
 }
 
 /* ---- image ---- */
@@ -384,9 +395,8 @@ int gpu_node_gcp_derive(const struct composite_context *c, const struct value **
         derive_names(&d);
         derive_roles(&d);
         derive_secrets(&d);
-        derive_machine(&d);
         derive_image(&d);
-        rc = derive_node(&d);
+        rc = derive_machine(&d) < 0 || derive_node(&d) < 0 ? -1 : 0;
     }
     *ret = gpu_node_derive_end(&d, rc, before);
     return *ret ? 0 : -1;

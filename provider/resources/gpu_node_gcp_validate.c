@@ -206,17 +206,66 @@ static int check_names(struct arena *a, const struct value *config, struct diags
 
 /* ---- the rest ---- */
 
+/* "Machine families resource and comparison guide", disk types: what the series take of the types
+ * that a node may have. */
+bool gpu_node_gcp_takes_disk(const struct catalog_machine *m, const char *type)
+{
+    static const char *const series[][2] = {
+        {"n1-", "pd-balanced pd-ssd pd-standard"},
+        {"g2-", "pd-balanced pd-ssd"},
+        {"a2-", "pd-balanced pd-ssd pd-standard"},
+        {"a3-ultragpu-", "hyperdisk-balanced"},
+        {"a4-", "hyperdisk-balanced"},
+        {"a3-", "pd-balanced pd-ssd hyperdisk-balanced"},
+    };
+    size_t len = strlen(type);
+    for (size_t i = 0; i < sizeof(series) / sizeof(*series); i++) {
+        if (strncmp(m->type, series[i][0], strlen(series[i][0])) != 0)
+            continue;
+        const char *at = strstr(series[i][1], type);
+        return at && (at[len] == ' ' || !at[len]);
+    }
+    return true;
+}
+
+int gpu_node_gcp_refuse_disk(struct arena *a, const struct catalog_machine *m, const char *type,
+                             struct diags *diags)
+{
+    return diags_error(diags, path_parse(a, "disk.type"), "Not a disk type of the machine",
+                       "%s does not take %s disks; leave the type, and the disk is %s, or name "
+                       "another machine.",
+                       m->type, type, m->disk_type);
+}
+
+/* Every machine that is named takes the disk; whether all of them have provisioned operations when
+ * no type is named comes back in `provisioned`. */
+static int check_disk_of_machines(struct arena *a, const struct value *config, const char *type,
+                                  bool *provisioned, struct diags *diags)
+{
+    const struct value *one = gpu_node_get(config, "machine.type");
+    const struct value *candidates = gpu_node_get(config, "machine.candidates");
+    size_t count = value_count(candidates) + (one ? 1 : 0);
+    int rc = 0;
+    *provisioned = one || candidates;
+    for (size_t i = 0; i < count; i++) {
+        const struct value *name = one ? one : value_at(candidates, i);
+        const struct catalog_machine *m = catalog_machine("gcp", value_slice(name));
+        if (m && type && !gpu_node_gcp_takes_disk(m, type))
+            rc = gpu_node_gcp_refuse_disk(a, m, type, diags);
+        if (m && strcmp(m->disk_type, GPU_NODE_GCP_HYPERDISK) != 0)
+            *provisioned = false;
+    }
+    return rc;
+}
+
 static int check_disk(struct arena *a, const struct value *config, struct diags *diags)
 {
     static const char *const allowed[] = {"pd-balanced", "pd-ssd", "pd-standard",
-                                          "hyperdisk-balanced"};
-    static const char *const provisioned[] = {"disk.iops", "disk.throughput"};
-    const char *type = value_cstr(gpu_node_get(config, "disk.type"), NULL);
-    const struct catalog_machine *m =
-        catalog_machine("gcp", value_slice(gpu_node_get(config, "machine.type")));
-    bool known = false, hyper = type && strcmp(type, "hyperdisk-balanced") == 0;
-    bool only_hyper = m && strcmp(m->disk_type, "hyperdisk-balanced") == 0;
-    int rc = 0;
+                                          GPU_NODE_GCP_HYPERDISK};
+    static const char *const settings[] = {"disk.iops", "disk.throughput"};
+    const struct value *given = gpu_node_get(config, "disk.type");
+    const char *type = value_cstr(given, NULL);
+    bool known = false, provisioned = false;
     for (size_t i = 0; type && i < sizeof(allowed) / sizeof(*allowed); i++)
         known |= strcmp(type, allowed[i]) == 0;
     if (type && !known)
@@ -224,13 +273,14 @@ static int check_disk(struct arena *a, const struct value *config, struct diags 
                            "\"%s\" is not offered; there are pd-balanced, pd-ssd, pd-standard and "
                            "hyperdisk-balanced.",
                            type);
-    if (type && only_hyper && !hyper)
-        rc = diags_error(diags, path_parse(a, "disk.type"), "Not a disk type of the machine",
-                         "%s takes hyperdisk-balanced only.", m->type);
+    int rc = check_disk_of_machines(a, config, type, &provisioned, diags);
+    if (given && value_is_unknown(given))
+        return rc;
+    if (type)
+        provisioned = strcmp(type, GPU_NODE_GCP_HYPERDISK) == 0;
     for (size_t i = 0; i < 2; i++)
-        if (gpu_node_get(config, provisioned[i]) && !hyper && !only_hyper &&
-            !value_is_unknown(value_path(config, "disk.type")))
-            rc = diags_error(diags, path_parse(a, provisioned[i]), "Conflicting settings",
+        if (value_is_known(gpu_node_get(config, settings[i])) && !provisioned)
+            rc = diags_error(diags, path_parse(a, settings[i]), "Conflicting settings",
                              "Only a hyperdisk-balanced disk has this setting; what other disks do "
                              "follows from their size.");
     return rc;

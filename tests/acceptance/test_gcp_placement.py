@@ -148,7 +148,7 @@ INVALID = {
     "disk type of AWS": (dict(body=M + '\n  disk = { type = "gp3" }'), "pd-balanced"),
     "iops of a disk that has none": (dict(body=M + '\n  disk = {\n    type = "pd-ssd"\n    iops = 3000\n  }'), "hyperdisk-balanced"),
     "disk that the machine does not take": (dict(body='models = ["llama3.1:405b"]\n  machine = { type = "a3-ultragpu-8g" }\n  disk = { type = "pd-ssd" }'),
-                                            "takes hyperdisk-balanced only"),
+                                            "does not take pd-ssd"),
     "security group": (dict(body=M + '\n  network = {\n    vpc_id = "v"\n    subnet_ids = ["s"]\n    security_group_id = "sg-1"\n  }'), "firewall rules"),
     "instance profile": (dict(body=M + '\n  instance_profile = "p"'), "Use `service_account`"),
     "two subnetworks": (dict(body=M + '\n  network = {\n    vpc_id = "v"\n    subnet_ids = ["s", "t"]\n  }'), "name one"),

@@ -245,6 +245,8 @@ STAYS = {"onHostMaintenance": "TERMINATE"}
      400, "invalid"),
     ({"disks": [{"boot": True, "initializeParams": {"sourceImage": "projects/debian-cloud/global/images/family/debian-12",
                                                     "diskType": f"zones/{Z}/diskTypes/pd-standard"}}]}, 400, "badRequest"),
+    ({"disks": [{"boot": True, "initializeParams": {"sourceImage": "projects/debian-cloud/global/images/family/debian-12",
+                                                    "diskType": f"zones/{Z}/diskTypes/hyperdisk-balanced"}}]}, 400, "badRequest"),
     ({"disks": [{"boot": True, "source": f"zones/{Z}/disks/none"}]}, 404, "notFound"),
     ({"networkInterfaces": []}, 400, "invalid"),
     ({"networkInterfaces": [{"network": "global/networks/net"}]}, 400, "invalid"),

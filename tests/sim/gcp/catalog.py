@@ -62,7 +62,8 @@ ATTACHED = {"nvidia-tesla-t4": {1: 48, 2: 48, 4: 96}, "nvidia-tesla-v100": {1: 1
 DISK_TYPES = {"pd-standard": 10, "pd-balanced": 10, "pd-ssd": 10, "pd-extreme": 500, "local-ssd": 375, "hyperdisk-balanced": 4,
               "hyperdisk-extreme": 64, "hyperdisk-throughput": 2048, "hyperdisk-ml": 4}
 # What disks a machine series takes, where it does not take all ("Machine families resource and comparison guide").
-SERIES_DISKS = {"g2": {"pd-balanced", "pd-ssd", "hyperdisk-balanced", "hyperdisk-throughput", "hyperdisk-ml", "local-ssd"},
+SERIES_DISKS = {"g2": {"pd-balanced", "pd-ssd", "hyperdisk-throughput", "hyperdisk-ml", "local-ssd"},
+                "a2": {"pd-standard", "pd-balanced", "pd-ssd", "hyperdisk-ml", "local-ssd"},
                 "a3": {"pd-balanced", "pd-ssd", "hyperdisk-balanced", "hyperdisk-extreme", "hyperdisk-throughput", "hyperdisk-ml", "local-ssd"},
                 "a3-ultragpu": {"hyperdisk-balanced", "hyperdisk-extreme", "hyperdisk-ml", "local-ssd"},
                 "a4": {"hyperdisk-balanced", "hyperdisk-extreme", "hyperdisk-ml", "local-ssd"},
