@@ -143,7 +143,7 @@ class Gcp:
     name, region, simulator, client = "gcp", "us-central1", "tests.sim.gcp", GcpClient
     # Where the zones a, b and c of us-central1 all have them; P4 holds little, H200 takes hyperdisk only and is in one zone.
     small = ["g2-standard-4", "g2-standard-8", "g2-standard-12", "n1-standard-4+nvidia-tesla-t4:1", "n1-standard-8+nvidia-tesla-t4:1",
-             "n1-standard-8+nvidia-tesla-v100:1", "n1-standard-16+nvidia-tesla-t4:2", "a2-highgpu-1g"]
+             "n1-standard-8+nvidia-tesla-v100:1", "n1-standard-16+nvidia-tesla-t4:2", "a2-highgpu-1g", "a3-highgpu-8g"]
     hyper = "a3-ultragpu-8g"
     project, number = "test-project", "123456789012"
     foreign = ["instance_profile", "network.security_group_id", "model_cache.s3_uri"]
@@ -157,7 +157,7 @@ class Gcp:
         sim.control("quotas", {m: 10000 for m in (
             "GPUS_ALL_REGIONS", "NVIDIA_T4_GPUS", "NVIDIA_L4_GPUS", "NVIDIA_V100_GPUS", "NVIDIA_A100_GPUS", "PREEMPTIBLE_NVIDIA_T4_GPUS",
             "PREEMPTIBLE_NVIDIA_L4_GPUS", "PREEMPTIBLE_NVIDIA_V100_GPUS", "PREEMPTIBLE_NVIDIA_A100_GPUS", "GPUS_PER_GPU_FAMILY:NVIDIA_H200",
-            "PREEMPTIBLE_GPUS_PER_GPU_FAMILY:NVIDIA_H200", "CPUS", "NETWORKS")})
+            "PREEMPTIBLE_GPUS_PER_GPU_FAMILY:NVIDIA_H200", "GPUS_PER_GPU_FAMILY:NVIDIA_H100", "PREEMPTIBLE_NVIDIA_H100_GPUS", "CPUS", "NETWORKS")})
         sim.control("guest", {"*": {"llm/status": "serving"}})
         p, compute, root = self.project, client.compute, f"projects/{self.project}"
         wait = lambda call: client.done(call.execute())
@@ -221,16 +221,18 @@ class Gcp:
         if config.get("power") == "stopped":
             config.pop("wait_for", None)
         named = [machine["type"]] if "type" in machine else machine.get("candidates", [])
-        if disk is not None:
+        if disk is not None and "type" in disk:
+            # A machine of the catalogue's choice is an N1 or G2, or an A2 where the models are large.
+            both = ("pd-balanced", "pd-ssd")
+            fits = {"n1": both + ("pd-standard",), "a2": both + ("pd-standard",), "g2": both, "a3": both + ("hyperdisk-balanced",)}
             if self.hyper in named:
-                disk.pop("type", None) if disk.get("type") != "hyperdisk-balanced" else None
-            elif any(n.startswith("n1-") for n in named) and disk.get("type") == "hyperdisk-balanced":
-                disk["type"] = "pd-balanced"
-            elif any(n.startswith("g2-") for n in named) and disk.get("type") == "pd-standard":
-                disk["type"] = "pd-ssd"
-            if self.hyper not in named and disk.get("type") != "hyperdisk-balanced":
-                disk.pop("iops", None)
-                disk.pop("throughput", None)
+                disk["type"] = "hyperdisk-balanced"
+            elif any(disk["type"] not in fits[n[:2]] for n in named or ["g2"]):
+                disk["type"] = rng.choice(both)
+        provisioned = (disk or {}).get("type", "hyperdisk-balanced" if self.hyper in named else None) == "hyperdisk-balanced"
+        if disk is not None and not provisioned:
+            disk.pop("iops", None)
+            disk.pop("throughput", None)
         if self.hyper in named:
             config.pop("zones", None)
 
@@ -260,6 +262,8 @@ class Gcp:
         yield "iops of the default", "disk.iops", {**base, "disk": {"iops": 3000}}
         yield "throughput without hyperdisk", "disk.throughput", {**base, "disk": {"type": "pd-ssd", "throughput": 200}}
         yield "hyperdisk only", "disk.type", {**base, "machine": {"type": self.hyper}, "disk": {"type": "pd-ssd"}}
+        yield "not of N1", "disk.type", {**base, "machine": {"type": "n1-standard-4+nvidia-tesla-t4:1"}, "disk": {"type": "hyperdisk-balanced"}}
+        yield "not of G2", "disk.type", {**base, "machine": {"candidates": ["n1-standard-4+nvidia-tesla-t4:1", "g2-standard-4"]}, "disk": {"type": "pd-standard"}}
         yield "no key", "disk.kms_key", {**base, "disk": {"kms_key": "arn:aws:kms:us-east-1:1:key/1"}}
         yield "key version", "disk.kms_key", {**base, "disk": {"kms_key": "projects/p/locations/l/keyRings/r/cryptoKeys/k/cryptoKeyVersions/1"}}
         yield "no image", "image", {**base, "image": "ami-12345"}

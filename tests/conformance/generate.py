@@ -110,6 +110,8 @@ def change(rng, config, cloud, existing):
 # ---- HCL ----
 
 def hcl(value, indent="  "):
+    if value is None:
+        return "null"
     if isinstance(value, Reference):
         return value.text
     if isinstance(value, dict):
@@ -129,22 +131,35 @@ class Reference:
         self.text = text
 
 
-# An unknown value decides what the resource consists of; those below may be unknown in a plan.
-MAY_BE_UNKNOWN = ["models", "context_tokens", "machine.type", "zones", "disk.size_gib", "network.ingress_cidrs", "tailscale.hostname", "tailscale.auth_key_secret",
-                  "image", "log_retention_days", "power", "runtime", "egress", "custom_model.name", "tags", "region", "model_cache.s3_uri", "network.cidr"]
+# An unknown value of these decides what the resource is, or may not be output by another resource.
+NEVER_UNKNOWN = ["name", "cloud", "tailscale.auth_key_wo"]
 
 
 def with_unknowns(rng, config, source):
-    """(the configuration with some leaves as outputs of `source`, what that has to hold)."""
+    """(the configuration with some leaves as outputs of `source`, and some others null; what `source` has to hold)."""
     shown, held = copy.deepcopy(config), {}
-    for path in MAY_BE_UNKNOWN:
-        value = get(config, path)
-        if value is None or isinstance(value, dict) and not value or rng.random() > 0.15:
+    for path, a in leaves():
+        parent = path.rpartition(".")[0]
+        value, chance = get(config, path), rng.random()
+        if path in NEVER_UNKNOWN or parent and not isinstance(get(shown, parent), dict):
             continue
         key = path.replace(".", "_")
-        held[key] = value
-        put(shown, path, Reference(f"{source}.output.{key}"))
+        if value is None and not a.get("required"):
+            if chance < 0.05:
+                put(shown, path, None)
+            elif chance < 0.08:
+                held[key] = None
+                put(shown, path, Reference(f"{source}.output.{key}"))
+        elif value not in (None, {}) and chance < (0.03 if "nesting" in a else 0.12):
+            if "auth_key_wo" in str(value):
+                continue
+            held[key] = value
+            put(shown, path, Reference(f"{source}.output.{key}"))
     return shown, held
+
+
+def provider(blocks):
+    return f'provider "llm" {{\n{"".join(f"  {k} = {hcl(v)}{chr(10)}" for k, v in blocks.items())}}}\n'
 
 
 def resource(label, config):

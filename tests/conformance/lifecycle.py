@@ -47,11 +47,11 @@ class Ground:
     def core(self):
         return Core(self.binary, pathlib.Path(tempfile.mkdtemp(prefix="llm-conformance-")), self.cloud.settings(self.sim.endpoint))
 
-    def live(self, pairs, rng):
-        """The life of nodes [(configuration, changed configuration)], with unknown values by `rng`. Raises Failure."""
+    def live(self, pairs, seed):
+        """The life of nodes [(configuration, changed configuration, seed of what is unknown)]; the provider block is by `seed`. Raises Failure."""
         core, fresh = self.core(), self.core()
         try:
-            self.steps(core, fresh, pairs, rng)
+            self.steps(core, fresh, pairs, random.Random(f"{seed}/provider"))
         finally:
             shutil.rmtree(core.directory)
             shutil.rmtree(fresh.directory)
@@ -61,8 +61,10 @@ class Ground:
             if result.status not in (allowed or (0,)) or "inconsistent" in result.output or "Plugin did not respond" in result.output:
                 raise Failure(step, result.output[-6000:])
 
-        first, second, plain = "", "", ""
-        for i, (one, other) in enumerate(pairs):
+        first, second = (g.provider(self.cloud.provider(rng)) for _ in range(2))
+        plain = second
+        for i, (one, other, unknown) in enumerate(pairs):
+            rng = random.Random(unknown)
             shown, held = g.with_unknowns(rng, one, f"terraform_data.u{i}")
             first += g.resource(f"n{i}", shown) + g.source(f"u{i}", held)
             shown, more = g.with_unknowns(rng, other, f"terraform_data.u{i}")
@@ -75,7 +77,7 @@ class Ground:
         core.write(second)
         check("apply of the change", core.apply())
         check("plan after the change", core.plan("-detailed-exitcode"))
-        imports = "".join(f'import {{\n  to = llm_gpu_node.n{i}\n  id = "{self.cloud.name}/{self.cloud.region}/{one["name"]}"\n}}\n' for i, (one, _) in enumerate(pairs))
+        imports = "".join(f'import {{\n  to = llm_gpu_node.n{i}\n  id = "{self.cloud.name}/{self.cloud.region}/{one["name"]}"\n}}\n' for i, (one, *_) in enumerate(pairs))
         fresh.write(plain + imports)
         check("import", fresh.apply())
         check("plan after import", fresh.plan("-detailed-exitcode"))
@@ -101,7 +103,7 @@ def fails(ground, pair, seed):
     for before, after in zip(texts(vars(ground.existing)), texts(vars(ground.start()))):
         text = text.replace(before, after)
     try:
-        ground.live([json.loads(text)], random.Random(seed))
+        ground.live([json.loads(text)], seed)
     except Failure as failure:
         return failure
     return None
@@ -120,7 +122,7 @@ def shrink(ground, pair, seed):
             for path, a in g.leaves():
                 if path in ("name", "cloud", "region") or g.get(pair[which], path) is None:
                     continue
-                smaller = [copy.deepcopy(c) for c in pair]
+                smaller = copy.deepcopy(list(pair))
                 g.drop(smaller[which], path)
                 ground.existing = made_for
                 found = fails(ground, tuple(smaller), seed)
@@ -138,15 +140,15 @@ def run(ground, seed, count, size):
         for i in range(begin, min(begin + size, count)):
             rng = random.Random(f"{seed}/{i}")
             one = g.generate(rng, f"n{i}", ground.cloud, existing)
-            pairs.append((one, g.change(rng, one, ground.cloud, existing)))
+            pairs.append((one, g.change(rng, one, ground.cloud, existing), f"{seed}/{i}/unknown"))
         try:
-            ground.live(pairs, random.Random(f"{seed}/{begin}/unknown"))
+            ground.live(pairs, f"{seed}/{begin}")
         except Failure as failure:
             print(f"{seed}/{begin}: {failure}", file=sys.stderr, flush=True)
             culprits = sorted({int(m) for m in re.findall(r"llm_gpu_node\.n(\d+)", "\n".join(
                 l for l in failure.output.splitlines() if "with llm" in l or "will be" in l or "must be" in l))})
             for k in [c for c in culprits if c < len(pairs)] or range(len(pairs)):
-                pair, alone = shrink(ground, pairs[k], f"{seed}/{begin}/unknown")
+                pair, alone = shrink(ground, pairs[k], f"{seed}/{begin}")
                 if alone:
                     found.append((f"{seed}/{begin + k}", pair, alone))
                     break
