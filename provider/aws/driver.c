@@ -84,7 +84,7 @@ static int refuse_account(struct cloud_client *c, struct arena *a, const char *a
     if (!forbidden && !missing)
         return 0;
     memset(err, 0, sizeof(*err));
-    err->class_ = CLOUD_ERROR_PERMISSION;
+    err->class_ = CLOUD_ERROR_OTHER;
     err->retry_after_ms = -1;
     err->message = arena_printf(
         a, "the credentials belong to the AWS account %s, which %s", account,

@@ -31,9 +31,8 @@ static const char *advice(enum cloud_error_class c)
     case CLOUD_ERROR_CREDENTIALS:
         return "Check the credentials: whether they exist, are valid, and have not expired.";
     case CLOUD_ERROR_PERMISSION:
-        return "Grant the identity that runs this the permission that is named; the resource's "
-               "page lists "
-               "all that it needs.";
+        return "Grant the identity that runs this the permission that is named; the guide "
+               "\"Permissions\" lists all that are needed.";
     case CLOUD_ERROR_DEPENDENCY:
         return "Another object still uses it. Remove that object, and run it again.";
     case CLOUD_ERROR_PROTOCOL:

@@ -4,6 +4,7 @@
 #include "resources/fit.h"
 #include "schema/tables.h"
 
+/* The core puts a full stop behind the text. */
 static int wrong(const char **ret_error, int64_t *ret_argument, int64_t argument, const char *text)
 {
     *ret_error = text ? text : "memory ran out";
@@ -18,8 +19,9 @@ static int find_model(struct arena *a, const struct value *name, int64_t argumen
         return 0;
     const char *near = catalog_nearest(a, value_slice(name));
     return wrong(ret_error, ret_argument, argument,
-                 arena_printf(a, "The catalogue has no model \"%s\".%s%s%s", value_cstr(name, ""),
-                              near ? " Did you mean \"" : "", near ? near : "", near ? "\"?" : ""));
+                 arena_printf(a, "the catalogue has no model \"%s\"%s%s%s", value_cstr(name, ""),
+                              near ? "; did you mean \"" : "", near ? near : "",
+                              near ? "\"?" : ""));
 }
 
 static int tokens_of(const struct value *v, int64_t argument, int64_t *ret, const char **ret_error,
@@ -28,7 +30,7 @@ static int tokens_of(const struct value *v, int64_t argument, int64_t *ret, cons
     if (value_to_int(v, ret) && *ret >= 1 && *ret <= 10485760)
         return 0;
     return wrong(ret_error, ret_argument, argument,
-                 "The context is a whole number of tokens from 1 to 10485760.");
+                 "the context is a whole number of tokens from 1 to 10485760");
 }
 
 static int vram_gib(struct arena *a, const struct value *const *args, size_t count,
@@ -68,8 +70,8 @@ static int gpu_fit(struct arena *a, const struct value *const *args, size_t coun
     int64_t tokens = 0;
     size_t n = value_count(args[0]);
     (void)count;
-    if (n < 1 || n > FIT_MAX_MODELS)
-        return wrong(ret_error, ret_argument, 0, "From 1 to 17 models are allowed.");
+    if (n < 1 || n >= FIT_MAX_MODELS)
+        return wrong(ret_error, ret_argument, 0, "from 1 to 16 models are allowed");
     if (tokens_of(args[1], 1, &tokens, ret_error, ret_argument) < 0)
         return -1;
     for (size_t i = 0; i < n; i++) {
@@ -82,8 +84,8 @@ static int gpu_fit(struct arena *a, const struct value *const *args, size_t coun
     const char *near = machine ? NULL : catalog_nearest_machine(a, NULL, value_slice(args[2]));
     if (!machine)
         return wrong(ret_error, ret_argument, 2,
-                     arena_printf(a, "The catalogue has no GPU machine \"%s\".%s%s%s",
-                                  value_cstr(args[2], ""), near ? " Did you mean \"" : "",
+                     arena_printf(a, "the catalogue has no GPU machine \"%s\"%s%s%s",
+                                  value_cstr(args[2], ""), near ? "; did you mean \"" : "",
                                   near ? near : "", near ? "\"?" : ""));
     fit_place(machine, models, n, FIT_OLLAMA, &r);
     *ret = result_of(a, machine, &r);

@@ -175,7 +175,7 @@ static void functions(void **state)
     assert_non_null(f);
     const struct value *v = call(f, &vram_gib_function, "[\"llama3.1:8b\",8192]", NULL, 0);
     assert_string_equal(text(f, v), "6.31");
-    call(f, &vram_gib_function, "[\"lama3.1:8b\",8192]", "Did you mean \"llama3.1:8b\"?", 0);
+    call(f, &vram_gib_function, "[\"lama3.1:8b\",8192]", "did you mean \"llama3.1:8b\"?", 0);
     call(f, &vram_gib_function, "[\"llama3.1:8b\",0]", "from 1 to", 1);
     call(f, &vram_gib_function, "[\"llama3.1:8b\",0.5]", "whole number", 1);
     v = call(f, &gpu_fit_function, "[[\"llama3.1:8b\",\"mistral\"],8192,\"g5.xlarge\"]", NULL, 0);
@@ -186,7 +186,7 @@ static void functions(void **state)
     v = call(f, &gpu_fit_function, "[[\"llama3.3:70b\"],8192,\"g5.xlarge\"]", NULL, 0);
     expect(f, v, "fits", "false");
     expect(f, v, "reason", "\"not enough GPU memory\"");
-    call(f, &gpu_fit_function, "[[],8192,\"g5.xlarge\"]", "From 1 to 17", 0);
+    call(f, &gpu_fit_function, "[[],8192,\"g5.xlarge\"]", "from 1 to 16", 0);
     call(f, &gpu_fit_function, "[[\"x\"],8192,\"g5.xlarge\"]", "no model \"x\"", 0);
     call(f, &gpu_fit_function, "[[\"phi4\"],8192,\"g5.9xlarge\"]", "no GPU machine", 2);
     fixture_free(f);
