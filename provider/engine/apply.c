@@ -157,8 +157,9 @@ static int run_update(struct task *t, const struct record *rec, const struct val
     if (!o->prior || !o->attrs ||
         compare_attrs(t->a, t->run->engine, o->component, inputs, o->prior, &attrs, &count) < 0)
         return -1;
+    /* What drifted is by now as it is wanted: an update that was killed has set it. */
     if (!count && !rec->incomplete)
-        return 0;
+        return rec->drifted ? put_record(t) : 0;
     log_at(LOG_INFO, "Updating component", LOG_STR("component", t->node->name),
            LOG_INT("attributes", (int64_t)count));
     for (size_t i = 0; i < count; i++)

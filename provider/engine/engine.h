@@ -133,15 +133,22 @@ int engine_find(struct arena *a, const struct engine *e, const struct work *w,
                 const struct graph *g, struct records *ret, struct diags *diags);
 
 /* Inputs of found components that reading does not answer are taken to be as `g` wants them: called
- * with a graph that was worked out with what was found. 0 or -1 with a diagnostic. */
+ * with a graph that was worked out with what was found. `known` (may be NULL): what they may refer
+ * to besides. 0 or -1 with a diagnostic. */
 int engine_take_unread(struct arena *a, const struct engine *e, const struct graph *g,
-                       struct records *found, struct diags *diags);
+                       const struct records *known, struct records *found, struct diags *diags);
 
-/* What an interrupted apply has left of a resource that no state knows: found as engine_find()
- * does, and marked as incomplete, so that an apply with these as its prior records goes on from
- * there. Searches that fail find nothing. 0, or -1 when memory is out. */
+/* What an interrupted apply has left of a resource, and `known` (what the state has; may be empty)
+ * does not: components without a record, or whose object is missing, are looked for as
+ * engine_find() does. *ret holds those found, marked as incomplete, so that an apply with `known`
+ * and these as its prior records goes on from there. Searches that fail find nothing. 0, or -1 when
+ * memory is out. */
 int engine_adopt(struct arena *a, const struct engine *e, const struct work *w,
-                 const struct graph *g, struct records *ret);
+                 const struct graph *g, const struct records *known, struct records *ret);
+
+/* Puts copies of the records of `more` into `r`, in the place of those of the same names. 0, or -1
+ * when memory is out. */
+int records_merge(struct arena *a, struct records *r, const struct records *more);
 
 /* Runs job(self, 0), job(self, 1) … side by side, as many as the process-wide bound allows, and
  * returns when all have ended. Each must work in an arena of its own. After a cancel no further one

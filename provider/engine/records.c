@@ -75,6 +75,14 @@ int records_copy(struct arena *a, struct records *to, const struct records *from
     return to->items ? 0 : -1;
 }
 
+int records_merge(struct arena *a, struct records *r, const struct records *more)
+{
+    for (size_t i = 0; i < more->count; i++)
+        if (records_put(a, r, &more->items[i]) < 0)
+            return -1;
+    return 0;
+}
+
 const struct value *records_attr(const struct records *r, const char *name, const char *attr)
 {
     const struct record *record = records_find(r, name);

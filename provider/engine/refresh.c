@@ -326,14 +326,23 @@ struct search {
     struct records *found;
     struct diags *diags;
     pthread_mutex_t lock;
+    const struct records *known; /* not looked for; NULL: none */
 };
+
+/* Whether a component's object is known, and was there when it was last read. */
+static bool is_known(const struct records *known, const char *name)
+{
+    const struct record *r = known ? records_find(known, name) : NULL;
+    return r && !r->missing;
+}
 
 static const struct value *found_attr(void *self, struct arena *a, const char *component,
                                       const char *attr)
 {
     struct search *s = self;
     pthread_mutex_lock(&s->lock);
-    const struct value *v = records_attr(s->found, component, attr);
+    const struct value *v = is_known(s->known, component) ? records_attr(s->known, component, attr)
+                                                          : records_attr(s->found, component, attr);
     const struct value *copy = v ? value_copy(a, v) : NULL;
     pthread_mutex_unlock(&s->lock);
     return copy ? copy : value_unknown(a, &type_dynamic);
@@ -409,7 +418,7 @@ static int search_job(void *self, size_t index)
     struct diags diags;
     if (!a)
         return -1;
-    if (!n->component->find.op)
+    if (!n->component->find.op || is_known(s->known, n->name))
         return 0;
     diags_init(&diags, a);
     const struct value *inputs = graph_inputs(a, s->engine, s->graph, n, found_attr, s, &diags);
@@ -457,11 +466,12 @@ static bool stands_alone(struct search *s, const struct node *n)
            value_is_wholly_known(request);
 }
 
-int engine_find(struct arena *a, const struct engine *e, const struct work *w,
-                const struct graph *g, struct records *ret, struct diags *diags)
+static int find(struct arena *a, const struct engine *e, const struct work *w,
+                const struct graph *g, const struct records *known, struct records *ret,
+                struct diags *diags)
 {
     *ret = (struct records){NULL, 0};
-    struct search s = {a, e, w, g, ret, diags, PTHREAD_MUTEX_INITIALIZER};
+    struct search s = {a, e, w, g, ret, diags, PTHREAD_MUTEX_INITIALIZER, known};
     enum schedule_status *status = arena_calloc(a, g->count, sizeof(*status));
     size_t *dep_counts = arena_calloc(a, g->count, sizeof(*dep_counts));
     const size_t **deps = arena_calloc(a, g->count, sizeof(*deps));
@@ -486,22 +496,34 @@ int engine_find(struct arena *a, const struct engine *e, const struct work *w,
     return rc;
 }
 
-int engine_take_unread(struct arena *a, const struct engine *e, const struct graph *g,
-                       struct records *found, struct diags *diags)
+int engine_find(struct arena *a, const struct engine *e, const struct work *w,
+                const struct graph *g, struct records *ret, struct diags *diags)
 {
-    struct search s = {a, e, NULL, g, found, diags, PTHREAD_MUTEX_INITIALIZER};
+    return find(a, e, w, g, NULL, ret, diags);
+}
+
+int engine_take_unread(struct arena *a, const struct engine *e, const struct graph *g,
+                       const struct records *known, struct records *found, struct diags *diags)
+{
+    struct search s = {a, e, NULL, g, found, diags, PTHREAD_MUTEX_INITIALIZER, known};
     int rc = complete_found(&s);
     pthread_mutex_destroy(&s.lock);
     return rc;
 }
 
 int engine_adopt(struct arena *a, const struct engine *e, const struct work *w,
-                 const struct graph *g, struct records *ret)
+                 const struct graph *g, const struct records *known, struct records *ret)
 {
     /* A failed search is no reason not to create: names that are taken will say so. */
     struct diags quiet;
     diags_init(&quiet, a);
-    engine_find(a, e, w, g, ret, &quiet);
+    *ret = (struct records){NULL, 0};
+    bool all_known = true;
+    for (size_t i = 0; i < g->count; i++)
+        all_known &= is_known(known, g->nodes[i].name);
+    if (all_known)
+        return 0;
+    find(a, e, w, g, known, ret, &quiet);
     for (size_t i = 0; i < ret->count; i++) {
         log_at(LOG_WARN, "Found an object of an interrupted apply; it is used",
                LOG_STR("component", ret->items[i].name));

@@ -55,7 +55,7 @@ static int decode(struct sending *s, const struct http_response *r, const struct
 {
     struct diags d;
     diags_init(&d, s->a);
-    if (!r->body.len) {
+    if (!r->body.len && r->status == 204) {
         *ret = value_object(s->a, NULL, 0);
         return *ret ? 0 : fail(s, CLOUD_ERROR_NO_MEMORY, NULL);
     }

@@ -380,7 +380,30 @@ static int take_found(struct composite_run *r, const struct value *config)
         graph_expand(c->arena, r->cloud, config, r->derived, c->secrets, &r->graph, &r->partial,
                      c->diags) < 0)
         return -1;
-    return engine_take_unread(c->arena, &r->engine, r->graph, &r->records, c->diags);
+    return engine_take_unread(c->arena, &r->engine, r->graph, NULL, &r->records, c->diags);
+}
+
+/* Adds what an earlier apply has made that the records do not have: one that was killed, and wrote
+ * no state. It counts in what is derived, as records do. */
+static int adopt(struct composite_run *r)
+{
+    struct composite_context *c = &r->context;
+    struct records known = r->records, found = {NULL, 0}, all = {NULL, 0};
+    if (engine_adopt(c->arena, &r->engine, &r->work, r->graph, &known, &found) < 0)
+        return diags_error(c->diags, NULL, "Out of memory", "Nothing was made.");
+    if (!found.count)
+        return 0;
+    if (records_merge(c->arena, &all, &known) < 0 || records_merge(c->arena, &all, &found) < 0)
+        return diags_error(c->diags, NULL, "Out of memory", "Nothing was made.");
+    r->records = all;
+    if (composite_of(r->type)->derive(c, &r->derived) < 0 ||
+        graph_expand(c->arena, r->cloud, c->config, r->derived, c->secrets, &r->graph, &r->partial,
+                     c->diags) < 0 ||
+        engine_take_unread(c->arena, &r->engine, r->graph, &known, &found, c->diags) < 0)
+        return -1;
+    return records_merge(c->arena, &r->records, &found) == 0
+               ? 0
+               : diags_error(c->diags, NULL, "Out of memory", "Nothing was made.");
 }
 
 /* Finds the objects of `config` by their owner tags, as an import does. */
@@ -494,13 +517,8 @@ static int apply_changes(struct composite_run *r, const struct resource_apply_ar
     composite_engine(r, c->config);
     if (expand(r) < 0)
         return -1;
-    /* What an earlier apply has left counts in what is derived, as records do. */
-    if (!c->prior && !r->records.count) {
-        if (engine_adopt(c->arena, &r->engine, &r->work, r->graph, &r->records) < 0)
-            return diags_error(c->diags, NULL, "Out of memory", "Nothing was made.");
-        if (take_found(r, c->config) < 0)
-            return -1;
-    }
+    if (adopt(r) < 0)
+        return -1;
     if (comp->hooks_new && comp->hooks_new(c, r->derived, &hooks) < 0)
         return -1;
     r->engine.hooks = &hooks;

@@ -183,7 +183,7 @@ static int check_instances(struct gpu_node_checking *k)
     for (size_t i = 0; i < value_count(found->answer); i++) {
         const struct value *item = value_at(found->answer, i);
         const char *id = value_cstr(value_get(item, "instanceId"), "");
-        if (is_own(k, item))
+        if (is_own(k, item) || gpu_node_has_name(k))
             continue;
         if (has_model_volume(k->a, item))
             return diags_error(c->diags, path_attribute(k->a, NULL, "name"), "The name is taken",

@@ -18,6 +18,15 @@ bool gpu_node_is_made(const struct gpu_node_checking *k, const char *component)
     return ch && (ch->action == ENGINE_CREATE || ch->action == ENGINE_REPLACE);
 }
 
+bool gpu_node_has_name(const struct gpu_node_checking *k)
+{
+    const struct records *r = k->c->records;
+    for (size_t i = 0; k->c->prior && i < r->count; i++)
+        if (!r->items[i].missing && !r->items[i].component->adopt_only)
+            return true;
+    return false;
+}
+
 static bool changes_machine(const struct gpu_node_checking *k)
 {
     const struct engine_change *ch = change_of(k->changes, "instance");

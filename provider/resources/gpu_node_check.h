@@ -20,6 +20,9 @@ int gpu_node_check_begin(const struct composite_context *c, const struct engine_
 
 /* Whether the plan makes this component, or makes it anew. */
 bool gpu_node_is_made(const struct gpu_node_checking *k, const char *component);
+/* Whether the state has the node itself, with objects that are there: then one of its name that the
+ * state lacks is what an update that was killed has made, and no other state's. */
+bool gpu_node_has_name(const struct gpu_node_checking *k);
 /* Whether the machine that is planned will run and is new, so that it needs offers and quota. */
 bool gpu_node_needs_machine(const struct gpu_node_checking *k);
 /* Whether the node may run on this machine. */

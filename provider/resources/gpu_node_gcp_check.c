@@ -199,7 +199,8 @@ static int check_instances(struct gpu_node_checking *k)
         const struct value *item = value_at(found->answer, i);
         const char *id = value_cstr(
             template_transform(k->a, TRANSFORM_RELATIVE, value_get(item, "selfLink")), "");
-        if (is_own(k, item))
+        if (is_own(k, item) ||
+            (is_ours(k, value_get(item, "labels"), "instance") && gpu_node_has_name(k)))
             continue;
         if (!is_ours(k, value_get(item, "labels"), "instance"))
             return diags_error(c->diags, path, "The name is taken",

@@ -130,4 +130,13 @@ class Core:
             return ["everything"]
         planned, anew = self.plan(config)
         after = p.value_of(planned.planned_state)
-        return ["(another resource)"] if anew else [k for k in self.state if after[k] != self.state[k]]
+        if anew:
+            return ["(another resource)"]
+        return [found for k in self.state if after[k] != self.state[k] for found in differences(k, self.state[k], after[k])]
+
+
+def differences(name, was, will):
+    """Where two values differ, in words."""
+    if isinstance(was, dict) and isinstance(will, dict):
+        return [d for k in sorted({*was, *will}) if was.get(k) != will.get(k) for d in differences(f"{name}.{k}", was.get(k), will.get(k))]
+    return [f"{name}: {was} -> {will}"]

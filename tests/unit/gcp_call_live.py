@@ -154,7 +154,7 @@ def test_throttled_and_broken(g):
 
 
 def test_rubbish(g):
-    for raw in ({"status": 200, "body": "<html>sign in</html>"}, {"status": 502, "body": "<html>bad gateway</html>", "type": "text/html"},
+    for raw in ({"status": 200, "body": "<html>sign in</html>"}, {"status": 200, "body": "", "type": "application/json"}, {"status": 502, "body": "<html>bad gateway</html>", "type": "text/html"},
                 {"status": 404, "body": ""}, {"status": 200, "body": "[1]", "type": "application/json"}, {"status": 200, "body": "{\"kind\": ", "type": "application/json"}):
         g.control("rules", [{"operation": "compute.networks.list", "raw": raw, "times": -1}])
         result = g.send("compute", "networks.list", "GET", COMPUTE + "/global/networks", block={"retries": 0} if "retries" in g.block else None, deadline_ms=2500)

@@ -404,7 +404,9 @@ static int apply(struct bench *b)
 
 static int adopt(struct bench *b)
 {
-    return engine_adopt(b->a, &b->engine, &b->work, graph_of(b), &b->records);
+    struct records found;
+    int rc = engine_adopt(b->a, &b->engine, &b->work, graph_of(b), &b->records, &found);
+    return rc == 0 ? records_merge(b->a, &b->records, &found) : -1;
 }
 
 static int refresh(struct bench *b)
@@ -513,6 +515,20 @@ static void drift_is_seen_and_only_it_is_repaired(void **state)
     assert_int_equal(action(b, "root"), ENGINE_NONE);
 }
 
+/* An update that was killed has set it, and the state does not know: it is no drift any more. */
+static void drift_that_is_as_wanted_is_recorded(void **state)
+{
+    struct bench *b = *state;
+    assert_int_equal(apply(b), 0);
+    strcpy(of_type(b, "root")->size, "2");
+    b->root_size = "2";
+    assert_int_equal(refresh(b), 0);
+    assert_string_equal(record_state(b->a, records_find(&b->records, "root")), "changed (size)");
+    assert_int_equal(apply(b), 0);
+    assert_int_equal(refresh(b), 0);
+    assert_string_equal(record_state(b->a, records_find(&b->records, "root")), "ready");
+}
+
 static void update_in_place(void **state)
 {
     struct bench *b = *state;
@@ -587,6 +603,29 @@ static void an_interrupted_create_is_adopted(void **state)
     assert_int_equal(apply(b), 0);
     assert_int_equal(b->fake.creates, 5);
     assert_int_equal(existing(b), 5);
+}
+
+/* Its state has the rest: only what the state lacks is looked for, and nothing of it made twice. */
+static void an_interrupted_update_is_adopted(void **state)
+{
+    struct bench *b = *state;
+    b->top = false;
+    assert_int_equal(apply(b), 0);
+    struct records before = {NULL, 0};
+    assert_int_equal(records_merge(b->a, &before, &b->records), 0);
+    b->top = true;
+    assert_int_equal(apply(b), 0);
+    size_t made = existing(b);
+    b->records = before; /* killed before the state was written */
+    assert_int_equal(adopt(b), 0);
+    assert_int_equal(b->records.count, before.count + 1);
+    assert_true(records_find(&b->records, "top")->incomplete);
+    assert_false(records_find(&b->records, "root")->incomplete);
+    assert_int_equal(apply(b), 0);
+    assert_int_equal(existing(b), made);
+    int calls = b->fake.calls;
+    assert_int_equal(adopt(b), 0);
+    assert_int_equal(b->fake.calls, calls);
 }
 
 static void objects_of_another_owner_are_left_alone(void **state)
@@ -715,12 +754,14 @@ int main(void)
         T(creates_in_order_and_in_parallel),
         T(partial_failure_keeps_what_exists),
         T(drift_is_seen_and_only_it_is_repaired),
+        T(drift_that_is_as_wanted_is_recorded),
         T(update_in_place),
         T(a_missing_root_replaces_what_stands_on_it),
         T(what_is_no_longer_asked_for_goes),
         T(destroys_dependants_first),
         T(a_lost_answer_is_looked_up),
         T(an_interrupted_create_is_adopted),
+        T(an_interrupted_update_is_adopted),
         T(objects_of_another_owner_are_left_alone),
         T(waits_until_ready),
         T(the_deadline_ends_it),

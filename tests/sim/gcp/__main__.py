@@ -168,7 +168,7 @@ class Controls:
         return STATE.rules
 
     def delete_rules(self, _):
-        STATE.rules = []
+        STATE.rules, STATE.hidden = [], {}
         return {}
 
     def quotas(self, given):
