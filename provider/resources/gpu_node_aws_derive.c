@@ -198,17 +198,39 @@ static void derive_role(struct gpu_node_derivation *d)
                  policy_known(d) ? gpu_node_aws_policy(d->c, &own(d)->names) : gpu_node_unknown(d));
 }
 
-/* EC2 stops no spot instance for another type: one that has to change is made anew. The value stays
- * what is recorded as long as nothing needs another instance. */
+/* Whether the node is in none of the existing subnets that it is to be in; unknown while they are.
+ */
+static const struct value *leaves_subnet(struct gpu_node_derivation *d)
+{
+    const struct value *ids = gpu_node_of(d, "network.subnet_ids");
+    const char *now = gpu_node_instance_text(d, "subnet_id");
+    bool named = ids && !value_is_null(ids) && now;
+    if (named && !value_is_wholly_known(ids))
+        return gpu_node_unknown(d);
+    for (size_t i = 0; named && i < value_count(ids); i++)
+        if (slice_eq_str(value_slice(value_at(ids, i)), now))
+            named = false;
+    return value_bool(d->a, named);
+}
+
+/* EC2 stops no spot instance for another type: one that has to change is made anew, and so is one
+ * that leaves its subnet. The value stays what is recorded as long as nothing needs another
+ * instance. */
 static const struct value *replaced_for(struct gpu_node_derivation *d, const struct value *type)
 {
     const char *market = gpu_node_instance_text(d, "market_type"),
                *now = gpu_node_instance_text(d, "instance_type");
     const char *recorded = gpu_node_instance_text(d, "replaced_for");
+    bool spot = market && strcmp(market, "spot") == 0;
+    const struct value *leaves = leaves_subnet(d);
     if (!d->instance)
         return value_str(d->a, "none");
-    if (market && strcmp(market, "spot") == 0 && now && value_is_known(type) &&
-        !slice_eq_str(value_slice(type), now))
+    if (value_is_unknown(leaves) || (spot && value_is_unknown(type)))
+        return gpu_node_unknown(d);
+    if (value_true(leaves))
+        return value_printf(d->a, "subnet %s",
+                            value_cstr(value_at(gpu_node_of(d, "network.subnet_ids"), 0), ""));
+    if (spot && now && value_is_known(type) && !slice_eq_str(value_slice(type), now))
         return value_printf(d->a, "%s on spot", value_cstr(type, ""));
     return recorded ? value_str(d->a, recorded) : value_null(d->a, &type_string);
 }

@@ -107,7 +107,7 @@ const struct value *gpu_node_machine_type(struct gpu_node_derivation *d)
 static bool zone_allowed(const struct gpu_node_derivation *d, const char *zone)
 {
     const struct value *zones = gpu_node_of(d, "zones");
-    if (value_is_null(zones) || !value_is_wholly_known(zones))
+    if (value_is_null(zones))
         return true;
     for (size_t i = 0; i < value_count(zones); i++)
         if (slice_eq_str(value_slice(value_at(zones, i)), zone))
@@ -118,9 +118,13 @@ static bool zone_allowed(const struct gpu_node_derivation *d, const char *zone)
 const struct value *gpu_node_zone_of(struct gpu_node_derivation *d)
 {
     const char *now = gpu_node_instance_text(d, d->cloud->instance_zone);
+    const struct value *zones = gpu_node_of(d, "zones");
+    /* Zones that are not known yet may ask for another instance. */
+    if (now && zones && !value_is_wholly_known(zones))
+        return gpu_node_unknown(d);
     if (!now || zone_allowed(d, now))
         return value_null(d->a, &type_string);
-    return value_at(gpu_node_of(d, "zones"), 0);
+    return value_at(zones, 0);
 }
 
 int gpu_node_disk_gib(struct gpu_node_derivation *d, const struct value **ret)

@@ -243,9 +243,24 @@ static bool same_series(const struct catalog_machine *x, const struct catalog_ma
     return attached && len == strcspn(y->type, "-") && strncmp(x->type, y->type, len) == 0;
 }
 
+/* The existing subnetwork that the node is to be in by its name; NULL: it makes one, or is there
+ * already. */
+static const struct value *other_subnetwork(struct gpu_node_derivation *d)
+{
+    const struct value *ids = gpu_node_of(d, "network.subnet_ids");
+    const char *now = gpu_node_instance_text(d, "interface_subnetwork");
+    if (!now || !ids || value_is_null(ids))
+        return NULL;
+    if (!value_is_wholly_known(ids))
+        return ids;
+    const struct value *name =
+        template_transform(d->a, TRANSFORM_BASENAME, value_count(ids) ? value_at(ids, 0) : NULL);
+    return slice_eq_str(value_slice(name), now) ? NULL : name;
+}
+
 /* Compute Engine changes the machine type of a stopped instance within its series; a spot instance,
- * another series or other accelerators need a new instance. The value stays what is recorded as
- * long as nothing does. */
+ * another series or other accelerators need a new instance, and so does another subnetwork. The
+ * value stays what is recorded as long as nothing does. */
 static const struct value *replaced_for(struct gpu_node_derivation *d, const struct value *type)
 {
     const char *now = gpu_node_instance_text(d, "machine");
@@ -253,10 +268,15 @@ static const struct value *replaced_for(struct gpu_node_derivation *d, const str
     const char *model = gpu_node_instance_text(d, "provisioning_model");
     if (!d->instance)
         return value_str(d->a, "none");
+    const struct value *subnetwork = other_subnetwork(d);
+    if (value_is_unknown(type) || (subnetwork && !value_is_wholly_known(subnetwork)))
+        return gpu_node_unknown(d);
     const struct catalog_machine *is = catalog_machine("gcp", slice_str(now));
     const struct catalog_machine *wanted =
         value_is_known(type) ? catalog_machine("gcp", value_slice(type)) : NULL;
     bool spot = model && strcmp(model, "SPOT") == 0;
+    if (subnetwork)
+        return value_printf(d->a, "subnetwork %s", value_cstr(subnetwork, ""));
     if (is && wanted && is != wanted && (spot || !same_series(is, wanted)))
         return value_printf(d->a, "%s%s", wanted->type, spot ? " on spot" : "");
     return recorded ? value_str(d->a, recorded) : value_null(d->a, &type_string);

@@ -326,6 +326,16 @@ static bool any_inside(const struct schema_attr *a)
     return false;
 }
 
+/* True when one does at a difference that is not known yet, too. */
+static bool always_inside(const struct schema_attr *a)
+{
+    for (size_t i = 0; i < a->attr_count; i++) {
+        if (a->attrs[i].replace == SCHEMA_REPLACE_ALWAYS || always_inside(&a->attrs[i]))
+            return true;
+    }
+    return false;
+}
+
 static void collect_attr(struct replaces *r, const struct schema_attr *a, const struct value *prior,
                          const struct value *planned, const struct path *path);
 
@@ -367,8 +377,13 @@ static void collect_attr(struct replaces *r, const struct schema_attr *a, const 
     }
     if (a->nesting == SCHEMA_NESTING_NONE || !any_inside(a) || value_equal(prior, planned))
         return;
-    if (value_is_unknown(planned))
+    /* What an unknown object turns out to hold may ask for it: the plan that is made again at apply
+     * must not be the first to say so. */
+    if (value_is_unknown(planned)) {
+        if (always_inside(a))
+            replaces_add(r, path);
         return;
+    }
     if (a->nesting == SCHEMA_NESTING_SINGLE)
         collect(r, a->attrs, a->attr_count, prior, planned, path);
     else if (a->nesting == SCHEMA_NESTING_SET)

@@ -1,4 +1,8 @@
 """Options of a node on Google Cloud that generated configurations have found wanting, each in its smallest form."""
+import json
+
+import pytest
+
 from conftest import gcp_node
 from test_gcp_life import instances, made
 
@@ -22,3 +26,50 @@ def test_a_setting_of_the_disk_that_turns_out_null(gcp_one_core, gcp_cloud):
     gcp_one_core.apply_ok()
     assert [i["machineType"].rsplit("/", 1)[1] for i in instances(gcp_cloud)] == ["g2-standard-4"]
     gcp_one_core.no_difference()
+
+
+KEY = "projects/test-project/locations/us-central1/keyRings/ring/cryptoKeys/key"
+CHANGES = {  # what is unknown in the plan of a change, and what the plan says of the node
+    "key": ("kms_key", KEY, "disk = { kms_key = V }", "must be replaced"),
+    "disk": ("disk", {"kms_key": KEY}, "disk = V", "must be replaced"),
+    "region": ("region", "us-east1", "region = V", "must be replaced"),
+    "zones": ("zones", ["us-central1-b"], "zones = V", "will be updated in-place"),
+    "machine": ("machine", {"type": "g2-standard-4"}, "machine = V", "will be updated in-place"),
+    "models": ("models", ["llama3.1:70b"], None, "will be updated in-place"),
+    "same machine": ("machine", {"type": "n1-standard-4+nvidia-tesla-t4:1"}, "machine = V", "will be updated in-place"),
+}
+
+
+@pytest.mark.parametrize("case", CHANGES)
+def test_a_change_that_is_known_at_apply_only(gcp_one_core, gcp_cloud, case):
+    """Whatever the value turns out to be, the apply does what the plan said."""
+    key, value, line, said = CHANGES[case]
+    core, text = gcp_one_core, 'resource "terraform_data" "u" {\n  input = %s\n}\n'
+    core.write(text % "{}" + gcp_node(body=M))
+    core.apply_ok()
+    [before] = instances(gcp_cloud)
+    reference = f"terraform_data.u.output.{key}"
+    body = f"models = {reference}" if line is None else M + "\n  " + line.replace("V", reference)
+    core.write(text % json.dumps({key: value}) + gcp_node(body=body))
+    plan = core.plan()
+    assert said in plan.text, plan.output
+    core.apply_ok()
+    [after] = instances(gcp_cloud)
+    assert (after["id"] == before["id"]) == (case == "same machine")
+    core.no_difference()
+
+
+def test_another_subnetwork_is_another_instance(gcp_one_core, gcp_cloud):
+    compute = gcp_cloud.compute
+    gcp_cloud.done(compute.networks().insert(project="test-project", body={"name": "corp", "autoCreateSubnetworks": False}).execute())
+    for n, name in enumerate(("one", "two")):
+        gcp_cloud.done(compute.subnetworks().insert(project="test-project", region="us-central1", body={
+            "name": name, "network": "projects/test-project/global/networks/corp", "ipCidrRange": f"10.{n}.0.0/20"}).execute())
+    found = []
+    for given in ("one", "two", "projects/123456789012/regions/us-central1/subnetworks/two"):
+        gcp_one_core.write(gcp_node(body=M + f'\n  network = {{\n    vpc_id = "corp"\n    subnet_ids = ["{given}"]\n  }}'))
+        gcp_one_core.apply_ok()
+        [instance] = instances(gcp_cloud)
+        found.append((instance["id"], instance["networkInterfaces"][0]["subnetwork"].rsplit("/", 1)[1]))
+        gcp_one_core.no_difference()
+    assert [s for _, s in found] == ["one", "two", "two"] and found[0][0] != found[1][0] == found[2][0]

@@ -1,5 +1,6 @@
 """The main job on both cores: create, no difference, drift and repair, update, destroy."""
 import collections
+import json
 
 from conftest import node
 
@@ -143,3 +144,16 @@ def test_import_rebuilds(core, sim, cloud):
     core.no_difference()
     assert core.destroy().status == 0
     assert cloud.owned() == []
+
+
+def test_another_subnet_is_another_instance(one_core, sim, cloud):
+    ec2 = cloud.client("ec2")
+    vpc = ec2.create_vpc(CidrBlock="10.200.0.0/16")["Vpc"]["VpcId"]
+    one, two = (ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.200.{i}.0/24", AvailabilityZone="us-east-1a")["Subnet"]["SubnetId"] for i in (1, 2))
+    found = []
+    for subnets in ([one], [two, one], [two]):
+        one_core.write(node(body=f'models = ["llama3.1:8b"]\n  network = {{\n    vpc_id = "{vpc}"\n    subnet_ids = {json.dumps(subnets)}\n  }}', zones=""))
+        one_core.apply_ok()
+        found += [(i["InstanceId"], i["SubnetId"]) for i in cloud.instances()]
+        one_core.no_difference()
+    assert [subnet for _, subnet in found] == [one, one, two] and found[0][0] == found[1][0] != found[2][0]

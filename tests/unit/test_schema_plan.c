@@ -167,6 +167,41 @@ static void test_replace_if_known(void **state)
     }
 }
 
+/* An unknown object may hold what needs a new resource: a core refuses a replacement that only the
+ * plan at apply asks for. */
+static void test_unknown_object_replaces(void **state)
+{
+    static const enum schema_replace kinds[] = {SCHEMA_REPLACE_ALWAYS, SCHEMA_REPLACE_IF_KNOWN,
+                                                SCHEMA_REPLACE_NEVER};
+    const struct type_attr inner = {"a", &type_string, false}, outer = {"net", NULL, false};
+    const struct type net = {.kind = TYPE_OBJECT, .attrs = &inner, .attr_count = 1};
+    struct type_attr outer_typed = outer;
+    outer_typed.type = &net;
+    const struct type all = {.kind = TYPE_OBJECT, .attrs = &outer_typed, .attr_count = 1};
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        const struct schema_attr a = {
+            .name = "a", .type = &type_string, .flags = SCHEMA_OPTIONAL, .replace = kinds[i]};
+        const struct schema_attr box = {.name = "net",
+                                        .type = &net,
+                                        .flags = SCHEMA_OPTIONAL,
+                                        .nesting = SCHEMA_NESTING_SINGLE,
+                                        .attrs = &a,
+                                        .attr_count = 1};
+        const struct schema schema = {.name = "s", .type = &all, .attrs = &box, .attr_count = 1};
+        const struct value_member prior = {SLICE_LIT("net"), value_null(arena, &net)};
+        const struct value_member config = {SLICE_LIT("net"), value_unknown(arena, &net)};
+        struct plan p = {0};
+        struct diags diags;
+        diags_init(&diags, arena);
+        assert_int_equal(schema_plan(arena, &schema, value_object_of(arena, &all, &config, 1),
+                                     value_object_of(arena, &all, &prior, 1), NULL, &p.planned,
+                                     &p.replace, &p.count, &diags),
+                         0);
+        assert_int_equal(p.count, kinds[i] == SCHEMA_REPLACE_ALWAYS);
+    }
+}
+
 static void test_destroy(void **state)
 {
     const struct value *null = value_null(arena, schema_llm_box.type);
@@ -381,6 +416,7 @@ int main(void)
         cmocka_unit_test(test_unknown_stays),
         cmocka_unit_test(test_replace),
         cmocka_unit_test(test_replace_if_known),
+        cmocka_unit_test(test_unknown_object_replaces),
         cmocka_unit_test(test_destroy),
         cmocka_unit_test(test_unknown_computed),
         cmocka_unit_test(test_defaults),
