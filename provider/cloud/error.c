@@ -74,7 +74,9 @@ void cloud_error_of_transport(struct arena *a, const char *url, const struct htt
         }
     }
     err->code = NULL;
-    err->message = arena_printf(a, "%.*s: %s", (int)strcspn(url, "?"), url,
+    struct slice shown = http_redact_url(a, url);
+    size_t len = shown.len ? strcspn(shown.ptr, "?") : 0;
+    err->message = arena_printf(a, "%.*s: %s", (int)len, shown.ptr ? shown.ptr : "",
                                 r->failure_text ? r->failure_text : "no answer");
     if (!err->message)
         err->message = "no answer";

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/slice.h"
 
@@ -35,7 +36,8 @@ struct http_settings {
     int64_t request_timeout_ms;  /* one exchange, from when a connection is free for it; 0: 60 s;
                                     the work's deadline bounds it as well */
     uint64_t max_response_bytes; /* 0: 64 MiB */
-    bool secret_bodies; /* bodies are secrets under names that nobody knows: the log has none */
+    bool secret_bodies; /* bodies and headers are secrets under names that nobody knows: the log has
+                           none */
 };
 
 struct http_request {
@@ -91,7 +93,6 @@ void http_transport_free(struct http_transport *t);
 struct slice http_header_get(const struct http_response *r, const char *name);
 
 /* Appends `s` percent-encoded as RFC 3986 unreserved characters; '/' is kept when `keep_slash`. */
-struct buf;
 int http_encode_uri(struct buf *out, struct slice s, bool keep_slash);
 
 /* Bodies as the log may show them: values of JSON, form and XML members whose names say password,
@@ -102,6 +103,12 @@ struct slice http_redact_body(struct arena *a, struct slice content_type, struct
 /* A URL as the log may show it: without user information, and without the values of query
  * parameters that authenticate (X-Amz-Signature, X-Amz-Credential, X-Amz-Security-Token, …). */
 struct slice http_redact_url(struct arena *a, const char *url);
+
+/* Replaces in the text of an answer what stands there of the request's secrets: values of headers
+ * that authenticate and of members whose names http_redact_body() knows, of 8 bytes or more, as
+ * they were sent and as they were before they were encoded for a form. The transport does so with
+ * every answer that is no success. 0, or -1 when memory is out: `text` must not be used then. */
+int http_hide_echo(const struct http_request *r, struct buf *text);
 
 /* Headers whose values must not be logged: those that authenticate or carry keys or cookies. */
 bool http_header_is_secret(struct slice name);

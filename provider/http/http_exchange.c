@@ -321,10 +321,13 @@ static struct slice trimmed(struct slice s)
     return s;
 }
 
-/* libcurl's own words without line ends; they name hosts, ports and files, no secrets. */
+/* libcurl's own words without line ends; they name hosts, ports and files. What quotes a URL that
+ * may have a password in it, as is done with a proxy's that makes no sense, gives way to the words
+ * for the error's kind. */
 static const char *curl_text(const struct exchange *x)
 {
-    const char *text = x->error[0] ? x->error : x->curl->easy_strerror(x->code);
+    bool quotes = strchr(x->error, '@') || strstr(x->error, "nsupported proxy");
+    const char *text = x->error[0] && !quotes ? x->error : x->curl->easy_strerror(x->code);
     struct slice line = trimmed(slice_from(text, strcspn(text, "\r\n")));
     return arena_strndup(x->arena, line.ptr, line.len);
 }
@@ -374,6 +377,10 @@ static int take_headers(struct exchange *x)
 static int take_response(struct exchange *x)
 {
     x->response->status = (int)info_long(x, CURLINFO_RESPONSE_CODE);
+    bool refused = x->response->status >= 300;
+    if (refused && (http_hide_echo(x->request, &x->body) < 0 ||
+                    http_hide_echo(x->request, &x->header_text) < 0))
+        return exchange_fail(x, HTTP_NO_MEMORY, "memory ran out");
     char *body = arena_strndup(x->arena, buf_cstr(&x->body), x->body.len);
     if (!body || take_headers(x) < 0)
         return exchange_fail(x, HTTP_NO_MEMORY, "memory ran out");

@@ -71,6 +71,8 @@ void exchange_log(const struct exchange *x, int64_t duration_ms)
            LOG_SLICE("request_id", request_id(p)), LOG_SLICE("request_body", present(asked)),
            LOG_SLICE("response_body", present(answered)));
     log_at(LOG_TRACE, "HTTP headers", LOG_STR("operation", r->log_operation),
-           LOG_SLICE("request_headers", header_lines(x->arena, r->headers, r->header_count)),
-           LOG_SLICE("response_headers", header_lines(x->arena, p->headers, p->header_count)));
+           LOG_SLICE("request_headers",
+                     hidden ? SLICE_EMPTY : header_lines(x->arena, r->headers, r->header_count)),
+           LOG_SLICE("response_headers",
+                     hidden ? SLICE_EMPTY : header_lines(x->arena, p->headers, p->header_count)));
 }

@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "base/buf.h"
+#include "http/http_names.h"
 
 enum { SHOWN_MOST = 4096, SEEN_MOST = 16384, NAME_MOST = 96 };
 
@@ -43,14 +44,13 @@ bool http_header_is_secret(struct slice name)
     return any_inside(folded, parts, COUNT(parts));
 }
 
-/* Members of requests and answers whose values are secret. */
-static bool name_is_secret(struct slice name)
+bool http_name_is_secret(struct slice name)
 {
     static const char *const parts[] = {
         "password",   "passphrase",  "secretstring", "secretbinary", "secretkey",  "secretaccess",
         "token",      "userdata",    "privatekey",   "assertion",    "credential", "authkey",
         "apikey",     "signature",   "clientsecret", "plaintext",    "payload",    "stringdata",
-        "kubeconfig", "keymaterial", "devicecode"};
+        "kubeconfig", "keymaterial", "devicecode",   "accesskey"};
     /* Names with "token" or "signature" in them that are handles, states and versions. */
     static const char *const harmless[] = {
         "nexttoken",       "clienttoken",       "clientrequesttoken",
@@ -84,7 +84,7 @@ static void redact_form(struct buf *out, struct slice body)
         size_t len = end ? (size_t)(end - body.ptr) - i : body.len - i;
         const char *equals = memchr(body.ptr + i, '=', len);
         size_t name_len = equals ? (size_t)(equals - (body.ptr + i)) : len;
-        if (equals && name_is_secret(slice_from(body.ptr + i, name_len))) {
+        if (equals && http_name_is_secret(slice_from(body.ptr + i, name_len))) {
             buf_append(out, body.ptr + i, name_len + 1);
             buf_append_str(out, hidden);
         } else {
@@ -107,8 +107,7 @@ static size_t skip_space(struct slice s, size_t i)
     return i;
 }
 
-/* The end of the JSON string that starts at `i`, behind its closing quote. */
-static size_t string_end(struct slice s, size_t i)
+size_t http_json_string_end(struct slice s, size_t i)
 {
     for (i++; i < s.len && s.ptr[i] != '"'; i++)
         if (s.ptr[i] == '\\')
@@ -124,7 +123,7 @@ static size_t value_end(struct slice s, size_t i)
     while (i < s.len) {
         char c = s.ptr[i];
         if (c == '"') {
-            i = string_end(s, i);
+            i = http_json_string_end(s, i);
         } else if (depth == 0 && (c == ',' || c == '}' || c == ']')) {
             return i;
         } else {
@@ -156,7 +155,7 @@ static void redact_json(struct buf *out, struct slice body)
             buf_append_char(out, body.ptr[i++]);
             continue;
         }
-        size_t end = string_end(body, i), colon = skip_space(body, end);
+        size_t end = http_json_string_end(body, i), colon = skip_space(body, end);
         buf_append(out, body.ptr + i, end - i);
         struct slice name = slice_from(body.ptr + i + 1, end - i - 1);
         name.len -= name.len > 0;
@@ -166,7 +165,7 @@ static void redact_json(struct buf *out, struct slice body)
         size_t value = skip_space(body, colon + 1);
         buf_append(out, body.ptr + end, value - end);
         i = value;
-        if (name_is_secret(name) || (secure_value && slice_eq_str(name, "Value")) ||
+        if (http_name_is_secret(name) || (secure_value && slice_eq_str(name, "Value")) ||
             (secret_data && slice_eq_str(name, "data"))) {
             buf_printf(out, "\"%s\"", hidden);
             i = value_end(body, value);
@@ -209,7 +208,7 @@ static void redact_xml(struct buf *out, struct slice body)
         buf_append(out, tag, after - at);
         struct slice name = element_name(body, at);
         i = after;
-        if (name.len && end && end[-1] != '/' && name_is_secret(name)) {
+        if (name.len && end && end[-1] != '/' && http_name_is_secret(name)) {
             buf_append_str(out, hidden);
             i = content_end(body, after, name);
         }

@@ -12,6 +12,9 @@ import threading
 import urllib.parse
 import zipfile
 
+# What STS, IAM Identity Center, Google's token servers and IAM credentials answer with.
+ISSUED = re.compile(rb'<SecretAccessKey>([^<]+)|<SessionToken>([^<]+)|"(?:secretAccessKey|sessionToken|access_token|accessToken)": ?"([^"]+)"')
+
 
 class Marker:
     """A secret of its own for each place where one goes in. `core` is in every form of it but the encoded ones."""
@@ -95,7 +98,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             upstream.request(self.command, url.path + (f"?{url.query}" if url.query else ""), body or None,
                              {n: v for n, v in self.headers.items() if not n.lower().startswith("proxy-") and n.lower() != "connection"})
             answer = upstream.getresponse()
-            return self.send(answer.status, answer.getheaders(), answer.read())
+            content = answer.read()
+            self.server.answers.append(content)
+            return self.send(answer.status, answer.getheaders(), content)
         except OSError:
             return self.send(502, [], b"")
         finally:
@@ -123,7 +128,7 @@ class Proxy(http.server.ThreadingHTTPServer):
 
     def __init__(self, password=None):
         super().__init__(("127.0.0.1", 0), Handler)
-        self.password, self.requests = password, []
+        self.password, self.requests, self.answers = password, [], []
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
     @property
@@ -133,6 +138,10 @@ class Proxy(http.server.ThreadingHTTPServer):
 
     def handle_error(self, request, client_address):
         pass
+
+    def issued(self):
+        """The secrets that the clouds' token services handed out."""
+        return {part.decode() for answer in self.answers for match in ISSUED.findall(answer) for part in match if part}
 
     def where(self, marker):
         """The places that the secret went to: {"POST http://… CreateSecret: body"}."""

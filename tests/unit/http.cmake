@@ -1,4 +1,5 @@
 llm_unit_test(http_redact room_http room_base)
+llm_unit_test(http_echo room_http room_base)
 llm_unit_test(http_curl room_http room_base OpenSSL::SSL OpenSSL::Crypto)
 llm_unit_test(http_load room_http room_base ${CMAKE_DL_LIBS})
 llm_unit_test(http_tls room_http room_base OpenSSL::SSL OpenSSL::Crypto)

@@ -47,6 +47,8 @@ static void test_json(void **state)
                         "{\"tokens\" : \"(redacted)\", \"x\":1}");
     assert_string_equal(body(JSON, "{\"Credentials\":{\"AccessKeyId\":\"A\",\"K\":\"s\"},\"x\":2}"),
                         "{\"Credentials\":\"(redacted)\",\"x\":2}");
+    assert_string_equal(body(JSON, "{\"AccessKeyId\":\"AKIA\",\"Expiration\":\"x\"}"),
+                        "{\"AccessKeyId\":\"(redacted)\",\"Expiration\":\"x\"}");
     assert_string_equal(body(JSON, "{\"password\":12345,\"ok\":true}"),
                         "{\"password\":\"(redacted)\",\"ok\":true}");
     assert_string_equal(body(JSON, "{\"a\":{\"user_data\":\"IyE=\"}}"),
@@ -95,7 +97,7 @@ static void test_xml(void **state)
                              "<R xmlns=\"https://token.example/\"><AccessKeyId>A</AccessKeyId>"
                              "<SecretAccessKey>s+/</SecretAccessKey><SessionToken/>"
                              "<nextToken>p</nextToken></R>"),
-                        "<R xmlns=\"https://token.example/\"><AccessKeyId>A</AccessKeyId>"
+                        "<R xmlns=\"https://token.example/\"><AccessKeyId>(redacted)</AccessKeyId>"
                         "<SecretAccessKey>(redacted)</SecretAccessKey><SessionToken/>"
                         "<nextToken>p</nextToken></R>");
     assert_string_equal(body("text/xml", "<Password a=\"b\"><![CDATA[x<y]]></Password><b>1</b>"),
