@@ -11,12 +11,15 @@
 
 static const struct cloud_driver *const drivers[] = {&aws_driver, &gcp_driver, NULL};
 
-/* Secrets are in memory: no core dumps, and no other process of the user may look. */
-static void close_memory(void)
+/* Secrets are in memory: no core dumps, and no other process of the user may look. The second
+ * keeps out debuggers too, and is left away in debug mode. It also covers a core_pattern that pipes
+ * dumps to a program, for which the limit does not count (core(5)). */
+static void close_memory(bool debug)
 {
     const struct rlimit none = {0, 0};
     setrlimit(RLIMIT_CORE, &none);
-    prctl(PR_SET_DUMPABLE, 0);
+    if (!debug)
+        prctl(PR_SET_DUMPABLE, 0);
 }
 
 int main(int argc, char **argv)
@@ -35,7 +38,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "Usage: terraform-provider-llm [--version | -debug]\n");
         return 2;
     }
-    close_memory();
+    close_memory(options.debug);
     log_init();
     struct http_transport *transport = http_transport_new();
     if (!transport) {

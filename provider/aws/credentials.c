@@ -103,6 +103,7 @@ const char *aws_source_file(struct aws_source *s, const char *path)
         aws_source_fail(s, "the file %s cannot be read: %m", path);
         return NULL;
     }
+    setvbuf(f, NULL, _IONBF, 0); /* a buffer of the C library would not be zeroed */
     size_t n = fread(text, 1, FILE_MOST, f);
     fclose(f);
     text[n] = '\0';

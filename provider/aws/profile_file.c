@@ -239,6 +239,7 @@ int aws_profiles_add_file(struct aws_profiles *p, const char *path, bool credent
     _cleanup_buf_ struct buf b = BUF_INIT(FILE_MOST);
     char piece[4096];
     size_t n = 0;
+    setvbuf(f, NULL, _IONBF, 0); /* a buffer of the C library would not be zeroed */
     while (!b.failed && (n = fread(piece, 1, sizeof(piece), f)) > 0)
         buf_append(&b, piece, n);
     bool broken = ferror(f) != 0;

@@ -2,11 +2,15 @@
 #include "http/http_curl_load.h"
 
 #include <dlfcn.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include "base/secret.h"
 
 enum { LEAST_VERSION = 0x074400 }; /* 7.68.0: curl_multi_wakeup() */
 
@@ -23,7 +27,7 @@ static const struct {
     const char *name;
     size_t offset; /* in struct curl_functions */
 } symbols[] = {
-    FUNCTION(global_init),      FUNCTION(easy_strerror),       FUNCTION(easy_init),
+    FUNCTION(global_init_mem),  FUNCTION(easy_strerror),       FUNCTION(easy_init),
     FUNCTION(easy_cleanup),     FUNCTION(easy_reset),          FUNCTION(easy_setopt),
     FUNCTION(easy_getinfo),     FUNCTION(slist_append),        FUNCTION(slist_free_all),
     FUNCTION(multi_init),       FUNCTION(multi_cleanup),       FUNCTION(multi_setopt),
@@ -65,6 +69,27 @@ static int check_version(const struct curl_functions *f, char *why, size_t why_s
     return 0;
 }
 
+/* ---- libcurl's memory: it held headers and bodies, and is zeroed before it goes back ---- */
+
+static void zero_and_free(void *p)
+{
+    if (!p)
+        return;
+    secret_zero(p, malloc_usable_size(p));
+    free(p);
+}
+
+static void *move(void *p, size_t size)
+{
+    size_t had = p ? malloc_usable_size(p) : 0;
+    void *to = malloc(size ? size : 1);
+    if (to && p) {
+        memcpy(to, p, had < size ? had : size);
+        zero_and_free(p);
+    }
+    return to;
+}
+
 int curl_functions_open(const char *const *names, struct curl_functions *ret, char *ret_why,
                         size_t why_size)
 {
@@ -82,7 +107,8 @@ int curl_functions_open(const char *const *names, struct curl_functions *ret, ch
     }
     if (check_version(ret, ret_why, why_size) < 0)
         return -1;
-    if (ret->global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
+    if (ret->global_init_mem(CURL_GLOBAL_DEFAULT, malloc, zero_and_free, move, strdup, calloc) !=
+        CURLE_OK) {
         snprintf(ret_why, why_size, "libcurl could not be initialised");
         return -1;
     }

@@ -12,7 +12,9 @@
 #include <curl/curl.h>
 
 struct curl_functions {
-    CURLcode (*global_init)(long flags);
+    CURLcode (*global_init_mem)(long flags, curl_malloc_callback m, curl_free_callback f,
+                                curl_realloc_callback r, curl_strdup_callback s,
+                                curl_calloc_callback c);
     const char *(*easy_strerror)(CURLcode code);
     CURL *(*easy_init)(void);
     void (*easy_cleanup)(CURL *handle);

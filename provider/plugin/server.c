@@ -19,6 +19,7 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "base/secret.h"
 #include "plugin/rpc.h"
 #include "plugin/workers.h"
 
@@ -43,8 +44,8 @@ enum step { STEP_REQUESTED, STEP_RECEIVED, STEP_ANSWERED, STEP_STREAM_CLOSED };
 
 struct call {
     struct server *server;
-    /* Written last before a batch starts, read first when it ends: what else a worker has written here
-     * is the queue's thread's from then on. */
+    /* Written last before a batch starts, read first when it ends: what else a worker has written
+     * here is the queue's thread's from then on. */
     _Atomic enum step step;
     grpc_call *grpc;
     grpc_call_details details;
@@ -203,6 +204,19 @@ static void send_answer(struct call *c, struct grpc_answer *answer)
     start_batch(c, ops, n);
 }
 
+/* Requests bring the configuration's secrets: what gRPC keeps of one is zeroed before it goes back.
+ * The bytes are this message's alone, also where a slice is a piece of a larger read. */
+static void zero_message(grpc_byte_buffer *message)
+{
+    grpc_byte_buffer_reader reader;
+    grpc_slice *piece = NULL;
+    if (!message || !grpc_byte_buffer_reader_init(&reader, message))
+        return;
+    while (grpc_byte_buffer_reader_peek(&reader, &piece))
+        secret_zero(GRPC_SLICE_START_PTR(*piece), GRPC_SLICE_LENGTH(*piece));
+    grpc_byte_buffer_reader_destroy(&reader);
+}
+
 static void handle(void *arg)
 {
     struct call *c = arg;
@@ -224,8 +238,10 @@ static void handle(void *arg)
                LOG_INT("bytes", (int64_t)GRPC_SLICE_LENGTH(all)));
         rpc_dispatch(c->server, method,
                      slice_from(GRPC_SLICE_START_PTR(all), GRPC_SLICE_LENGTH(all)), &answer);
+        secret_zero(GRPC_SLICE_START_PTR(all), GRPC_SLICE_LENGTH(all));
         grpc_slice_unref(all);
         grpc_byte_buffer_reader_destroy(&reader);
+        zero_message(c->request);
     }
     send_answer(c, &answer);
     buf_clean_up(&answer.body);

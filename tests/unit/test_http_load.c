@@ -28,7 +28,7 @@ static void test_not_libcurl(void **state)
     struct curl_functions f;
     char why[768] = "";
     assert_int_equal(curl_functions_open(names, &f, why, sizeof(why)), -1);
-    assert_non_null(strstr(why, "no function curl_global_init"));
+    assert_non_null(strstr(why, "no function curl_global_init_mem"));
     assert_non_null(strstr(why, "7.68"));
 }
 
