@@ -195,6 +195,7 @@ class Matrix:
                 self.grounds.append(ground)
                 self.pools[cloud].put(ground)
         self.facts[cloud] = measure(self.grounds[-1])
+        self.grounds[-1].reset()
 
     def cases(self, cloud):
         o, (calls, _) = self.options, self.facts[cloud]
@@ -236,12 +237,11 @@ class Matrix:
     def run(self):
         cases = []
         for cloud in [self.options.cloud] if self.options.cloud else GROUNDS:
-            self.open(cloud)
+            if cloud not in self.pools:
+                self.open(cloud)
             cases += self.cases(cloud)
         if self.options.sample:
             cases = random.Random(self.options.seed).sample(cases, min(self.options.sample, len(cases)))
-        for cloud, operation, fault, *_ in cases:
-            self.rows.setdefault((cloud, operation, fault.name), Row())
         until = time.monotonic() + self.options.seconds if self.options.seconds else None
         workers = self.options.jobs * len(self.pools)
         with concurrent.futures.ThreadPoolExecutor(workers) as pool:
