@@ -9,7 +9,7 @@
 #include "base/buf.h"
 #include "http/http_names.h"
 
-enum { SECRETS_MOST = 64, LENGTH_LEAST = 8 };
+enum { SECRETS_MOST = 64, LENGTH_LEAST = 8, PLAIN_LEAST = 16 };
 
 static const char hidden[] = "(redacted)";
 
@@ -19,11 +19,30 @@ struct secrets {
     struct buf decoded; /* has its maximum from the start, so that slices of it stay */
 };
 
-/* Short values are no secrets, and would make holes in words. */
+/* The longest piece of `s` that is written the same in JSON, XML, forms and URLs. */
+static struct slice longest_plain(struct slice s)
+{
+    struct slice best = SLICE_EMPTY;
+    for (size_t i = 0; i < s.len; i++) {
+        size_t from = i;
+        while (i < s.len && (isalnum((unsigned char)s.ptr[i]) || strchr("-._~", s.ptr[i])))
+            i++;
+        if (i - from > best.len)
+            best = slice_from(s.ptr + from, i - from);
+    }
+    return best;
+}
+
+/* Short values are no secrets, and would make holes in words. What may come back in another writing
+ * than it was sent in is known by its longest plain piece. */
 static void add(struct secrets *s, struct slice value)
 {
-    if (value.len >= LENGTH_LEAST && s->count < SECRETS_MOST)
-        s->items[s->count++] = value;
+    if (value.len < LENGTH_LEAST || s->count + 2 > SECRETS_MOST)
+        return;
+    struct slice plain = longest_plain(value);
+    s->items[s->count++] = value;
+    if (plain.len >= PLAIN_LEAST && plain.len < value.len)
+        s->items[s->count++] = plain;
 }
 
 /* ---- what is secret in a request ---- */

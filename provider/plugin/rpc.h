@@ -63,6 +63,10 @@ Tfplugin6__AttributePath *rpc_path(struct rpc *rpc, const struct path *p);
 ProtobufCBinaryData rpc_bytes(struct slice s);
 struct slice rpc_slice(ProtobufCBinaryData b);
 
+/* Replaces in the diagnostics so far what `config` has under sensitive attributes of `s`: strings
+ * of 8 bytes or more. 0, or -1 when memory is out. */
+int rpc_hide_secrets(struct rpc *rpc, const struct schema *s, const struct value *config);
+
 /* Sets response->diagnostics; the last line of most handlers. */
 #define rpc_finish(rpc, response)                                                                  \
     rpc_diags((rpc), &(response)->n_diagnostics, &(response)->diagnostics)

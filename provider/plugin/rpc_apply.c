@@ -35,6 +35,8 @@ RPC_HANDLER(rpc_apply_resource_change)
             rs->private_ = rpc_bytes(result.private);
             rs->new_identity = rpc_identity(rpc, result.identity, t->identity);
         }
+        if (rpc_hide_secrets(rpc, t->schema, args.config) < 0)
+            return -1;
     }
     return rpc_finish(rpc, rs);
 }

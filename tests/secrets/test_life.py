@@ -50,8 +50,9 @@ class Aws:
         self.settings = {k: v for k, v in aws_settings(simulator.endpoint).items() if k not in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")}
         self.secrets = {"access_key": self.access, "secret_key": self.secret, "token": self.token}
 
-    def fail(self):
-        self.simulator.fail("PutSecretValue", "InvalidRequestException", "not now")
+    def fail(self, key):
+        """The call that stores the key is refused, and what was sent is quoted."""
+        self.simulator.fail("PutSecretValue", "InvalidRequestException", f"not now, and not \"{key}\"")
 
     def stored(self, request):
         return request.headers.get("X-Amz-Target", request.headers.get("x-amz-target", "")).split(".")[-1] in self.stores
@@ -84,8 +85,9 @@ class Gcp:
         self.settings = {k: v for k, v in gcp_settings(simulator.endpoint).items() if k != "GOOGLE_OAUTH_ACCESS_TOKEN"}
         self.secrets = {"access_token": self.token}
 
-    def fail(self):
-        self.simulator.fail(self.slow, "INVALID_ARGUMENT", "not now", status=400)
+    def fail(self, key):
+        sent = base64.b64encode(key.encode()).decode()
+        self.simulator.fail(self.slow, "INVALID_ARGUMENT", f"not now: invalid value at 'payload.data' (TYPE_BYTES), \"{sent}\"", status=400)
 
     def stored(self, request):
         return request.url.endswith(":addVersion")
@@ -204,7 +206,7 @@ def test_nothing_has_the_secrets(life, ground, proxy, password):
     life.apply()
     assert ground.secret_now() == life.keys[1].value
     life.write(3)
-    ground.fail()
+    ground.fail(life.keys[-1].value)
     assert "not now" in life.apply(status=1).text
     imported(life)
     life.write(4)
