@@ -3,12 +3,26 @@ import base64
 import binascii
 import time
 
+import moto.ec2.utils
 from moto.ec2.models import ec2_backends
 from moto.ec2.models.instance_types import INSTANCE_TYPES
 from moto.iam.models import get_account_id_from, iam_backends
 
 from tests.sim import machines
 from tests.sim.state import STATE, Refused, check, edit, effect, own
+
+matches_all = moto.ec2.utils.is_filter_matching
+
+
+def matches_any(thing, name, wanted):
+    """EC2's filters pass what has any of the values; moto's want all of either side when a thing has several."""
+    has = thing.get_filter_value(name)
+    if isinstance(wanted, list) and isinstance(has, (list, set, tuple)):
+        return any(v in wanted for v in has) or matches_all(thing, name, wanted)
+    return matches_all(thing, name, wanted)
+
+
+moto.ec2.utils.is_filter_matching = matches_any
 
 # What the message and the code of a missing object are called, by the prefix of its id.
 KINDS = {
