@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -46,6 +47,21 @@ static void test_output(void **state)
     assert_null(shell("cat; head -c 300000 /dev/zero | tr '\\0' x; printf end", 30000, &out));
     assert_int_equal(out.len, 300003);
     assert_string_equal(out.ptr + 300000, "end");
+}
+
+static void test_descriptors(void **state)
+{
+    (void)state;
+    _cleanup_buf_ struct buf out = BUF_INIT(1024);
+    int ends[2];
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(dup2(ends[0], 77), 77);
+    assert_null(shell("test -e /dev/fd/1 && printf one; test -e /dev/fd/77 && printf 77; true",
+                      30000, &out));
+    assert_string_equal(buf_cstr(&out), "one");
+    close(ends[0]);
+    close(ends[1]);
+    close(77);
 }
 
 static void test_environment(void **state)
@@ -96,6 +112,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_output, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_descriptors, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_environment, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_failures, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_time, set_up, tear_down),
