@@ -194,6 +194,28 @@ static void derive_roles(struct gpu_node_derivation *d)
                                                         : value_object(d->a, m, count));
 }
 
+/* {KEY: {secret}} of the secrets that the node reads. An existing secret is its own key, whatever
+ * it is read for: a binding of one purpose must not go while another purpose needs it. */
+static const struct value *readable_secrets(struct gpu_node_derivation *d)
+{
+    const char *const tailscale = gpu_node_gcp_tailscale_secret(d->c, names(d));
+    const char *const given[] = {tailscale, gpu_node_gcp_huggingface_secret(d->c)};
+    bool own = value_is_known(gpu_node_of(d, "tailscale.auth_key_wo_version"));
+    struct value_member m[2];
+    size_t count = 0;
+    for (size_t i = 0; i < 2; i++) {
+        const char *slash = given[i] ? strrchr(given[i], '/') : NULL;
+        const struct value_member one = {SLICE_LIT("secret"), value_str(d->a, given[i])};
+        const char *key = i == 0 && own ? "tailscale" : slash ? slash + 1 : NULL;
+        if (!key || (count && strcmp(given[0], given[i]) == 0))
+            continue;
+        if (count && slice_eq_str(m[0].key, key))
+            key = arena_printf(d->a, "%s-huggingface", key);
+        m[count++] = (struct value_member){slice_str(key), value_object(d->a, &one, 1)};
+    }
+    return value_object(d->a, m, count);
+}
+
 static void derive_secrets(struct gpu_node_derivation *d)
 {
     const struct value *version = gpu_node_of(d, "tailscale.auth_key_wo_version");
@@ -203,20 +225,13 @@ static void derive_secrets(struct gpu_node_derivation *d)
                  (!tailscale || value_is_wholly_known(tailscale)) && !value_is_unknown(huggingface);
     bool some =
         (tailscale && !value_is_null(tailscale)) || (huggingface && !value_is_null(huggingface));
-    struct value_member m[2];
-    size_t count = 0;
     gpu_node_put(d, "make_secret",
                  value_is_unknown(version) ? gpu_node_unknown(d)
                                            : value_bool(d->a, !value_is_null(version)));
-    const char *const given[][2] = {
-        {"tailscale", known ? gpu_node_gcp_tailscale_secret(d->c, names(d)) : NULL},
-        {"huggingface", known ? gpu_node_gcp_huggingface_secret(d->c) : NULL}};
-    for (size_t i = 0; i < 2; i++) {
-        const struct value_member one = {SLICE_LIT("secret"), value_str(d->a, given[i][1])};
-        if (given[i][1])
-            m[count++] = (struct value_member){slice_str(given[i][0]), value_object(d->a, &one, 1)};
-    }
-    gpu_node_put(d, "secrets", known || !some ? value_object(d->a, m, count) : gpu_node_unknown(d));
+    gpu_node_put(d, "secrets",
+                 known   ? readable_secrets(d)
+                 : !some ? value_object(d->a, NULL, 0)
+                         : gpu_node_unknown(d));
 }
 
 /* ---- the machine ---- */

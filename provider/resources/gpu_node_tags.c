@@ -50,6 +50,10 @@ static const struct {
 };
 enum { SETTING_COUNT = sizeof(settings) / sizeof(*settings) };
 
+/* What may be there without any setting in it: then "NAME=" says so. */
+static const char *const holders[] = {"machine", "disk", "network", "model_cache", "tags"};
+enum { HOLDER_COUNT = sizeof(holders) / sizeof(*holders) };
+
 /* ---- writing ---- */
 
 /* Letters that separate nothing here and that every tag may have. */
@@ -98,6 +102,28 @@ static void append_settings(struct buf *b, const struct value *config)
         if (settings[i].otherwise && slice_eq_str(buf_slice(&text), settings[i].otherwise))
             continue;
         buf_printf(b, "%s%s=%s", b->len ? " " : "", settings[i].path, buf_cstr(&text));
+    }
+}
+
+/* Whether the text has a setting of the object; a space is always between two settings. */
+static bool is_said(const struct buf *b, const char *holder)
+{
+    size_t len = strlen(holder);
+    for (const char *at = buf_cstr(b); at; at = strchr(at, ' ')) {
+        at += *at == ' ';
+        if (strncmp(at, holder, len) == 0 && at[len] == '.')
+            return true;
+    }
+    return false;
+}
+
+static void append_holders(struct buf *b, const struct value *config)
+{
+    for (size_t i = 0; i < HOLDER_COUNT; i++) {
+        const struct value *v = value_get(config, holders[i]);
+        bool empty = value_is_known(v) && (v->type->kind != TYPE_MAP || !value_count(v));
+        if (empty && !is_said(b, holders[i]))
+            buf_printf(b, "%s%s=", b->len ? " " : "", holders[i]);
     }
 }
 
@@ -152,6 +178,7 @@ const struct value *gpu_node_tags(struct arena *a, const struct value *config,
     if (models->context_tokens != 8192)
         buf_printf(&rest, "context_tokens=%lld", (long long)models->context_tokens);
     append_settings(&rest, config);
+    append_holders(&rest, config);
     add_tag(&t, "llm:models", &names);
     add_tag(&t, "llm:served", &served);
     add_tag(&t, "llm:runtime", &runtime);
@@ -229,6 +256,13 @@ static const struct value *set_text(struct arena *a, const struct value *config,
     diags_init(&ignored, a);
     if (!attr || !config)
         return config;
+    if (attr->nesting == SCHEMA_NESTING_SINGLE || attr->type->kind == TYPE_MAP) {
+        bool there = value_is_known(value_get(config, path));
+        const struct value *empty = attr->type->kind == TYPE_MAP
+                                        ? value_map(a, attr->type->elem, NULL, 0)
+                                        : value_object_of(a, attr->type, NULL, 0);
+        return there ? config : set(a, config, path, empty);
+    }
     bool many = attr->type->kind == TYPE_LIST || attr->type->kind == TYPE_SET;
     const struct value *v = many ? parts(a, text, ',') : decoded(a, text);
     v = value_convert(a, v, attr->type, NULL, &ignored);

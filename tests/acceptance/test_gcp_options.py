@@ -73,3 +73,37 @@ def test_another_subnetwork_is_another_instance(gcp_one_core, gcp_cloud):
         found.append((instance["id"], instance["networkInterfaces"][0]["subnetwork"].rsplit("/", 1)[1]))
         gcp_one_core.no_difference()
     assert [s for _, s in found] == ["one", "two", "two"] and found[0][0] != found[1][0] == found[2][0]
+
+
+def given_secret(cloud, secret="shared"):
+    cloud.client("secretmanager").projects().secrets().create(
+        parent="projects/test-project", secretId=secret, body={"replication": {"automatic": {}}}).execute()
+
+
+def readers(cloud, secret="shared"):
+    policy = cloud.client("secretmanager").projects().secrets().getIamPolicy(resource=f"projects/test-project/secrets/{secret}").execute()
+    return [m for b in policy.get("bindings", []) for m in b["members"]]
+
+
+def test_a_secret_that_is_read_for_something_else(gcp_one_core, gcp_cloud):
+    """The role's binding is one, whatever the secret is read for: the end of one purpose does not take it from the other."""
+    given_secret(gcp_cloud)
+    token, key = '\n  huggingface_token_secret = "shared"', '\n  tailscale = { auth_key_secret = "shared" }'
+    for body in (M + token, M + token + key, M + key, M + token):
+        gcp_one_core.write(gcp_node(body=body, tailscale=False))
+        gcp_one_core.apply_ok()
+        assert len(readers(gcp_cloud)) == 1
+        gcp_one_core.no_difference()
+    gcp_one_core.write(gcp_node(body=M, tailscale=False))
+    gcp_one_core.apply_ok()
+    assert readers(gcp_cloud) == []
+
+
+def test_import_keeps_what_is_empty(gcp_one_core, gcp_cloud):
+    text = gcp_node(body=M + '\n  machine = { provisioning = "on_demand" }\n  disk = {}\n  network = { ingress_cidrs = [] }\n  model_cache = {}\n  tags = {}', tailscale=False)
+    gcp_one_core.write(text)
+    gcp_one_core.apply_ok()
+    (gcp_one_core.directory / "terraform.tfstate").unlink()
+    gcp_one_core.write(text + 'import {\n  to = llm_gpu_node.n\n  id = "gcp/us-central1/demo"\n}\n')
+    result = gcp_one_core.apply()
+    assert result.status == 0 and "Plan: 1 to import, 0 to add, 0 to change, 0 to destroy." in result.output, result.output

@@ -79,7 +79,10 @@ class Ground:
         check("plan after the change", core.plan("-detailed-exitcode"))
         imports = "".join(f'import {{\n  to = llm_gpu_node.n{i}\n  id = "{self.cloud.name}/{self.cloud.region}/{one["name"]}"\n}}\n' for i, (one, *_) in enumerate(pairs))
         fresh.write(plain + imports)
-        check("import", fresh.apply())
+        imported = fresh.apply()
+        check("import", imported)
+        if f"Plan: {len(pairs)} to import, 0 to add, 0 to change, 0 to destroy." not in imported.output:
+            raise Failure("import that changes something", "\n".join(l for l in imported.output.splitlines() if re.match(r"  # llm|\s+[~+-] |Plan:", l)))
         check("plan after import", fresh.plan("-detailed-exitcode"))
         check("destroy", core.destroy())
         left = self.cloud.left(self.sim, self.client)

@@ -41,6 +41,8 @@ static const char *const configs[] = {
           "\"tags\":[\"tag:llm\",\"tag:gpu\"],\"ssh\":true},\"image\":\"ami-0123\"",
     MODEL ",\"tailscale\":{\"auth_key_wo_version\":7},\"model_cache\":{\"s3_uri\":\"s3://b/p\"}",
     MODEL ",\"model_cache\":{\"snapshot_id\":\"snap-1\"}",
+    MODEL ",\"machine\":{},\"disk\":{},\"network\":{},\"model_cache\":{},\"tags\":{}",
+    MODEL ",\"machine\":{\"provisioning\":\"on_demand\"},\"network\":{\"ingress_cidrs\":[]}",
     BASE ",\"models\":[\"llama3.1:70b-instruct-q8_0\",\"llama3.1:8b-instruct-fp16\","
          "\"qwen2.5-coder:32b-instruct-q8_0\",\"qwen2.5-coder:14b-instruct-q8_0\","
          "\"deepseek-coder-v2:16b-lite-instruct-q4_0\",\"phi3:14b-medium-128k-instruct-q4_0\","
