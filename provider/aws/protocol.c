@@ -38,6 +38,7 @@ static int form_scalar(struct form *f, const struct value *v, struct slice name)
         buf_append_str(&text, v->boolean ? "true" : "false");
     else
         number_format(&text, v->number);
+    f->out->failed |= text.failed;
     form_pair(f, name, buf_slice(&text));
     return 0;
 }
@@ -79,7 +80,7 @@ static void add_header(struct aws_wire_request *r, const char *name, const char 
 static int keep_body(struct arena *a, const struct buf *b, struct aws_wire_request *r,
                      const char **ret_why)
 {
-    char *copy = b->failed ? NULL : arena_strndup(a, buf_cstr(b), b->len);
+    char *copy = arena_buf(a, b);
     if (!copy) {
         *ret_why = "it is over 16 MiB, or memory ran out";
         return -1;
@@ -367,8 +368,8 @@ static int encode_rest(struct arena *a, const struct aws_service *s,
     if (rc == 0)
         rc = rest_headers(a, &r, request, ret, ret_why);
     ret->method = op->method;
-    ret->path = arena_strndup(a, buf_cstr(&r.path), r.path.len);
-    ret->query = arena_strndup(a, buf_cstr(&r.query), r.query.len);
+    ret->path = arena_buf(a, &r.path);
+    ret->query = arena_buf(a, &r.query);
     if (r.path.failed || r.query.failed || !ret->path || !ret->query)
         rc = -1;
     if (rc == 0)

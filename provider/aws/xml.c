@@ -86,6 +86,8 @@ static const struct value *text_of(struct reader *r, const struct element *e)
     size_t i = 0;
     while (i < s.len && strchr(" \t\r\n", s.ptr[i]))
         i++;
+    if (e->text.failed)
+        return NULL;
     bool layout = i == s.len && s.len && memchr(s.ptr, '\n', s.len);
     return value_string(r->a, layout ? SLICE_EMPTY : s);
 }

@@ -195,6 +195,11 @@ char *arena_printf(struct arena *a, const char *fmt, ...)
     return p;
 }
 
+char *arena_buf(struct arena *a, const struct buf *b)
+{
+    return b->failed ? NULL : arena_strndup(a, buf_cstr(b), b->len);
+}
+
 bool arena_failed(const struct arena *a)
 {
     return a->failed;

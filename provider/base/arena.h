@@ -16,6 +16,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/buf.h"
+
 struct arena;
 
 /* A new, empty arena; NULL when memory is out. The caller owns it and frees it. */
@@ -45,6 +47,9 @@ char *arena_strndup(struct arena *a, const char *s, size_t len);
 char *arena_printf(struct arena *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 char *arena_vprintf(struct arena *a, const char *fmt, va_list ap)
     __attribute__((format(printf, 2, 0)));
+
+/* A copy of what a buffer holds; NULL also when a write to it has failed. */
+char *arena_buf(struct arena *a, const struct buf *b);
 
 /* True once any allocation from this arena (not its children) has failed. */
 bool arena_failed(const struct arena *a);

@@ -88,7 +88,7 @@ const char *path_string(struct arena *a, const struct path *p)
     _cleanup_buf_ struct buf b = BUF_INIT(65536);
     if (p)
         append(&b, p);
-    return arena_strndup(a, buf_cstr(&b), b.len);
+    return arena_buf(a, &b);
 }
 
 const struct path *path_copy(struct arena *a, const struct path *p)

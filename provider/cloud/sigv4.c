@@ -190,7 +190,7 @@ static int canonical_headers(struct sigv4 *s, struct buf *out)
         append_folded(out, all[i].value);
     }
     buf_append_char(out, '\n');
-    s->signed_headers = arena_strndup(s->arena, buf_cstr(&names), names.len);
+    s->signed_headers = arena_buf(s->arena, &names);
     return s->signed_headers && !names.failed ? 0 : -1;
 }
 
@@ -237,7 +237,7 @@ static int make_canonical_request(struct sigv4 *s)
     if (canonical_headers(s, &b) < 0)
         return -1;
     buf_printf(&b, "\n%s\n%s", s->signed_headers, s->payload_hash);
-    s->canonical_request = b.failed ? NULL : arena_strndup(s->arena, b.ptr, b.len);
+    s->canonical_request = arena_buf(s->arena, &b);
     return s->canonical_request ? 0 : -1;
 }
 

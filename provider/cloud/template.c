@@ -78,7 +78,7 @@ static int eval_join(struct evaluation *e, const struct template *t, const struc
             return -1;
         buf_append_slice(&b, value_slice(v));
     }
-    *ret = unknown ? value_unknown(e->a, &type_string) : value_string(e->a, buf_slice(&b));
+    *ret = unknown ? value_unknown(e->a, &type_string) : value_buf(e->a, &b);
     return *ret && !b.failed ? 0 : -1;
 }
 

@@ -63,7 +63,7 @@ static const struct value *tags_map(struct arena *a, const struct value *v)
 static const struct value *json_text(struct arena *a, const struct value *v)
 {
     _cleanup_buf_ struct buf b = BUF_INIT(TEXT_MOST);
-    return value_json_write(&b, v, false) < 0 ? NULL : value_string(a, buf_slice(&b));
+    return value_json_write(&b, v, false) < 0 ? NULL : value_buf(a, &b);
 }
 
 static const struct value *json_parsed(struct arena *a, struct slice text)
@@ -97,7 +97,7 @@ static const struct value *json_document(struct arena *a, const struct value *v)
         return NULL;
     const struct value *parsed = json_parsed(a, buf_slice(&b));
     /* What is no JSON is compared as it is. */
-    return parsed ? json_text(a, parsed) : value_string(a, buf_slice(&b));
+    return parsed ? json_text(a, parsed) : value_buf(a, &b);
 }
 
 static const struct value *base64(struct arena *a, struct slice in)

@@ -102,7 +102,7 @@ const char *record_state(struct arena *a, const struct record *r)
     for (size_t i = 0; i < r->drifted->count; i++)
         buf_printf(&b, "%s%s", i ? ", " : "", r->drifted->members[i].key.ptr);
     buf_append_char(&b, ')');
-    return arena_strndup(a, buf_cstr(&b), b.len);
+    return arena_buf(a, &b);
 }
 
 /* ---- JSON ---- */

@@ -187,7 +187,7 @@ static void set_code(struct cloud_error *err, const char *const *candidates, siz
 
 static void set_message(struct arena *a, struct cloud_error *err, const struct buf *b)
 {
-    err->message = b->len ? arena_strdup(a, buf_cstr(b)) : NULL;
+    err->message = b->len ? arena_buf(a, b) : NULL;
     if (!err->message)
         err->message = "the answer has no message";
 }

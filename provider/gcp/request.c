@@ -39,7 +39,7 @@ static const char *scalar(struct encoder *e, const struct value *v)
         return NULL;
     if (v->type->kind == TYPE_STRING)
         return value_cstr(v, NULL);
-    return value_json_write(&b, v, false) == 0 ? arena_strdup(e->a, buf_cstr(&b)) : NULL;
+    return value_json_write(&b, v, false) == 0 ? arena_buf(e->a, &b) : NULL;
 }
 
 static int path_member(struct encoder *e, struct slice name)
@@ -131,7 +131,7 @@ static int body(struct encoder *e, struct slice *ret)
     const struct value *rest = m ? value_object(e->a, m, kept) : NULL;
     if (!rest || value_json_write(&b, rest, true) < 0)
         return fail(e, rest ? "a member of the body is not known" : NULL);
-    char *copy = arena_strndup(e->a, b.ptr, b.len);
+    char *copy = arena_buf(e->a, &b);
     *ret = slice_from(copy, b.len);
     return copy ? 0 : fail(e, NULL);
 }

@@ -60,7 +60,7 @@ const char *gcp_join_scopes(struct arena *a, const char *const *scopes, size_t c
             buf_append_char(&b, separator);
         buf_append_str(&b, scopes[i]);
     }
-    return b.failed ? NULL : arena_strndup(a, buf_cstr(&b), b.len);
+    return arena_buf(a, &b);
 }
 
 /* ---- sending ---- */
@@ -226,7 +226,7 @@ const char *gcp_source_basic(struct gcp_source *s, const struct gcp_credential_f
     buf_printf(&plain, "%s:%s", f->client_id, f->client_secret ? f->client_secret : "");
     buf_append_str(&b, "Basic ");
     gcp_base64(&b, buf_cstr(&plain), plain.len);
-    return plain.failed || b.failed ? NULL : arena_strndup(s->a, b.ptr, b.len);
+    return plain.failed ? NULL : arena_buf(s->a, &b);
 }
 
 /* ---- answers ---- */

@@ -34,7 +34,7 @@ static const char *options(struct gcp_source *s, const struct gcp_credential_fil
     buf_append_str(&b, "{\"userProject\":\"");
     buf_append_json_escaped(&b, slice_str(f->workforce_pool_user_project));
     buf_append_str(&b, "\"}");
-    return b.failed ? NULL : arena_strndup(s->a, b.ptr, b.len);
+    return arena_buf(s->a, &b);
 }
 
 static int exchange(struct gcp_source *s, const struct gcp_credential_file *f,

@@ -37,7 +37,7 @@ int gcp_read_text_file(struct arena *a, const char *path, struct slice *ret, con
         *why = "it is not text";
         return -1;
     }
-    char *text = arena_strndup(a, buf_cstr(&b), b.len);
+    char *text = arena_buf(a, &b);
     *ret = slice_str(text);
     *why = text ? NULL : "memory ran out";
     return text ? 0 : -1;

@@ -40,7 +40,7 @@ static struct slice header_lines(struct arena *a, const struct http_header *h, s
             buf_append_slice(&b, h[i].value);
         buf_append_char(&b, '\n');
     }
-    char *text = count ? arena_strndup(a, buf_cstr(&b), b.len) : NULL;
+    char *text = count ? arena_buf(a, &b) : NULL;
     return slice_str(text);
 }
 

@@ -28,24 +28,27 @@ int rpc_value(struct rpc *rpc, const Tfplugin6__DynamicValue *m, const struct ty
     return *ret ? 0 : -1;
 }
 
-Tfplugin6__DynamicValue *rpc_dynamic(struct rpc *rpc, const struct value *v, const struct type *t)
+Tfplugin6__DynamicValue *rpc_dynamic_quietly(struct rpc *rpc, const struct value *v,
+                                             const struct type *t)
 {
     _cleanup_buf_ struct buf b = BUF_INIT(VALUE_MOST);
-    if (!v)
-        return NULL;
     Tfplugin6__DynamicValue *m = arena_new_object(rpc->arena, Tfplugin6__DynamicValue);
-    char *copy = m && value_msgpack_encode(&b, v, t) == 0
-                     ? arena_strndup(rpc->arena, buf_cstr(&b), b.len)
-                     : NULL;
-    if (!copy) {
+    char *copy = m && value_msgpack_encode(&b, v, t) == 0 ? arena_buf(rpc->arena, &b) : NULL;
+    if (!copy)
+        return NULL;
+    tfplugin6__dynamic_value__init(m);
+    m->msgpack = rpc_bytes(slice_from(copy, b.len));
+    return m;
+}
+
+Tfplugin6__DynamicValue *rpc_dynamic(struct rpc *rpc, const struct value *v, const struct type *t)
+{
+    Tfplugin6__DynamicValue *m = v ? rpc_dynamic_quietly(rpc, v, t) : NULL;
+    if (v && !m)
         diags_error(
             &rpc->diags, NULL, "A value could not be sent to the core",
             "Memory ran out, it is over 64 MiB, or it does not fit its schema. This is a defect of "
             "the provider if the value is small.");
-        return NULL;
-    }
-    tfplugin6__dynamic_value__init(m);
-    m->msgpack = rpc_bytes(slice_from(copy, b.len));
     return m;
 }
 

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "plugin/handlers.h"
 
@@ -13,7 +14,7 @@ enum {
     STATUS_RESOURCE_EXHAUSTED = 8,
     STATUS_UNIMPLEMENTED = 12
 };
-enum { ANSWER_MOST = 256 << 20 };
+enum { ANSWER_MOST = 256 << 20, PATIENCE = 100, PATIENCE_NS = 100000000 };
 
 struct method {
     const char *name;
@@ -148,21 +149,38 @@ static void fail(struct grpc_answer *ret, int status, const char *text)
     ret->text = text;
 }
 
-static void answer(struct rpc *rpc, const ProtobufCMessage *response, struct grpc_answer *ret)
+/* 0, or -1 when memory is out. */
+static int pack(struct rpc *rpc, const ProtobufCMessage *response, size_t size,
+                struct grpc_answer *ret)
 {
     if (rpc->packed.ptr) {
         buf_append_slice(&ret->body, rpc->packed);
     } else {
-        size_t size = protobuf_c_message_get_packed_size(response);
-        uint8_t *bytes = size <= ANSWER_MOST ? arena_alloc(rpc->arena, size) : NULL;
-        if (!bytes) {
-            fail(ret, STATUS_RESOURCE_EXHAUSTED, "the answer is too large, or memory ran out");
-            return;
-        }
+        uint8_t *bytes = arena_alloc(rpc->arena, size);
+        if (!bytes)
+            return -1;
         buf_append(&ret->body, bytes, protobuf_c_message_pack(response, bytes));
     }
-    if (ret->body.failed)
-        fail(ret, STATUS_RESOURCE_EXHAUSTED, "memory ran out");
+    return ret->body.failed ? -1 : 0;
+}
+
+/* An answer may hold the only word of what an apply has made: memory that is out is waited for. */
+static void answer(struct rpc *rpc, const ProtobufCMessage *response, struct grpc_answer *ret)
+{
+    static const struct timespec pause = {.tv_nsec = PATIENCE_NS};
+    size_t size = rpc->packed.ptr ? 0 : protobuf_c_message_get_packed_size(response);
+    if (size > ANSWER_MOST) {
+        fail(ret, STATUS_RESOURCE_EXHAUSTED, "the answer is too large");
+        return;
+    }
+    for (int i = 0; i < PATIENCE; i++) {
+        if (pack(rpc, response, size, ret) == 0)
+            return;
+        buf_clean_up(&ret->body);
+        ret->body = BUF_INIT(ANSWER_MOST);
+        nanosleep(&pause, NULL);
+    }
+    fail(ret, STATUS_RESOURCE_EXHAUSTED, "memory ran out");
 }
 
 void rpc_dispatch(struct server *server, const char *method, struct slice bytes,

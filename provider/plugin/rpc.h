@@ -49,6 +49,9 @@ int rpc_value(struct rpc *rpc, const Tfplugin6__DynamicValue *m, const struct ty
               const struct value **ret);
 /* NULL stays NULL. The message, or NULL with an error in rpc->diags. */
 Tfplugin6__DynamicValue *rpc_dynamic(struct rpc *rpc, const struct value *v, const struct type *t);
+/* The same, without a diagnostic when it fails. */
+Tfplugin6__DynamicValue *rpc_dynamic_quietly(struct rpc *rpc, const struct value *v,
+                                             const struct type *t);
 Tfplugin6__ResourceIdentityData *rpc_identity(struct rpc *rpc, const struct value *v,
                                               const struct schema_identity *s);
 int rpc_identity_value(struct rpc *rpc, const Tfplugin6__ResourceIdentityData *m,

@@ -2,6 +2,10 @@
  * make the core forget it. */
 #include "plugin/handlers.h"
 
+#include <time.h>
+
+enum { PATIENCE = 100, PATIENCE_NS = 100000000 };
+
 static int read_args(struct rpc *rpc, const Tfplugin6__ApplyResourceChange__Request *rq,
                      const struct resource_type *t, struct resource_apply_args *args)
 {
@@ -14,6 +18,37 @@ static int read_args(struct rpc *rpc, const Tfplugin6__ApplyResourceChange__Requ
                                       &args->planned_identity) < 0
                ? -1
                : 0;
+}
+
+static void wait_for_memory(void)
+{
+    static const struct timespec pause = {.tv_nsec = PATIENCE_NS};
+    nanosleep(&pause, NULL);
+}
+
+/* The state and the diagnostics that go back. What was made must not be lost: memory that is out is
+ * waited for, for ten seconds each. 0, or -1 when it stays out. */
+static int fill(struct rpc *rpc, const struct resource_type *t,
+                const struct resource_apply_args *args, const struct resource_apply_result *result,
+                Tfplugin6__ApplyResourceChange__Response *rs)
+{
+    Tfplugin6__DynamicValue *state = NULL;
+    for (int i = 0; i < PATIENCE && result->state && !state; i++)
+        if (!(state = rpc_dynamic_quietly(rpc, result->state, t->schema->type)))
+            wait_for_memory();
+    if (result->state && !state)
+        state = rpc_dynamic(rpc, result->state, t->schema->type);
+    if (state) {
+        rs->new_state = state;
+        rs->private_ = rpc_bytes(result->private);
+        rs->new_identity = rpc_identity(rpc, result->identity, t->identity);
+    }
+    for (int i = 0; i < PATIENCE; i++) {
+        if (rpc_hide_secrets(rpc, t->schema, args->config) == 0 && rpc_finish(rpc, rs) == 0)
+            return 0;
+        wait_for_memory();
+    }
+    return -1;
 }
 
 RPC_HANDLER(rpc_apply_resource_change)
@@ -29,14 +64,7 @@ RPC_HANDLER(rpc_apply_resource_change)
         rpc_unknown_type(rpc, "resource", rq->type_name);
     } else if (read_args(rpc, rq, t, &args) == 0) {
         t->apply(t, &rpc->request, &args, &result);
-        Tfplugin6__DynamicValue *state = rpc_dynamic(rpc, result.state, t->schema->type);
-        if (state) {
-            rs->new_state = state;
-            rs->private_ = rpc_bytes(result.private);
-            rs->new_identity = rpc_identity(rpc, result.identity, t->identity);
-        }
-        if (rpc_hide_secrets(rpc, t->schema, args.config) < 0)
-            return -1;
+        return fill(rpc, t, &args, &result, rs);
     }
     return rpc_finish(rpc, rs);
 }

@@ -51,7 +51,7 @@ int composite_private_encode(struct composite_run *r, struct slice *ret)
     if (c->planning && r->derived)
         encode_decisions(r, &b);
     buf_append_char(&b, '}');
-    char *copy = b.failed ? NULL : arena_strndup(c->arena, b.ptr, b.len);
+    char *copy = arena_buf(c->arena, &b);
     if (!copy)
         return diags_error(c->diags, NULL, "The private state could not be written",
                            "Memory ran out, or it is over 16 MiB.");

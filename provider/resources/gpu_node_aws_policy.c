@@ -20,7 +20,7 @@ static const struct value *canonical(struct arena *a, const struct buf *text)
     if (text->failed || value_json_parse(a, buf_slice(text), &v, &ignored) < 0 ||
         value_json_write(&b, v, false) < 0)
         return NULL;
-    return value_string(a, buf_slice(&b));
+    return value_buf(a, &b);
 }
 
 const struct value *gpu_node_aws_trust_policy(struct arena *a, const char *partition)

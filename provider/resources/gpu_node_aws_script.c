@@ -53,7 +53,7 @@ const struct value *gpu_node_aws_user_data(const struct composite_context *c,
     if (tags &&
         gpu_node_render(&b, script_aws_startup, values, sizeof(values) / sizeof(*values)) == 0 &&
         !b.failed)
-        return value_string(a, buf_slice(&b));
+        return value_buf(a, &b);
     diags_error(c->diags, NULL, "The start-up script is too long",
                 "EC2 takes 16 KiB of user data. Shorten the names of secrets, tags and the cache.");
     return NULL;

@@ -5,7 +5,8 @@
 
 void gpu_node_put(struct gpu_node_derivation *d, const char *name, const struct value *v)
 {
-    if (d->count < GPU_NODE_DERIVED_MOST)
+    d->failed |= !v || d->count == GPU_NODE_DERIVED_MOST;
+    if (!d->failed)
         d->members[d->count++] = (struct value_member){slice_str(name), v};
 }
 
@@ -203,7 +204,7 @@ int gpu_node_derive_begin(const struct composite_context *c, struct gpu_node_der
 
 const struct value *gpu_node_derive_end(struct gpu_node_derivation *d, int rc, size_t before)
 {
-    const struct value *v = rc == 0 ? value_object(d->a, d->members, d->count) : NULL;
+    const struct value *v = rc == 0 && !d->failed ? value_object(d->a, d->members, d->count) : NULL;
     if (!v && d->c->diags->errors == before)
         diags_error(d->c->diags, NULL, "Out of memory", "The node was not worked out.");
     return v;

@@ -23,6 +23,7 @@ struct gpu_node_derivation {
     void *own;                     /* what only this cloud's hook knows */
     struct value_member members[GPU_NODE_DERIVED_MOST];
     size_t count;
+    bool failed; /* a member could not be made: memory is out */
 };
 
 /* Reads the configuration; ret->own is kept, all else set. 0, or -1 with a diagnostic. */
@@ -31,6 +32,7 @@ int gpu_node_derive_begin(const struct composite_context *c, struct gpu_node_der
  * errors when it began. */
 const struct value *gpu_node_derive_end(struct gpu_node_derivation *d, int rc, size_t before);
 
+/* `v` NULL: memory is out. */
 void gpu_node_put(struct gpu_node_derivation *d, const char *name, const struct value *v);
 const struct value *gpu_node_unknown(struct gpu_node_derivation *d);
 /* Of the configuration, by dotted path. */

@@ -103,7 +103,7 @@ static const struct value *names_filter(struct arena *a, const struct gpu_node_m
         if (!again)
             buf_printf(&b, "%s(name = %s)", b.len ? " OR " : "", name_of(m, accelerators));
     }
-    return b.failed ? NULL : value_string(a, buf_slice(&b));
+    return value_buf(a, &b);
 }
 
 /* A zone of the region that an item of a list is in: "us-central1-a" or a link that ends so. */

@@ -150,6 +150,16 @@ static void derive_names(struct gpu_node_derivation *d)
 
 /* ---- identity ---- */
 
+/* A part of a string literal of the Common Expression Language, in which IAM conditions are. */
+static void append_literal(struct buf *b, struct slice s)
+{
+    for (size_t i = 0; i < s.len; i++) {
+        if (s.ptr[i] == '"' || s.ptr[i] == '\\')
+            buf_append_char(b, '\\');
+        buf_append_char(b, s.ptr[i]);
+    }
+}
+
 /* The objects under "gs://bucket/prefix", for a condition on resource.name. */
 static const struct value *cache_condition(struct gpu_node_derivation *d, struct slice uri)
 {
@@ -158,13 +168,16 @@ static const struct value *cache_condition(struct gpu_node_derivation *d, struct
     const char *slash = memchr(rest.ptr, '/', rest.len);
     size_t bucket = slash ? (size_t)(slash - rest.ptr) : rest.len;
     struct slice prefix = slash ? slice_from(slash + 1, rest.len - bucket - 1) : SLICE_EMPTY;
+    while (prefix.len && prefix.ptr[prefix.len - 1] == '/')
+        prefix.len--;
     buf_printf(&b,
                "resource.name == \"projects/_/buckets/%.*s\" || "
-               "resource.name.startsWith(\"projects/_/buckets/%.*s/objects/%.*s\")",
-               (int)bucket, rest.ptr, (int)bucket, rest.ptr, (int)prefix.len,
-               prefix.ptr ? prefix.ptr : "");
+               "resource.name.startsWith(\"projects/_/buckets/%.*s/objects/",
+               (int)bucket, rest.ptr, (int)bucket, rest.ptr);
+    append_literal(&b, prefix);
+    buf_append_str(&b, prefix.len ? "/\")" : "\")");
     const struct value_member m[] = {{SLICE_LIT("title"), value_str(d->a, "model cache")},
-                                     {SLICE_LIT("expression"), value_string(d->a, buf_slice(&b))}};
+                                     {SLICE_LIT("expression"), value_buf(d->a, &b)}};
     return value_object(d->a, m, 2);
 }
 

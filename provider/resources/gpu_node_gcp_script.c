@@ -64,7 +64,7 @@ static const struct value *script(const struct composite_context *c,
     _cleanup_buf_ struct buf b = BUF_INIT(SCRIPT_MOST);
     if (gpu_node_render(&b, script_gcp_startup, values, sizeof(values) / sizeof(*values)) == 0 &&
         !b.failed)
-        return value_string(a, buf_slice(&b));
+        return value_buf(a, &b);
     return NULL;
 }
 

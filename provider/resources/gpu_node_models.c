@@ -165,7 +165,7 @@ static const char *needs_text(struct arena *a, const struct gpu_node_models *m)
     for (size_t i = 0; i < m->count; i++)
         buf_printf(&b, "%s%s (%.1f GiB)", i ? ", " : "", m->names[i],
                    in_gib(fit_total(&m->models[i])));
-    return arena_strdup(a, buf_cstr(&b));
+    return arena_buf(a, &b);
 }
 
 static const char *fitting_text(struct arena *a, const char *cloud, const struct gpu_node_models *m)
@@ -178,7 +178,7 @@ static const char *fitting_text(struct arena *a, const char *cloud, const struct
         buf_printf(&b, "%s%s", i ? ", " : " The cheapest that hold them: ", list[i]->type);
     if (count)
         buf_append_str(&b, ".");
-    return arena_strdup(a, buf_cstr(&b));
+    return arena_buf(a, &b);
 }
 
 static int refuse_machine(struct arena *a, const struct gpu_node_models *models,

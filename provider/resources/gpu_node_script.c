@@ -38,5 +38,5 @@ const char *gpu_node_join(struct arena *a, const struct value *list)
     _cleanup_buf_ struct buf b = BUF_INIT(16384);
     for (size_t i = 0; i < value_count(list); i++)
         buf_printf(&b, "%s%s", i ? "," : "", value_cstr(value_at(list, i), ""));
-    return arena_strdup(a, buf_cstr(&b));
+    return arena_buf(a, &b);
 }

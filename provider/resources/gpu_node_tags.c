@@ -215,7 +215,7 @@ static const struct value *decoded(struct arena *a, struct slice s)
         buf_append_char(&b, (char)(low >= 0 ? high << 4 | low : s.ptr[i]));
         i += low >= 0 ? 2 : 0;
     }
-    return value_string(a, buf_slice(&b));
+    return value_buf(a, &b);
 }
 
 /* Parts of a text between separators, decoded. */
@@ -307,6 +307,8 @@ const struct value *gpu_node_config_of_tags(struct arena *a, const struct value 
     join_tag(&names, tags, "llm:models");
     join_tag(&rest, tags, "llm:settings");
     join_tag(&runtime, tags, "llm:runtime");
+    if (names.failed || rest.failed || runtime.failed)
+        return NULL;
     /* Once to make the nested objects, then defaults, then what is said. */
     config = apply_settings(a, config, buf_slice(&rest));
     config = set_defaults(a, config);

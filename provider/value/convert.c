@@ -25,7 +25,7 @@ static const struct value *to_primitive(struct conversion *c, const struct value
     enum type_kind from = v->type->kind;
     if (t->kind == TYPE_STRING && from == TYPE_NUMBER) {
         _cleanup_buf_ struct buf b = BUF_INIT(64 * 1024);
-        return number_format(&b, v->number) < 0 ? NULL : value_string(c->a, buf_slice(&b));
+        return number_format(&b, v->number) < 0 ? NULL : value_buf(c->a, &b);
     }
     if (t->kind == TYPE_STRING && from == TYPE_BOOL)
         return value_str(c->a, v->boolean ? "true" : "false");

@@ -10,6 +10,8 @@
 
 #include <jansson.h>
 
+#include "base/alloc.h"
+
 #include "value/read.h"
 
 enum { BYTES_MOST = 64 << 20, MEMBERS_MOST = 4 << 20, DEPTH_MOST = 128 };
@@ -342,11 +344,52 @@ static const char *syntax_error(const json_error_t *error)
     }
 }
 
+/* Jansson's memory. Its reader passes over an allocation that fails in the middle of a text, and
+ * goes on without the rest of it: the failure is remembered here. What it frees is zeroed:
+ * documents hold tokens and keys. */
+static _Thread_local bool memory_failed;
+
+union header {
+    size_t size;
+    max_align_t aligned;
+};
+
+static void *json_alloc(size_t size)
+{
+    union header *h = size < SIZE_MAX - sizeof(*h) ? alloc_table.malloc(sizeof(*h) + size) : NULL;
+    memory_failed |= !h;
+    if (!h)
+        return NULL;
+    h->size = size;
+    return h + 1;
+}
+
+static void json_release(void *ptr)
+{
+    union header *h = ptr ? (union header *)ptr - 1 : NULL;
+    if (!h)
+        return;
+    explicit_bzero(ptr, h->size);
+    alloc_table.free(h);
+}
+
+/* Before anything could have used jansson: what one allocator gave, another cannot take back. */
+__attribute__((constructor)) static void use_own_memory(void)
+{
+    json_set_alloc_funcs(json_alloc, json_release);
+}
+
 static json_t *parse_marked(struct slice text, struct diags *diags)
 {
     json_error_t error;
+    memory_failed = false;
     json_t *j = json_loadb(text.ptr, text.len,
                            JSON_DECODE_ANY | JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES, &error);
+    if (memory_failed) {
+        json_decref(j);
+        diags_error(diags, NULL, "Invalid JSON", "Memory ran out.");
+        return NULL;
+    }
     if (!j)
         diags_error(diags, NULL, "Invalid JSON", "Line %d: %s.", error.line, syntax_error(&error));
     return j;

@@ -290,5 +290,5 @@ const char *type_string_of(struct arena *a, const struct type *t)
 {
     _cleanup_buf_ struct buf b = BUF_INIT(64 * 1024);
     append_type(&b, t);
-    return arena_strndup(a, buf_cstr(&b), b.len);
+    return arena_buf(a, &b);
 }

@@ -72,6 +72,11 @@ const struct value *value_int(struct arena *a, int64_t n)
     return value_number(a, number_from_int(a, n));
 }
 
+const struct value *value_buf(struct arena *a, const struct buf *b)
+{
+    return b->failed ? NULL : value_string(a, buf_slice(b));
+}
+
 const struct value *value_string(struct arena *a, struct slice s)
 {
     struct value *v = fresh(a, &type_string, VALUE_KNOWN);

@@ -66,7 +66,9 @@ const struct value *value_bool(struct arena *a, bool b);
 const struct value *value_int(struct arena *a, int64_t n);
 const struct value *value_number(struct arena *a, const struct number *n);
 const struct value *value_string(struct arena *a, struct slice s); /* copies */
-const struct value *value_str(struct arena *a, const char *s);     /* copies; NULL: null string */
+/* What a buffer holds; NULL also when a write to it has failed. */
+const struct value *value_buf(struct arena *a, const struct buf *b);
+const struct value *value_str(struct arena *a, const char *s); /* copies; NULL: null string */
 const struct value *value_printf(struct arena *a, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 /* Elements must have type `elem` (dynamic allows any). The pointer array is not kept. */

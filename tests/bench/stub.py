@@ -171,6 +171,17 @@ class Cloud:
         o["instanceId"] = i
         return {"instancesSet": [o]}
 
+    def CreateTags(self, p, tags):
+        for resource in (v for k, v in p.items() if k.startswith("ResourceId.")):
+            kept = {t["key"]: t["value"] for t in self.objects[resource]["tagSet"]}
+            kept.update({v: p[k[:-3] + "Value"] for k, v in p.items() if k.startswith("Tag.") and k.endswith(".Key")})
+            self.objects[resource]["tagSet"] = [{"key": k, "value": v} for k, v in kept.items()]
+
+    def DeleteTags(self, p, tags):
+        gone = {v for k, v in p.items() if k.startswith("Tag.") and k.endswith(".Key")}
+        for resource in (v for k, v in p.items() if k.startswith("ResourceId.")):
+            self.objects[resource]["tagSet"] = [t for t in self.objects[resource]["tagSet"] if t["key"] not in gone]
+
     def StopInstances(self, p, tags):
         self.objects[p["InstanceId.1"]]["instanceState"] = {"code": "80", "name": "stopped"}
 
@@ -249,6 +260,8 @@ class Cloud:
             group["retentionInDays"] = p["retentionInDays"]
         elif operation == "DescribeLogGroups":
             return {"logGroups": [group] if group else []}
+        elif operation == "ListTagsForResource" and group is None:
+            raise NotFound
         elif operation == "ListTagsForResource":
             return {"tags": group["_tags"]}
         elif operation == "DeleteLogGroup":

@@ -1,6 +1,7 @@
-/* Preloaded into the provider: makes one allocation of the program's own code fail. Counted are those whose caller lies in the program
- * itself (its libraries, which end the process when memory is out, are left alone) and that were made while the file LLM_ALLOC_COUNT is
- * there: the test makes it when the work begins. LLM_ALLOC_FAIL names the allocation by its number; the count is
+/* Preloaded into the provider: makes one allocation of the program's own code fail. Counted are
+ * those whose caller lies in the program itself (its libraries, which end the process when memory
+ * is out, are left alone) and that were made while the file LLM_ALLOC_COUNT is there: the test
+ * makes it when the work begins. LLM_ALLOC_FAIL names the allocation by its number; the count is
  * written to the file at the end. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
