@@ -107,3 +107,15 @@ def test_import_keeps_what_is_empty(gcp_one_core, gcp_cloud):
     gcp_one_core.write(text + 'import {\n  to = llm_gpu_node.n\n  id = "gcp/us-central1/demo"\n}\n')
     result = gcp_one_core.apply()
     assert result.status == 0 and "Plan: 1 to import, 0 to add, 0 to change, 0 to destroy." in result.output, result.output
+
+
+def test_a_cache_prefix_stays_within_its_condition(gcp_one_core, gcp_cloud):
+    gcp_one_core.write(gcp_node(body=M + r'''
+  model_cache = { gcs_uri = "gs://models/a\") || true || (\"b\\\\c/" }'''))
+    gcp_one_core.apply_ok()
+    policy = gcp_cloud.client("cloudresourcemanager", "v1").projects().getIamPolicy(
+        resource="test-project", body={"options": {"requestedPolicyVersion": 3}}).execute()
+    [condition] = [b["condition"]["expression"] for b in policy["bindings"] if b["role"] == "roles/storage.objectUser"]
+    assert condition == (r'resource.name == "projects/_/buckets/models" || resource.name.startsWith("projects/_/buckets/models/objects/'
+                         r'a\") || true || (\"b\\\\c/")')
+    gcp_one_core.no_difference()

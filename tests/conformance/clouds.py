@@ -8,6 +8,8 @@ from tests.sim.gcp.client import Cloud as GcpClient
 
 MODELS = ["llama3.2:1b", "llama3.2:3b", "llama3.1:8b", "mistral:7b", "qwen2.5:7b", "gemma2:2b", "phi3:3.8b", "qwen2.5:0.5b"]
 
+QUOTED = '/a"b\\c'
+
 
 class Existing:
     """Objects that the account has already, for attributes that name one."""
@@ -105,7 +107,7 @@ class Aws:
             "disk.throughput": lambda r: r.choice([125, 200]), "network.vpc_id": lambda r: e.vpc,
             "network.subnet_ids": lambda r: r.sample(e.subnets, r.randint(1, len(e.subnets))), "network.security_group_id": lambda r: e.security_group,
             "instance_profile": lambda r: e.instance_profile,
-            "model_cache.s3_uri": lambda r: f"s3://models-{word(r)}/{r.choice(['', 'a', 'a/b'])}", "log_retention_days": lambda r: r.choice(self.retention),
+            "model_cache.s3_uri": lambda r: f"s3://models-{word(r)}/{r.choice(['', 'a', 'a/b', QUOTED])}", "log_retention_days": lambda r: r.choice(self.retention),
             "wait_for": lambda r: "running", "tags": lambda r: {word(r): r.choice(["", word(r), "ä ö", "a=b/c"]) for _ in range(r.randint(0, 3))},
         }
 
@@ -172,7 +174,7 @@ class Gcp:
         client.client("iam").projects().serviceAccounts().create(name=root, body={"accountId": "given-account"}).execute()
         client.client("secretmanager").projects().secrets().create(parent=root, secretId="given", body={"replication": {"automatic": {}}}).execute()
         url = "https://www.googleapis.com/compute/v1/"
-        names = lambda middle, name: [name, f"{root}/{middle}/{name}", f"{url}{root}/{middle}/{name}"]
+        names = lambda middle, name: [name, f"{root}/{middle}/{name}", f"{url}{root}/{middle}/{name}", f"projects/{self.number}/{middle}/{name}"]
         return Existing(
             networks=[(n, names("global/networks", n)) for n in ("given", "other")],
             subnetworks={n: [names(f"regions/{self.region}/subnetworks", f"{n}-{letter}") for letter in "ab"] for n in ("given", "other")},
@@ -207,7 +209,7 @@ class Gcp:
             "disk.iops": lambda r: r.choice([3000, 4000, 5000]), "disk.throughput": lambda r: r.choice([140, 200, 300]),
             "network.vpc_id": lambda r: r.choice(networks), "network.subnet_ids": lambda r: [r.choice(subnetworks)],
             "service_account": lambda r: r.choice(e.accounts),
-            "model_cache.gcs_uri": lambda r: f"gs://models-{word(r)}{r.choice(['', '/', '/a', '/a/b', '/a b'])}",
+            "model_cache.gcs_uri": lambda r: f"gs://models-{word(r)}{r.choice(['', '/', '/a', '/a/b', '/a b', QUOTED])}",
             "log_retention_days": lambda r: r.choice([1, 7, 30, 400, 3650]), "wait_for": lambda r: r.choice(["running", "serving"]),
             "tags": lambda r: {r.choice([word(r), "größe", "a_b-1"]): r.choice(["", word(r), "ä-1", "1_x"]) for _ in range(r.randint(0, 3))},
         }
