@@ -409,3 +409,48 @@ def test_impersonation(bench, gcp_sim):
     assert bench.proxy.issued()
     bench.check(secrets={token: ["header authorization"]})
     assert all("generateAccessToken" in s for s in bench.proxy.where(token))
+
+
+def test_subject_token_of_aws(bench, gcp_sim):
+    """What Google's token service gets is a signed request: the session token is in it, the secret key signs it."""
+    access, secret, session = Marker("AWS access key", "AKIA"), Marker("AWS secret key", after="/+="), Marker("AWS session token", "Fwo", "/+==")
+    gcp_sim.control("aws_keys", {access.value: secret.value})
+    gcp_sim.control("settings", {"check_tokens": False})
+    source = {"environment_id": "aws1", "regional_cred_verification_url": "https://sts.{region}.amazonaws.com?Action=GetCallerIdentity&Version=2011-06-15"}
+    file = external(gcp_sim, source, subject_token_type="urn:ietf:params:aws:token-type:aws4_request")
+    bench.gcp(gcp_sim.endpoint, {"credentials": json.dumps(file)}, AWS_ACCESS_KEY_ID=access.value, AWS_SECRET_ACCESS_KEY=secret.value,
+              AWS_SESSION_TOKEN=session.value, AWS_REGION="us-east-1")
+    assert any(request.url.endswith("/v1/token") for request in bench.proxy.requests), bench.said[:2000]
+    bench.check(secrets={access: ["body"], secret: [], session: ["body"]})
+
+
+def test_workforce_user(bench, gcp_sim):
+    """Refused, as this simulator has no workforce pools."""
+    refresh, secret = Marker("refresh token", "1//"), Marker("client secret", "GOCSPX-")
+    given = {"type": "external_account_authorized_user", "audience": "//iam.googleapis.com/locations/global/workforcePools/p/providers/q",
+             "client_id": "id", "client_secret": secret.value, "refresh_token": refresh.value, "token_url": f"{gcp_sim.endpoint}/token"}
+    assert bench.gcp(gcp_sim.endpoint, {"credentials": json.dumps(given)})
+    assert bench.proxy.where(refresh)
+    bench.check(secrets={refresh: ["body"], secret: ["header authorization"]})
+
+
+def test_file_that_impersonates(bench, gcp_sim):
+    refresh, secret = Marker("refresh token", "1//"), Marker("client secret", "GOCSPX-")
+    gcp_sim.control("users", {refresh.value: {"client_id": "id", "client_secret": secret.value, "identity": "a@example.com", "owner": True}})
+    gcp_sim.control("keys", {"email": "deploy@test-project.iam.gserviceaccount.com"})
+    source = {"type": "authorized_user", "client_id": "id", "client_secret": secret.value, "refresh_token": refresh.value}
+    url = "https://iamcredentials.googleapis.com/v1/projects/-/serviceAccounts/deploy@test-project.iam.gserviceaccount.com:generateAccessToken"
+    bench.gcp(gcp_sim.endpoint, {"credentials": json.dumps({"type": "impersonated_service_account", "service_account_impersonation_url": url,
+                                                            "source_credentials": source})})
+    assert len(bench.proxy.issued()) == 2, bench.said[:2000]
+    bench.check(secrets={refresh: ["body"], secret: ["body"]})
+
+
+def test_output_file_of_a_program(bench, gcp_sim):
+    token = subject(gcp_sim)
+    kept = bench.file("kept", {"version": 1, "success": True, "token_type": "urn:ietf:params:oauth:token-type:jwt", "id_token": token.value,
+                               "expiration_time": 4070908800})
+    file = external(gcp_sim, {"executable": {"command": "/nonexistent", "timeout_millis": 5000, "output_file": kept}})
+    bench.gcp(gcp_sim.endpoint, {"credentials": json.dumps(file)}, GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES="1")
+    assert bench.proxy.issued()
+    bench.check(secrets={token: ["body"]})
