@@ -79,6 +79,10 @@ struct component_step {
     const char *const *retry;
     size_t retry_count;
     int64_t retry_ms;
+    /* Codes that say that what an earlier step of the list has read is outdated (a fingerprint):
+     * the list begins again. */
+    const char *const *restart;
+    size_t restart_count;
     const struct component_states *wait; /* when op is NULL */
     bool wait_gone;                      /* wait until the object is gone */
 };

@@ -6,7 +6,13 @@
 
 #include "value/codec.h"
 
-enum { LOOK_MS = 10000, RETRY_MS = 120000, RETRY_PAUSE_MS = 1000, RETRY_PAUSE_MOST_MS = 15000 };
+enum {
+    RESTARTS_MOST = 10,
+    LOOK_MS = 10000,
+    RETRY_MS = 120000,
+    RETRY_PAUSE_MS = 1000,
+    RETRY_PAUSE_MOST_MS = 15000
+};
 
 /* ---- scope ---- */
 
@@ -226,8 +232,22 @@ static int run_each(struct object *o, const struct component_step *s)
     return 0;
 }
 
+/* Whether the list begins again, after a pause, because what it has read is outdated. */
+static bool begins_again(struct object *o, const struct component_step *s, int *restarts)
+{
+    const struct clock *clock = o->work->clock;
+    if (!error_in(s->restart, s->restart_count, &o->error) || *restarts == RESTARTS_MOST ||
+        RETRY_PAUSE_MS >= work_left_ms(o->work) ||
+        clock->sleep_ms(clock->self, RETRY_PAUSE_MS, o->work->cancel) < 0)
+        return false;
+    ++*restarts;
+    o->repeats++;
+    return true;
+}
+
 int object_run_steps(struct object *o, const struct component_step *steps, size_t count)
 {
+    int restarts = 0;
     for (size_t i = 0; i < count; i++) {
         const struct component_step *s = &steps[i];
         if (!step_applies(o, s))
@@ -236,6 +256,10 @@ int object_run_steps(struct object *o, const struct component_step *steps, size_
                                       s->wait_gone)
                  : s->each == COMPONENT_ONCE ? run_once(o, s)
                                              : run_each(o, s);
+        if (rc < 0 && begins_again(o, s, &restarts)) {
+            i = (size_t)-1;
+            continue;
+        }
         if (rc < 0)
             return -1;
         /* The first call of a create has made it: from now on it must not be lost. */

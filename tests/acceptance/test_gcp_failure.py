@@ -88,6 +88,20 @@ def test_throttling_is_retried(gcp_one_core, gcp_sim, gcp_cloud):
     assert made(gcp_cloud) == EXPECTED
 
 
+@pytest.mark.parametrize("operation, error", [("compute.instances.setLabels", "error"), ("compute.disks.setLabels", "error"),
+                                              ("compute.instances.setMetadata", "operation_error")])
+def test_an_outdated_fingerprint_is_read_anew(gcp_one_core, gcp_sim, gcp_cloud, operation, error):
+    gcp_one_core.write(gcp_node())
+    gcp_one_core.apply_ok()
+    code = {"error": "conditionNotMet", "operation_error": "CONDITION_NOT_MET"}[error]
+    gcp_sim.rule(operation, **{error: {"status": 412, "code": code, "message": "Labels fingerprint either invalid or resource labels have changed"}}, times=2)
+    gcp_one_core.write(gcp_node(body='models = ["llama3.1:8b", "mistral:7b"]\n  tags = { owner = "b" }'))
+    gcp_one_core.apply_ok()
+    [instance] = instances(gcp_cloud)
+    assert instance["labels"]["owner"] == "b"
+    gcp_one_core.no_difference()
+
+
 def test_a_new_account_is_not_known_everywhere_at_once(gcp_one_core, gcp_sim, gcp_cloud):
     gcp_sim.control("visible", {"iam.projects.serviceAccounts.create": 3})
     gcp_one_core.write(gcp_node())

@@ -124,6 +124,7 @@ static void emit_step(struct compilation *c, FILE *f, const struct step_def *s)
     member(f, "unless_equals", s->unless.equals);
     emit_strings(f, "tolerate", "tolerate_count", &s->tolerate);
     emit_strings(f, "retry", "retry_count", &s->retry);
+    emit_strings(f, "restart", "restart_count", &s->restart);
     fprintf(f, ".retry_ms = %lld, ", (long long)s->retry_ms);
     if (s->wait) {
         fputs(".wait = &(const struct component_states)", f);

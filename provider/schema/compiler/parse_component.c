@@ -229,6 +229,7 @@ static void parse_step(struct compilation *c, const struct place *at, json_t *v,
         {"unless", false, field_condition, offsetof(struct step_def, unless)},
         {"tolerate", false, field_strings, offsetof(struct step_def, tolerate)},
         {"retry", false, field_strings, offsetof(struct step_def, retry)},
+        {"restart", false, field_strings, offsetof(struct step_def, restart)},
         {"retry_ms", false, field_int, offsetof(struct step_def, retry_ms)},
         {"wait", false, field_wait, offsetof(struct step_def, wait)},
         {"wait_gone", false, field_bool, offsetof(struct step_def, wait_gone)},
@@ -240,8 +241,9 @@ static void parse_step(struct compilation *c, const struct place *at, json_t *v,
         refuse(c, at, "a step has exactly one of \"op\", \"wait\" and \"wait_gone\"");
     else if (s->op.name && !s->request)
         refuse(c, at, "missing field \"request\"");
-    else if (!s->op.name && (s->request || s->outputs || s->each || s->op.service || s->op.token ||
-                             s->op.idempotent || s->tolerate.count || s->retry.count))
+    else if (!s->op.name &&
+             (s->request || s->outputs || s->each || s->op.service || s->op.token ||
+              s->op.idempotent || s->tolerate.count || s->retry.count || s->restart.count))
         refuse(c, at, "a wait takes no fields of a call");
     if ((s->op.method != NULL) != (s->op.uri != NULL))
         refuse(c, at, "\"method\" and \"uri\" go together");

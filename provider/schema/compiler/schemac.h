@@ -140,7 +140,7 @@ struct step_def {
     const char *each; /* "COMPONENT_EACH_ADDED" … */
     const char *each_attr;
     struct condition_def when, unless;
-    struct strings tolerate, retry;
+    struct strings tolerate, retry, restart;
     int64_t retry_ms;
     struct states_def *wait;
     bool wait_gone;
