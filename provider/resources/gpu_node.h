@@ -156,6 +156,12 @@ int gpu_node_check_length(struct arena *a, const char *text, size_t most, const 
 int gpu_node_refuse(struct arena *a, const struct value *config, const char *cloud,
                     const char *const (*paths)[2], size_t count, struct diags *diags);
 
+/* Errors for zones that are not of the region, and for those named twice; `example` is what a
+ * zone's name has behind the region's. 0 or -1. */
+int gpu_node_check_zones(struct arena *a, const struct value *config, const char *region,
+                         bool (*fits)(struct slice zone, const char *region), const char *example,
+                         struct diags *diags);
+
 /* ---- gpu_node_calls.c ---- */
 
 /* One call; `request` is an object (NULL: memory is out). 0 or -1 with *err. */
@@ -217,6 +223,11 @@ const struct value *gpu_node_tags(struct arena *a, const struct value *config,
  */
 const struct value *gpu_node_config_of_tags(struct arena *a, const struct value *config,
                                             const struct value *tags);
+
+/* Of the tags of an instance the user's own: not those with our prefix ("llm:"), not the cloud's,
+ * and not the provider's default ones. NULL: none. */
+const struct value *gpu_node_user_tags(const struct composite_context *c, const struct value *tags,
+                                       const char *prefix);
 
 /* ---- gpu_node_script.c ---- */
 

@@ -73,21 +73,7 @@ static bool zone_fits(struct slice zone, const char *region)
 int gpu_node_aws_check_zones(struct arena *a, const struct value *config, const char *region,
                              struct diags *diags)
 {
-    const struct value *zones = gpu_node_get(config, "zones");
-    const struct path *path = path_attribute(a, NULL, "zones");
-    int rc = 0;
-    for (size_t i = 0; i < value_count(zones); i++) {
-        struct slice z = value_slice(value_at(zones, i));
-        if (z.len && region && !zone_fits(z, region))
-            rc = diags_error(diags, path_index(a, path, (int64_t)i), "Zone outside the region",
-                             "\"%.*s\" is not a zone of %s; those are named like %sa.", (int)z.len,
-                             z.ptr, region, region);
-        for (size_t k = 0; z.len && k < i; k++)
-            if (slice_eq(z, value_slice(value_at(zones, k))))
-                rc = diags_error(diags, path_index(a, path, (int64_t)i), "Duplicate zone",
-                                 "\"%.*s\" is named twice.", (int)z.len, z.ptr);
-    }
-    return rc;
+    return gpu_node_check_zones(a, config, region, zone_fits, "a", diags);
 }
 
 static int check_region(struct arena *a, const struct value *config, struct diags *diags)

@@ -6,23 +6,6 @@
 
 #include "cloud/template.h"
 
-/* The user's own labels: not ours, not Google's, and not the provider's default ones. */
-static const struct value *user_labels(const struct composite_context *c,
-                                       const struct value *labels)
-{
-    const struct value *defaults = c->driver->default_tags(c->client, c->arena);
-    struct value_member *m = arena_new_array(c->arena, value_count(labels), struct value_member);
-    size_t count = 0;
-    for (size_t i = 0; m && i < value_count(labels); i++) {
-        struct slice key = labels->members[i].key;
-        const struct value *usual = value_get_slice(defaults, key);
-        bool ours = slice_has_prefix(key, "llm-") || c->driver->ignores_tag(c->client, key);
-        if (!ours && !(usual && value_equal(usual, labels->members[i].value)))
-            m[count++] = labels->members[i];
-    }
-    return m && count ? value_map(c->arena, &type_string, m, count) : NULL;
-}
-
 int gpu_node_gcp_describe(const struct composite_context *c, const struct records *found,
                           const struct value **ret)
 {
@@ -42,7 +25,7 @@ int gpu_node_gcp_describe(const struct composite_context *c, const struct record
         c->arena, TRANSFORM_TAGS_MAP, template_select(c->arena, item, "metadata.items"));
     const struct value *config =
         gpu_node_config_of_tags(c->arena, c->config, gpu_node_gcp_settings(c->arena, metadata));
-    const struct value *own = user_labels(c, value_get(item, "labels"));
+    const struct value *own = gpu_node_user_tags(c, value_get(item, "labels"), "llm-");
     if (config && own)
         config = value_with(c->arena, config, "tags", own);
     *ret = config;

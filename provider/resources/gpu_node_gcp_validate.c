@@ -5,7 +5,7 @@
 
 #include "cloud/template.h"
 
-enum { NAME_MOST = 63, LABEL_BYTES_MOST = 128, RETENTION_MOST = 3650 };
+enum { NAME_MOST = 63, LABEL_BYTES_MOST = 128, RETENTION_MOST = 3650, PERSISTENT_LEAST = 10 };
 
 /* ---- names that the user gives ---- */
 
@@ -119,26 +119,16 @@ static int check_conflicts(struct arena *a, const struct value *config, struct d
                        "network (`network.vpc_id`), or `egress = \"nat\"`.");
 }
 
+static bool zone_fits(struct slice zone, const char *region)
+{
+    size_t len = strlen(region);
+    return zone.len == len + 2 && slice_has_prefix(zone, region) && zone.ptr[len] == '-';
+}
+
 int gpu_node_gcp_check_zones(struct arena *a, const struct value *config, const char *region,
                              struct diags *diags)
 {
-    const struct value *zones = gpu_node_get(config, "zones");
-    const struct path *path = path_attribute(a, NULL, "zones");
-    int rc = 0;
-    for (size_t i = 0; i < value_count(zones); i++) {
-        struct slice z = value_slice(value_at(zones, i));
-        size_t len = region ? strlen(region) : 0;
-        bool fits = len && z.len == len + 2 && slice_has_prefix(z, region) && z.ptr[len] == '-';
-        if (z.len && len && !fits)
-            rc = diags_error(diags, path_index(a, path, (int64_t)i), "Zone outside the region",
-                             "\"%.*s\" is not a zone of %s; those are named like %s-a.", (int)z.len,
-                             z.ptr, region, region);
-        for (size_t k = 0; z.len && k < i; k++)
-            if (slice_eq(z, value_slice(value_at(zones, k))))
-                rc = diags_error(diags, path_index(a, path, (int64_t)i), "Duplicate zone",
-                                 "\"%.*s\" is named twice.", (int)z.len, z.ptr);
-    }
-    return rc;
+    return gpu_node_check_zones(a, config, region, zone_fits, "-a", diags);
 }
 
 static int check_region(struct arena *a, const struct value *config, struct diags *diags)
@@ -258,6 +248,30 @@ static int check_disk_of_machines(struct arena *a, const struct value *config, c
     return rc;
 }
 
+/* Where the cloud's limits are narrower than the schema's: "About Hyperdisk Balanced" and "About
+ * Persistent Disk", sizes and performance. `provisioned`: the disk is, or may be, of Hyperdisk. */
+static int check_disk_limits(struct arena *a, const struct value *config, bool provisioned,
+                             struct diags *diags)
+{
+    static const struct {
+        const char *path;
+        int64_t least, most;
+    } limits[] = {{"disk.iops", 3000, 160000}, {"disk.throughput", 140, 2400}};
+    int64_t gib = value_int_or(gpu_node_get(config, "disk.size_gib"), PERSISTENT_LEAST);
+    int rc = 0;
+    if (!provisioned && gib < PERSISTENT_LEAST)
+        rc = diags_error(diags, path_parse(a, "disk.size_gib"), "The disk is too small",
+                         "A persistent disk has at least %d GiB.", PERSISTENT_LEAST);
+    for (size_t i = 0; provisioned && i < sizeof(limits) / sizeof(*limits); i++) {
+        int64_t n = value_int_or(gpu_node_get(config, limits[i].path), limits[i].least);
+        if (n < limits[i].least || n > limits[i].most)
+            rc = diags_error(diags, path_parse(a, limits[i].path), "Not a setting of the disk",
+                             "A hyperdisk-balanced disk takes %lld to %lld.",
+                             (long long)limits[i].least, (long long)limits[i].most);
+    }
+    return rc;
+}
+
 static int check_disk(struct arena *a, const struct value *config, struct diags *diags)
 {
     static const char *const allowed[] = {"pd-balanced", "pd-ssd", "pd-standard",
@@ -283,7 +297,7 @@ static int check_disk(struct arena *a, const struct value *config, struct diags 
             rc = diags_error(diags, path_parse(a, settings[i]), "Conflicting settings",
                              "Only a hyperdisk-balanced disk has this setting; what other disks do "
                              "follows from their size.");
-    return rc;
+    return check_disk_limits(a, config, provisioned, diags) < 0 ? -1 : rc;
 }
 
 static int check_retention(struct arena *a, const struct value *config, struct diags *diags)

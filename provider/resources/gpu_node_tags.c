@@ -319,3 +319,20 @@ const struct value *gpu_node_config_of_tags(struct arena *a, const struct value 
         config = set_text(a, config, "runtime", buf_slice(&runtime));
     return config;
 }
+
+const struct value *gpu_node_user_tags(const struct composite_context *c, const struct value *tags,
+                                       const char *prefix)
+{
+    const struct value *defaults = c->driver->default_tags(c->client, c->arena);
+    struct value_member *m = arena_new_array(c->arena, value_count(tags), struct value_member);
+    size_t count = 0;
+    for (size_t i = 0; m && i < value_count(tags); i++) {
+        struct slice key = tags->members[i].key;
+        const struct value *usual = value_get_slice(defaults, key);
+        bool ours = slice_has_prefix(key, prefix) || slice_eq_str(key, "Name") ||
+                    c->driver->ignores_tag(c->client, key);
+        if (!ours && !(usual && value_equal(usual, tags->members[i].value)))
+            m[count++] = tags->members[i];
+    }
+    return m && count ? value_map(c->arena, &type_string, m, count) : NULL;
+}
