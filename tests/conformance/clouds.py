@@ -266,6 +266,9 @@ class Gcp:
         yield "hyperdisk only", "disk.type", {**base, "machine": {"type": self.hyper}, "disk": {"type": "pd-ssd"}}
         yield "not of N1", "disk.type", {**base, "machine": {"type": "n1-standard-4+nvidia-tesla-t4:1"}, "disk": {"type": "hyperdisk-balanced"}}
         yield "not of G2", "disk.type", {**base, "machine": {"candidates": ["n1-standard-4+nvidia-tesla-t4:1", "g2-standard-4"]}, "disk": {"type": "pd-standard"}}
+        yield "small disk", "disk.size_gib", {**base, "disk": {"size_gib": 9}}
+        yield "few operations", "disk.iops", {**base, "machine": {"type": self.hyper}, "disk": {"iops": 2999}}
+        yield "low throughput", "disk.throughput", {**base, "machine": {"type": "a3-highgpu-8g"}, "disk": {"type": "hyperdisk-balanced", "throughput": 139}}
         yield "no key", "disk.kms_key", {**base, "disk": {"kms_key": "arn:aws:kms:us-east-1:1:key/1"}}
         yield "key version", "disk.kms_key", {**base, "disk": {"kms_key": "projects/p/locations/l/keyRings/r/cryptoKeys/k/cryptoKeyVersions/1"}}
         yield "no image", "image", {**base, "image": "ami-12345"}

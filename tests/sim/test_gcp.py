@@ -518,3 +518,15 @@ def test_many_at_once(clean):
     for thread in threads:
         thread.join()
     assert errors == [] and len(cloud.names("disks")) == 12
+
+
+def test_what_a_hyperdisk_may_be_provisioned_with(clean):
+    cloud, disks = clean.cloud(), clean.cloud().compute.disks()
+    where = {"project": P, "zone": Z}
+    body = {"name": "d", "sizeGb": "100", "type": f"zones/{Z}/diskTypes/hyperdisk-balanced"}
+    for wrong in ({"provisionedIops": "2999"}, {"provisionedIops": "160001"}, {"provisionedThroughput": "139"}):
+        assert refused(disks.insert(**where, body={**body, **wrong}))[:2] == (400, "invalid")
+    cloud.done(disks.insert(**where, body=body).execute())
+    assert refused(disks.update(**where, disk="d", paths="provisionedIops", body={"name": "d", "provisionedIops": "100"}))[:2] == (400, "invalid")
+    cloud.done(disks.update(**where, disk="d", paths="provisionedIops", body={"name": "d", "provisionedIops": "5000"}).execute())
+    assert disks.get(**where, disk="d").execute()["provisionedIops"] == "5000"

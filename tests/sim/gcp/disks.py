@@ -58,8 +58,16 @@ def sizes(request, body, where):
     if name.startswith("hyperdisk-balanced"):
         body.setdefault("provisionedIops", "3600")
         body.setdefault("provisionedThroughput", "290")
+        performance(body, "resource.")
     elif "provisionedIops" in body and name != "pd-extreme" and not name.startswith("hyperdisk"):
         raise invalid_field("resource.provisionedIops", body["provisionedIops"], f"Cannot be set for {name}.")
+
+
+def performance(body, field):
+    """What may be provisioned: "About Hyperdisk Balanced", size and performance limits."""
+    for name, least, most in (("provisionedIops", 3000, 160000), ("provisionedThroughput", 140, 2400)):
+        if not least <= int(body[name]) <= most:
+            raise invalid_field(field + name, body[name], f"Must be between {least} and {most}.")
 
 
 @filled("disks", "regionDisks")
@@ -128,6 +136,8 @@ def update_disk(request):
     for name in names:
         if name not in ("provisionedIops", "provisionedThroughput", "accessMode", "userLicenses", "sizeGb", "labels"):
             raise invalid_field("updateMask", name, "Cannot be updated.")
+    if thing.body["type"].endswith("/hyperdisk-balanced"):
+        performance({**thing.body, **{k: body[k] for k in names if k in body}}, "")
     return compute.on(request, thing, lambda: thing.body.update({k: body[k] for k in names if k in body}))
 
 
