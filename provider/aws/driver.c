@@ -206,6 +206,7 @@ const struct cloud_driver aws_driver = {
     .default_tags = default_tags,
     .ignores_tag = ignores_tag,
     .owner_tags = owner_tags,
+    .claim_tag = "llm:claim",
     .owner_filter = owner_filter,
     .classify = aws_classify,
     .partition = aws_partition,

@@ -71,6 +71,10 @@ struct cloud_driver {
     const struct value *(*owner_tags)(struct arena *a, const char *resource_type,
                                       const struct value *name, const char *component);
 
+    /* The tag that says who is at work on a resource that no state knows yet (engine_claim_new()).
+     */
+    const char *claim_tag;
+
     /* "$owner_filter" in requests: what selects objects by these tags in the cloud's list calls. */
     const struct value *(*owner_filter)(struct arena *a, const struct value *owner_tags);
 

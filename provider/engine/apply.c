@@ -407,6 +407,7 @@ int engine_apply(struct arena *a, const struct engine *e, const struct work *w,
     run_init(&r, a, e, w, ret, diags);
     r.graph = g;
     int rc = apply_phases(&r);
+    claim_release(a, e, w, ret, diags);
     pthread_mutex_destroy(&r.lock);
     return rc;
 }

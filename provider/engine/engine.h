@@ -71,7 +71,29 @@ struct engine {
     const struct value *tags; /* of the resource: map of string; default and owner tags are added */
     const struct engine_hooks *hooks; /* may be NULL */
     const char *nonce; /* makes client tokens of this apply differ from those of earlier ones */
+    /* The component whose tags say who is at work, and what they are to say while this apply makes
+     * a resource that no state knows yet (engine_claim_new()). NULL: none; nothing is claimed. */
+    const char *claimed, *claim;
 };
+
+/* Says, in a tag, that this process is at work on a resource, and until when at most: its deadline
+ * and a minute. Holds a digest of the machine's boot and process namespace, and which process it
+ * is, so that who runs there can tell whether it still lives. Owned by `a`; NULL when memory is
+ * out. */
+const char *engine_claim_new(struct arena *a, const struct work *w);
+
+enum engine_claim {
+    ENGINE_CLAIM_NONE, /* no such tag: a state has the resource */
+    ENGINE_CLAIM_HELD, /* its maker is, or may be, at work */
+    ENGINE_CLAIM_LEFT, /* its maker has ended without giving a state back */
+};
+
+/* What such a tag says at `now_s` (seconds since 1970). *ret_until_s: when it will be LEFT at the
+ * latest; 0 with NONE. */
+enum engine_claim engine_claim_of(struct slice text, int64_t now_s, int64_t *ret_until_s);
+
+/* The claim among what is known; NULL: none. */
+const struct value *record_claim(const struct engine *e, const struct records *r);
 
 /* A graph: the components that the configuration asks for, with inputs still as templates. */
 struct graph;

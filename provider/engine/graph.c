@@ -267,12 +267,15 @@ static const struct value *merged_tags(struct arena *a, const struct engine *e, 
     const struct value *maps[4] = {e->client ? e->driver->default_tags(e->client, a) : NULL,
                                    e->tags,
                                    e->driver->owner_tags(a, e->resource_type, e->name, name), own};
-    size_t most = 1;
+    size_t most = 2;
     for (size_t i = 0; i < 4; i++)
         most += value_count(maps[i]);
     struct merge m = {arena_new_array(a, most, struct value_member), 0, false};
     for (size_t i = 0; m.members && i < 4; i++)
         merge_map(&m, maps[i]);
+    if (m.members && e->claim && e->driver->claim_tag && strcmp(name, e->claimed) == 0)
+        m.members[m.count++] =
+            (struct value_member){slice_str(e->driver->claim_tag), value_str(a, e->claim)};
     if (m.unknown)
         return value_unknown(a, &type_map_of_string);
     return m.members ? value_map(a, &type_string, m.members, m.count) : NULL;

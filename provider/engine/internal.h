@@ -124,6 +124,12 @@ int object_destroy(struct object *o);
 /* "creating VPC \"vpc\"" … and the error of the last call. -1. */
 int object_report(struct object *o, const char *doing);
 
+/* ---- claim.c ---- */
+
+/* Takes the claim away, when there is one; a warning when that fails. */
+void claim_release(struct arena *a, const struct engine *e, const struct work *w,
+                   struct records *records, struct diags *diags);
+
 /* ---- records.c ---- */
 int records_put(struct arena *a, struct records *r, const struct record *item);
 void records_remove(struct records *r, const char *name);

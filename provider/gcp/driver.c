@@ -136,7 +136,7 @@ static const struct value *owner_filter(struct arena *a, const struct value *tag
     for (size_t i = 0; i < value_count(tags); i++)
         buf_printf(&b, "%s(labels.%.*s = %s)", b.len ? " AND " : "", (int)tags->members[i].key.len,
                    tags->members[i].key.ptr, value_cstr(tags->members[i].value, ""));
-    return value_string(a, buf_slice(&b));
+    return value_buf(a, &b);
 }
 
 static const char *partition(const char *region)
@@ -166,6 +166,7 @@ const struct cloud_driver gcp_driver = {
     .default_tags = default_tags,
     .ignores_tag = ignores_tag,
     .owner_tags = owner_tags,
+    .claim_tag = "llm-claim",
     .owner_filter = owner_filter,
     .classify = gcp_classify,
     .partition = partition,

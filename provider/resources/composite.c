@@ -159,6 +159,7 @@ void composite_engine(struct composite_run *r, const struct value *config)
         .name = value_get(config, "name"),
         .tags = value_get(config, "tags"),
         .nonce = r->nonce,
+        .claimed = composite_of(r->type)->claimed,
     };
 }
 
@@ -383,6 +384,21 @@ static int take_found(struct composite_run *r, const struct value *config)
     return engine_take_unread(c->arena, &r->engine, r->graph, NULL, &r->records, c->diags);
 }
 
+/* What another apply is making is not ours to go on with. */
+static int refuse_claimed(struct composite_run *r, const struct records *found)
+{
+    struct composite_context *c = &r->context;
+    const struct clock *clock = r->work.clock;
+    int64_t until = 0;
+    const struct value *claim = record_claim(&r->engine, found);
+    if (!claim || engine_claim_of(value_slice(claim), clock->unix_s(clock->self), &until) !=
+                      ENGINE_CLAIM_HELD)
+        return 0;
+    return diags_error(c->diags, attr_path(r->request, "name"), "Another apply is at work on it",
+                       "Another apply is making %s \"%s\" in %s. Nothing was changed.",
+                       r->type->schema->name, value_cstr(r->engine.name, ""), c->region);
+}
+
 /* Adds what an earlier apply has made that the records do not have: one that was killed, and wrote
  * no state. It counts in what is derived, as records do. */
 static int adopt(struct composite_run *r)
@@ -393,6 +409,8 @@ static int adopt(struct composite_run *r)
         return diags_error(c->diags, NULL, "Out of memory", "Nothing was made.");
     if (!found.count)
         return 0;
+    if (!c->prior && refuse_claimed(r, &found) < 0)
+        return -1;
     if (records_merge(c->arena, &all, &known) < 0 || records_merge(c->arena, &all, &found) < 0)
         return diags_error(c->diags, NULL, "Out of memory", "Nothing was made.");
     r->records = all;
@@ -519,6 +537,8 @@ static int apply_changes(struct composite_run *r, const struct resource_apply_ar
         return -1;
     if (adopt(r) < 0)
         return -1;
+    if (!c->prior && !(r->engine.claim = engine_claim_new(c->arena, &r->work)))
+        return diags_error(c->diags, NULL, "Out of memory", "Nothing was made.");
     if (comp->hooks_new && comp->hooks_new(c, r->derived, &hooks) < 0)
         return -1;
     r->engine.hooks = &hooks;

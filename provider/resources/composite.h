@@ -58,6 +58,10 @@ struct composite {
                    const struct engine_changes *changes, /* NULL at apply and read */
                    const struct value **ret);
 
+    /* The component whose tags say that an apply is at work on a resource that no state knows yet;
+     * NULL: none. */
+    const char *claimed;
+
     /* Engine hooks (placement); NULL: none. The object lives for one apply. */
     int (*hooks_new)(const struct composite_context *c, const struct value *derived,
                      struct engine_hooks *ret);

@@ -41,6 +41,7 @@ const struct composite composite_gpu_node = {
     .validate = gpu_node_validate,
     .derive = derive,
     .decisions = decisions,
+    .claimed = "instance",
     .check = check,
     .outputs = gpu_node_outputs,
     .hooks_new = gpu_node_hooks_new,

@@ -185,6 +185,13 @@ static int check_instances(struct gpu_node_checking *k)
         const char *id = value_cstr(value_get(item, "instanceId"), "");
         if (is_own(k, item) || gpu_node_has_name(k))
             continue;
+        const struct value *tags =
+            template_transform(k->a, TRANSFORM_TAGS_MAP, value_get(item, "tagSet"));
+        int claim = gpu_node_check_claim(k, tags, id);
+        if (claim < 0)
+            return -1;
+        if (claim)
+            continue;
         if (has_model_volume(k->a, item))
             return diags_error(c->diags, path_attribute(k->a, NULL, "name"), "The name is taken",
                                "A node \"%s\" exists in %s (instance %s), and this state does not "

@@ -23,6 +23,11 @@ bool gpu_node_is_made(const struct gpu_node_checking *k, const char *component);
 /* Whether the state has the node itself, with objects that are there: then one of its name that the
  * state lacks is what an update that was killed has made, and no other state's. */
 bool gpu_node_has_name(const struct gpu_node_checking *k);
+/* What the tags (an object or a map; may be NULL) of an instance of this name, which the state does
+ * not have, say of who makes it: left behind by an apply that was killed: a warning, and 1. At
+ * work: an error, and -1. Neither: 0. */
+int gpu_node_check_claim(const struct gpu_node_checking *k, const struct value *tags,
+                         const char *id);
 /* Whether the machine that is planned will run and is new, so that it needs offers and quota. */
 bool gpu_node_needs_machine(const struct gpu_node_checking *k);
 /* Whether the node may run on this machine. */

@@ -205,6 +205,11 @@ static int check_instances(struct gpu_node_checking *k)
         if (!is_ours(k, value_get(item, "labels"), "instance"))
             return diags_error(c->diags, path, "The name is taken",
                                "The instance %s is not this provider's. Choose another name.", id);
+        int claim = gpu_node_check_claim(k, value_get(item, "labels"), id);
+        if (claim < 0)
+            return -1;
+        if (claim)
+            continue;
         if (has_model_disk(k->a, item))
             return diags_error(c->diags, path, "The name is taken",
                                "A node \"%s\" exists in %s (instance %s), and this state does not "

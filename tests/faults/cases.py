@@ -17,6 +17,7 @@ class Fault:
     applies: typing.Callable = lambda cloud, operation, call: True
     short: bool = False  # the first run has little time
     before: typing.Callable = None  # f(case), when the plan is there and before the rules
+    kills: bool = False  # the provider does not live to give a state back
 
 
 def error(status, codes, **more):
@@ -65,8 +66,8 @@ def places(_, __, call):
 
 
 FAULTS = [
-    Fault("killed before the call", signal(9, "before")),
-    Fault("killed before the answer", signal(9, "after")),
+    Fault("killed before the call", signal(9, "before"), kills=True),
+    Fault("killed before the answer", signal(9, "after"), kills=True),
     Fault("reset before", lambda c: [{"drop": "before", "reset": True}]),
     Fault("reset after", lambda c: [{"drop": "after", "reset": True}]),
     Fault("answer lost", lambda c: [{"drop": "after"}]),
@@ -96,6 +97,6 @@ FAULTS = [
     Fault("quota", error(403, ("quotaExceeded", "VcpuLimitExceeded")), applies=makes),
     Fault("an object removed", lambda c: [{"hold": "before"}], meanwhile=lambda c: c.ground.remove(c.choice)),
     Fault("stopped", lambda c: [{"hold": "before"}], meanwhile=stop),
-    Fault("stopped, then killed", lambda c: [{"hold": "before"}], meanwhile=stop_and_kill),
+    Fault("stopped, then killed", lambda c: [{"hold": "before"}], meanwhile=stop_and_kill, kills=True),
 ]
 BY_NAME = {f.name: f for f in FAULTS}

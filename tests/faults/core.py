@@ -112,6 +112,11 @@ class Core:
             planned, _ = self.plan(config)
         self.step(config, self.state, planned.planned_state, planned.planned_private)
 
+    def import_node(self, identity):
+        answer = self.must("ImportResourceState", id=identity)
+        [found] = answer.imported_resources
+        self.state, self.private, self.tainted = p.value_of(found.state), found.private, False
+
     def destroy(self):
         self.refresh()
         if self.state is None:

@@ -1,12 +1,14 @@
 """A sample of the fault matrix, drawn by a seed, and the cases that once were lost. All of it: scripts/test --faults."""
 import os
+import threading
 
 import pytest
 
 from tests.faults.matrix import Case, Matrix, arguments
 from tests.faults.cases import BY_NAME
+from tests.faults.core import Core, Failed
 
-SECONDS = float(os.environ.get("LLM_FAULTS_SECONDS", "100"))
+SECONDS = float(os.environ.get("LLM_FAULTS_SECONDS", "60"))
 SEED = os.environ.get("LLM_FAULTS_SEED", "7")
 # What was found by the matrix: (cloud, operation, fault, call, which of its calls).
 ONCE_LOST = [
@@ -14,6 +16,9 @@ ONCE_LOST = [
     ("gcp", "update", "killed before the answer", "logging.projects.locations.buckets.patch", 0),
     ("gcp", "replace", "killed before the answer", "compute.instances.insert", 0),
     ("gcp", "replace", "killed before the call", "compute.instances.attachDisk", 0),
+    ("gcp", "create", "killed before the answer", "compute.instances.attachDisk", 0),
+    ("gcp", "recreate", "killed before the answer", "compute.instances.attachDisk", 0),
+    ("aws", "create", "killed before the answer", "AttachVolume", 0),
     ("gcp", "create", "body empty", "compute.images.getFromFamily", 0),
 ]
 
@@ -33,6 +38,38 @@ def test_once_lost(matrix, case):
     ground = matrix.pools[cloud].get()
     try:
         assert Case(ground, operation, BY_NAME[fault], call, occurrence).run(matrix.facts[cloud][1][operation]), "the call was not reached"
+    finally:
+        matrix.pools[cloud].put(ground)
+
+
+def refused(core, config, text):
+    with pytest.raises(Failed, match=text):
+        core.apply(config)
+
+
+@pytest.mark.parametrize("cloud", ["aws", "gcp"])
+def test_another_configuration_of_the_same_name(matrix, cloud):
+    """It is refused while the first is at work, when the first has been killed on another machine, and when it is done."""
+    ground = matrix.pools[cloud].get()
+    try:
+        ground.reset()
+        sim, config = ground.sim, ground.base
+        with Core(ground.settings) as first, Core(ground.settings) as second:
+            sim.control("rules", [{"operation": ground.made_last, "hold": "before", "times": 1}])
+            thread = threading.Thread(target=first.apply, args=(config,))
+            thread.start()
+            while not sum(r.get("hits", 0) for r in sim.control("rules")):
+                assert thread.is_alive()
+            refused(second, config, "The name is taken: An apply is making a node")
+            assert not [c for c in sim.calls() if c["operation"] == ground.made_last][1:]
+            sim.clear_rules()
+            thread.join()
+            made = ground.exists()
+            refused(second, config, "The name is taken: A node .* exists")
+            assert ground.exists() == made
+            assert first.difference(config) == []
+            first.destroy()
+            assert not ground.exists()
     finally:
         matrix.pools[cloud].put(ground)
 

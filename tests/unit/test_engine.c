@@ -21,7 +21,7 @@
 enum { OBJECTS_MOST = 64 };
 
 struct object {
-    char id[32], type[32], parent[32], size[16], name[64];
+    char id[32], type[32], parent[32], size[16], name[64], claim[80];
     bool exists;
 };
 
@@ -72,8 +72,9 @@ static struct object *find(struct fake *f, const char *id)
 
 static const struct value *describe(struct fake *f, struct arena *a, const struct object *o)
 {
-    const struct value *tags =
-        value_object(a, (struct value_member[]){{SLICE_LIT("owner"), value_str(a, o->name)}}, 1);
+    const struct value_member pair[] = {{SLICE_LIT("claim"), value_str(a, o->claim)},
+                                        {SLICE_LIT("owner"), value_str(a, o->name)}};
+    const struct value *tags = value_object(a, *o->claim ? pair : pair + 1, *o->claim ? 2 : 1);
     const struct value_member m[] = {
         {SLICE_LIT("id"), value_str(a, o->id)},
         {SLICE_LIT("parent"), value_str(a, o->parent)},
@@ -100,6 +101,7 @@ static int do_create(struct fake *f, struct arena *a, const struct value *rq,
     snprintf(o->parent, sizeof(o->parent), "%s", value_cstr(value_get(rq, "parent"), ""));
     snprintf(o->size, sizeof(o->size), "%s", value_cstr(value_get(rq, "size"), ""));
     snprintf(o->name, sizeof(o->name), "%s", value_cstr(value_path(rq, "tags.owner"), ""));
+    snprintf(o->claim, sizeof(o->claim), "%s", value_cstr(value_path(rq, "tags.claim"), ""));
     note(f, "create", type);
     if (f->lose_answer) {
         f->lose_answer = false;
@@ -157,6 +159,12 @@ static int call_locked(struct fake *f, struct arena *a, const struct cloud_opera
     struct object *o = find(f, id); /* Resize */
     if (!o)
         return refuse(err, CLOUD_ERROR_NOT_FOUND, "NotFound");
+    if (strcmp(op->name, "Tag") == 0) {
+        if (f->fail_type && strcmp(f->fail_type, "tags") == 0)
+            return refuse(err, CLOUD_ERROR_PERMISSION, f->fail_code);
+        snprintf(o->claim, sizeof(o->claim), "%s", value_cstr(value_path(rq, "tags.claim"), ""));
+        return 0;
+    }
     snprintf(o->size, sizeof(o->size), "%s", value_cstr(value_get(rq, "size"), ""));
     note(f, "resize", o->type);
     return 0;
@@ -213,6 +221,7 @@ static const struct cloud_driver driver = {.cloud = "fake",
                                            .default_tags = no_tags,
                                            .ignores_tag = ignores,
                                            .owner_tags = owner_tags,
+                                           .claim_tag = "claim",
                                            .owner_filter = owner_filter};
 
 /* ---- tables: a root with two leaves that stand on it, and a top that stands on both ---- */
@@ -237,6 +246,7 @@ static const struct cloud_operation op_delete = {
     .service = "fake", .name = "Delete", .idempotent = true};
 static const struct cloud_operation op_resize = {
     .service = "fake", .name = "Resize", .idempotent = true};
+static const struct cloud_operation op_tag = {.service = "fake", .name = "Tag", .idempotent = true};
 
 static const struct component_attr attrs[] = {
     {.name = "id", .type = &type_string, .output = true, .read_path = "id"},
@@ -262,7 +272,7 @@ static const struct component_attr attrs[] = {
 };
 static const char *const pending[] = {"pending"}, *const ready[] = {"ready"},
                          *const in_use[] = {"InUse"}, *const not_found[] = {"NotFound"},
-                         *const size_attr[] = {"size"};
+                         *const size_attr[] = {"size"}, *const tags_attr[] = {"tags"};
 
 #define COMPONENT(kind_name)                                                                       \
     {                                                                                              \
@@ -298,8 +308,15 @@ static const char *const pending[] = {"pending"}, *const ready[] = {"ready"},
                      (const struct component_step[]){                                              \
                          {.op = &op_resize,                                                        \
                           .request = OBJECT({"id", REF("", "id")}, {"size", REF("", "size")})}},   \
+                 .step_count = 1},                                                                 \
+                {.attrs = tags_attr,                                                               \
+                 .attr_count = 1,                                                                  \
+                 .steps =                                                                          \
+                     (const struct component_step[]){                                              \
+                         {.op = &op_tag,                                                           \
+                          .request = OBJECT({"id", REF("", "id")}, {"tags", REF("", "tags")})}},   \
                  .step_count = 1}},                                                                \
-        .update_count = 1,                                                                         \
+        .update_count = 2,                                                                         \
         .destroy = (const struct component_step[]){{.op = &op_delete,                              \
                                                     .request = OBJECT({"id", REF("", "id")}),      \
                                                     .tolerate = not_found,                         \
@@ -628,6 +645,106 @@ static void an_interrupted_update_is_adopted(void **state)
     assert_int_equal(b->fake.calls, calls);
 }
 
+/* ---- who is at work ---- */
+
+static void claim_as(struct bench *b, const char *claim)
+{
+    b->engine.claimed = "top";
+    b->engine.claim = claim;
+}
+
+static void a_claim_is_put_on_and_taken_away(void **state)
+{
+    struct bench *b = *state;
+    claim_as(b, engine_claim_new(b->a, &b->work));
+    b->fake.fail_type = "tags"; /* as if killed before it is taken away */
+    b->fake.fail_code = "Denied";
+    assert_int_equal(apply(b), 0);
+    assert_true(says(b, "A tag is left over"));
+    assert_string_equal(of_type(b, "top")->claim, b->engine.claim);
+    assert_string_equal(of_type(b, "root")->claim, "");
+    /* The next apply, of a state, takes it away. */
+    b->fake.fail_type = NULL;
+    b->engine.claim = NULL;
+    assert_int_equal(action(b, "top"), ENGINE_UPDATE);
+    assert_int_equal(apply(b), 0);
+    assert_string_equal(of_type(b, "top")->claim, "");
+    assert_int_equal(action(b, "top"), ENGINE_NONE);
+}
+
+/* Also when the apply fails, or its time was up: the state that goes back is the owner. */
+static void a_failed_apply_takes_its_claim_away(void **state)
+{
+    struct bench *b = *state;
+    claim_as(b, "x");
+    b->engine.claimed = "root";
+    b->fake.fail_type = "leaf";
+    b->fake.fail_code = "Bad";
+    b->fake.fail_times = 9;
+    assert_int_equal(apply(b), -1);
+    assert_string_equal(of_type(b, "root")->claim, "");
+    assert_null(record_claim(&b->engine, &b->records));
+}
+
+static void an_adopted_object_gets_the_new_claim(void **state)
+{
+    struct bench *b = *state;
+    claim_as(b, "old");
+    b->fake.fail_type = "tags";
+    b->fake.fail_code = "Denied";
+    assert_int_equal(apply(b), 0);
+    b->records = (struct records){NULL, 0}; /* killed before the state was written */
+    assert_int_equal(adopt(b), 0);
+    assert_string_equal(value_cstr(record_claim(&b->engine, &b->records), ""), "old");
+    b->fake.fail_type = NULL;
+    claim_as(b, "new");
+    assert_int_equal(action(b, "top"), ENGINE_UPDATE);
+    assert_int_equal(apply(b), 0);
+    assert_string_equal(of_type(b, "top")->claim, "");
+    assert_int_equal(existing(b), 5);
+}
+
+static enum engine_claim claim_at(const char *text, int64_t now_s)
+{
+    int64_t until = 0;
+    return engine_claim_of(slice_str(text), now_s, &until);
+}
+
+/* A claim of this machine with another process. */
+static const char *claim_of_process(struct bench *b, long pid, int start_offset)
+{
+    unsigned long long until = 0, host = 0, start = 0;
+    long own = 0;
+    const char *claim = engine_claim_new(b->a, &b->work);
+    assert_int_equal(sscanf(claim, "%llx-%llx-%ld-%llu", &until, &host, &own, &start), 4);
+    assert_int_equal(own, getpid());
+    return arena_printf(b->a, "%llx-%016llx-%ld-%llu", until, host, pid,
+                        start + (unsigned long long)start_offset);
+}
+
+static void a_claim_says_whether_its_maker_lives(void **state)
+{
+    struct bench *b = *state;
+    int64_t now = clock_system()->unix_s(NULL), until = 0;
+    b->work.deadline_ms = clock_system()->monotonic_ms(NULL) + 600000;
+    const char *own = engine_claim_new(b->a, &b->work);
+    assert_true(strlen(own) <= 63); /* a label's limit */
+    assert_int_equal(engine_claim_of(slice_str(own), now, &until), ENGINE_CLAIM_HELD);
+    assert_in_range(until, now + 600, now + 720);
+    assert_int_equal(claim_at(own, until + 1), ENGINE_CLAIM_LEFT);
+    /* A process that is gone, and one that has its number now. */
+    assert_int_equal(claim_at(claim_of_process(b, 4194304 + 7, 0), now), ENGINE_CLAIM_LEFT);
+    assert_int_equal(claim_at(claim_of_process(b, getpid(), 1), now), ENGINE_CLAIM_LEFT);
+    /* Of another machine, nothing is known before the time is up. */
+    const char *other = arena_printf(b->a, "%llx-00000000000000ff-%ld-5", (unsigned long long)until,
+                                     (long)(4194304 + 7));
+    assert_int_equal(claim_at(other, now), ENGINE_CLAIM_HELD);
+    assert_int_equal(claim_at(other, until + 1), ENGINE_CLAIM_LEFT);
+    static const char *const none[] = {"", "x", "12-34", "1-1-1-1x", "1-1--1-1"};
+    for (size_t i = 0; i < 5; i++)
+        assert_int_equal(claim_at(none[i], now), ENGINE_CLAIM_NONE);
+}
+
 static void objects_of_another_owner_are_left_alone(void **state)
 {
     struct bench *b = *state;
@@ -762,6 +879,10 @@ int main(void)
         T(a_lost_answer_is_looked_up),
         T(an_interrupted_create_is_adopted),
         T(an_interrupted_update_is_adopted),
+        T(a_claim_is_put_on_and_taken_away),
+        T(a_failed_apply_takes_its_claim_away),
+        T(an_adopted_object_gets_the_new_claim),
+        T(a_claim_says_whether_its_maker_lives),
         T(objects_of_another_owner_are_left_alone),
         T(waits_until_ready),
         T(the_deadline_ends_it),
