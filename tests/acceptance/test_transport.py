@@ -101,7 +101,7 @@ class Server(http.server.ThreadingHTTPServer):
     def __init__(self, port, authority, context=None):
         super().__init__(("127.0.0.1", 0), Middle)
         self.port, self.authority, self.context, self.asked, self.moved = port, authority, context, [], None
-        threading.Thread(target=self.serve_forever, daemon=True).start()
+        threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
 
     def get_request(self):
         connection, address = super().get_request()
