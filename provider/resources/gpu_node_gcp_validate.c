@@ -82,6 +82,32 @@ static int check_forms(struct arena *a, const struct value *config, struct diags
     return rc;
 }
 
+static bool is_by_number(const char *full_name)
+{
+    const char *project = full_name + strlen("projects/");
+    size_t len = strcspn(project, "/");
+    return len && strspn(project, "0123456789") == len;
+}
+
+/* A secret that is named by the project's number here and by its id there would be bound twice, and
+ * the end of one binding would take it from the other: whether it is the same cannot be seen. */
+static int check_secrets(struct arena *a, const struct value *config, struct diags *diags)
+{
+    static const char own[] = "projects/-/secrets";
+    struct slice key = value_slice(gpu_node_get(config, "tailscale.auth_key_secret"));
+    struct slice token = value_slice(gpu_node_get(config, "huggingface_token_secret"));
+    const char *x = key.len ? gpu_node_gcp_full_name(a, key, own) : NULL;
+    const char *y = token.len ? gpu_node_gcp_full_name(a, token, own) : NULL;
+    if (!x || !y || strcmp(strrchr(x, '/'), strrchr(y, '/')) != 0 ||
+        is_by_number(x) == is_by_number(y))
+        return 0;
+    return diags_error(diags, path_attribute(a, NULL, "huggingface_token_secret"),
+                       "A secret that may be named twice",
+                       "\"%.*s\" and \"%.*s\" may be the same secret: name its project the same "
+                       "way in both, by its id or by its number.",
+                       (int)token.len, token.ptr, (int)key.len, key.ptr);
+}
+
 /* ---- network ---- */
 
 static int check_subnetwork(struct arena *a, const struct value *config, struct diags *diags)
@@ -364,8 +390,8 @@ static int check_foreign(struct arena *a, const struct value *config, struct dia
 int gpu_node_gcp_validate(struct arena *a, const struct value *config, struct diags *diags)
 {
     static int (*const checks[])(struct arena *, const struct value *, struct diags *) = {
-        check_foreign, check_forms, check_subnetwork, check_conflicts, check_region,
-        check_names,   check_disk,  check_retention,  check_labels};
+        check_foreign, check_forms, check_secrets, check_subnetwork, check_conflicts,
+        check_region,  check_names, check_disk,    check_retention,  check_labels};
     int rc = 0;
     for (size_t i = 0; i < sizeof(checks) / sizeof(*checks); i++)
         if (checks[i](a, config, diags) < 0)

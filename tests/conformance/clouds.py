@@ -222,6 +222,8 @@ class Gcp:
                 network["subnet_ids"] = [rng.choice(rng.choice(existing.subnetworks[given]))]
         if config.get("power") == "stopped":
             config.pop("wait_for", None)
+        if get(config, "tailscale.auth_key_secret") and config.get("huggingface_token_secret"):
+            config["huggingface_token_secret"] = config["tailscale"]["auth_key_secret"]
         named = [machine["type"]] if "type" in machine else machine.get("candidates", [])
         if disk is not None and "type" in disk:
             # A machine of the catalogue's choice is an N1 or G2, or an A2 where the models are large.
@@ -280,6 +282,8 @@ class Gcp:
         yield "two subnetworks", "network.subnet_ids", {**base, "network": {"vpc_id": "n", "subnet_ids": ["a", "b"]}}
         yield "no secret", "tailscale.auth_key_secret", {**base, "tailscale": {"auth_key_secret": "arn:aws:secretsmanager:us-east-1:1:secret/x"}}
         yield "secret version", "huggingface_token_secret", {**base, "huggingface_token_secret": "projects/p/secrets/s/versions/1"}
+        yield "one secret by number and id", "huggingface_token_secret", {
+            **base, "huggingface_token_secret": f"projects/{self.number}/secrets/s", "tailscale": {"auth_key_secret": "s"}}
         yield "no snapshot", "model_cache.snapshot_id", {**base, "model_cache": {"snapshot_id": "projects/p/zones/z/snapshots/s"}}
         yield "no account", "service_account", {**base, "service_account": "somebody@example.com"}
         yield "long names", "name", {**base, "name": "n" * 40, "region": "northamerica-northeast1"}

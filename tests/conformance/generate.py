@@ -100,9 +100,10 @@ def change(rng, config, cloud, existing):
             if key in other:
                 mixed[key] = other[key]
     mixed = mend(rng, mixed, cloud, existing)
-    old = get(config, "disk.size_gib")
-    if old and (get(mixed, "disk.size_gib") or 0) < old:
-        put(mixed, "disk.size_gib", old)
+    # What a size of its own follows may have been made from the models, up to 100 GiB.
+    old, new = get(config, "disk.size_gib"), get(mixed, "disk.size_gib")
+    if old and (new or 0) < old or new and not old:
+        put(mixed, "disk.size_gib", old or 200)
         mixed = mend(rng, mixed, cloud, existing)
     return mixed
 
@@ -131,8 +132,8 @@ class Reference:
         self.text = text
 
 
-# An unknown value of these decides what the resource is, or may not be output by another resource.
-NEVER_UNKNOWN = ["name", "cloud", "tailscale.auth_key_wo"]
+# A write-only value may not be output by another resource: it would be in the state.
+NEVER_UNKNOWN = ["tailscale.auth_key_wo"]
 
 
 def with_unknowns(rng, config, source):
