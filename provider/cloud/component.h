@@ -26,6 +26,7 @@ struct component_attr {
     bool owner;     /* the owner tags alone, of an object that has no tags (in a description) */
     const char *read_path; /* in the item that `read` selects; NULL: keeps what was recorded */
     enum template_transform read_as;
+    const char *version_of; /* of a sensitive input: the input that changes with it */
     const char *read_where; /* "name=value": picks one of a list before read_path's last part */
 };
 

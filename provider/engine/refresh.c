@@ -511,6 +511,21 @@ int engine_take_unread(struct arena *a, const struct engine *e, const struct gra
     return rc;
 }
 
+int engine_distrust_secrets(struct arena *a, struct records *found)
+{
+    for (size_t i = 0; i < found->count; i++) {
+        struct record *r = &found->items[i];
+        for (size_t k = 0; k < r->component->attr_count; k++) {
+            const char *version = r->component->attrs[k].version_of;
+            if (version && r->attrs)
+                r->attrs = value_with(a, r->attrs, version, value_int(a, -1));
+        }
+        if (!r->attrs)
+            return -1;
+    }
+    return 0;
+}
+
 int engine_adopt(struct arena *a, const struct engine *e, const struct work *w,
                  const struct graph *g, const struct records *known, struct records *ret)
 {

@@ -419,7 +419,8 @@ static int adopt(struct composite_run *r)
                      c->diags) < 0 ||
         engine_take_unread(c->arena, &r->engine, r->graph, &known, &found, c->diags) < 0)
         return -1;
-    return records_merge(c->arena, &r->records, &found) == 0
+    return engine_distrust_secrets(c->arena, &found) == 0 &&
+                   records_merge(c->arena, &r->records, &found) == 0
                ? 0
                : diags_error(c->diags, NULL, "Out of memory", "Nothing was made.");
 }

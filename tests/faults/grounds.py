@@ -1,4 +1,5 @@
 """The simulated clouds: how the provider is pointed at one, the node that is made there, and what exists, asked by boto3 and Google's client."""
+import base64
 import collections
 import functools
 
@@ -50,6 +51,11 @@ class Aws(Ground):
     def exists(self):
         return collections.Counter(kind for kind, _, _ in Cloud(self.sim.endpoint).owned())
 
+    def secret(self):
+        client = Cloud(self.sim.endpoint).client("secretsmanager")
+        [name] = [s["Name"] for s in client.list_secrets()["SecretList"]]
+        return client.get_secret_value(SecretId=name)["SecretString"]
+
     @functools.cached_property
     def clients(self):
         return Cloud(self.sim.endpoint)
@@ -83,13 +89,20 @@ class Gcp(Ground):
         self.sim.control("settings", {"operation_s": 0.02})
 
     def exists(self):
-        # Zones and the numbers of versions may differ.
+        # Zones and the numbers of versions may differ; a version that was destroyed has no payload.
+        cloud = GcpCloud(self.sim.endpoint)
+        ended = {n for n, body in cloud.things("secretmanager").items() if body.get("state") == "DESTROYED"}
         made = [n.rsplit("/", 1)[0] if "/versions/" in n else "/".join("*" if p.startswith("us-central1-") else p for p in n.split("/"))
-                for n in GcpCloud(self.sim.endpoint).made()]
-        policies = GcpCloud(self.sim.endpoint).client("cloudresourcemanager", "v1").projects()
+                for n in cloud.made() if n.split(" ")[1] not in ended]
+        policies = cloud.client("cloudresourcemanager", "v1").projects()
         policy = policies.getIamPolicy(resource="test-project", body={}).execute()
         return collections.Counter(made + [f"{b['role']} {m.split('?')[0]}" for b in policy.get("bindings", []) for m in b["members"]
                                            if "llm-" in m])
+
+    def secret(self):
+        versions = GcpCloud(self.sim.endpoint).client("secretmanager").projects().secrets().versions()
+        name = "projects/test-project/secrets/llm-node-demo-us-central1-tailscale/versions/latest"
+        return base64.b64decode(versions.access(name=name).execute()["payload"]["data"]).decode()
 
     def wrong(self):
         return self.sim.violations() + self.sim.control("defects")

@@ -19,6 +19,7 @@ ONCE_LOST = [
     ("gcp", "create", "killed before the answer", "compute.instances.attachDisk", 0),
     ("gcp", "recreate", "killed before the answer", "compute.instances.attachDisk", 0),
     ("aws", "create", "killed before the answer", "AttachVolume", 0),
+    ("gcp", "update", "killed before the answer", "secretmanager.projects.secrets.addVersion", 0),
     ("gcp", "create", "body empty", "compute.images.getFromFamily", 0),
 ]
 
@@ -70,6 +71,30 @@ def test_another_configuration_of_the_same_name(matrix, cloud):
             assert first.difference(config) == []
             first.destroy()
             assert not ground.exists()
+    finally:
+        matrix.pools[cloud].put(ground)
+
+
+@pytest.mark.parametrize("cloud", ["aws", "gcp"])
+def test_a_fresh_key_after_a_kill(matrix, cloud):
+    """What the killed create has stored is not taken for what is wanted now."""
+    ground = matrix.pools[cloud].get()
+    try:
+        ground.reset()
+        fresh = {**ground.base, "tailscale": {"auth_key_wo": "tskey-fresh", "auth_key_wo_version": 1}}
+        with Core(ground.settings) as killed:
+            rule = {"operation": ground.made_last, "signal": {"pid": killed.plugin.process.pid}, "drop": "before"}
+            killed.before_apply = lambda: ground.sim.control("rules", [rule])
+            with pytest.raises(Failed, match="no answer"):
+                killed.apply(ground.base)
+        assert ground.secret() == "tskey-x"
+        ground.sim.clear_rules()
+        with Core(ground.settings) as core:
+            core.apply(fresh)
+            assert ground.secret() == "tskey-fresh"
+            assert core.difference(fresh) == []
+            core.destroy()
+        assert not ground.exists()
     finally:
         matrix.pools[cloud].put(ground)
 

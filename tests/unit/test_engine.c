@@ -704,47 +704,6 @@ static void an_adopted_object_gets_the_new_claim(void **state)
     assert_int_equal(existing(b), 5);
 }
 
-static enum engine_claim claim_at(const char *text, int64_t now_s)
-{
-    int64_t until = 0;
-    return engine_claim_of(slice_str(text), now_s, &until);
-}
-
-/* A claim of this machine with another process. */
-static const char *claim_of_process(struct bench *b, long pid, int start_offset)
-{
-    unsigned long long until = 0, host = 0, start = 0;
-    long own = 0;
-    const char *claim = engine_claim_new(b->a, &b->work);
-    assert_int_equal(sscanf(claim, "%llx-%llx-%ld-%llu", &until, &host, &own, &start), 4);
-    assert_int_equal(own, getpid());
-    return arena_printf(b->a, "%llx-%016llx-%ld-%llu", until, host, pid,
-                        start + (unsigned long long)start_offset);
-}
-
-static void a_claim_says_whether_its_maker_lives(void **state)
-{
-    struct bench *b = *state;
-    int64_t now = clock_system()->unix_s(NULL), until = 0;
-    b->work.deadline_ms = clock_system()->monotonic_ms(NULL) + 600000;
-    const char *own = engine_claim_new(b->a, &b->work);
-    assert_true(strlen(own) <= 63); /* a label's limit */
-    assert_int_equal(engine_claim_of(slice_str(own), now, &until), ENGINE_CLAIM_HELD);
-    assert_in_range(until, now + 600, now + 720);
-    assert_int_equal(claim_at(own, until + 1), ENGINE_CLAIM_LEFT);
-    /* A process that is gone, and one that has its number now. */
-    assert_int_equal(claim_at(claim_of_process(b, 4194304 + 7, 0), now), ENGINE_CLAIM_LEFT);
-    assert_int_equal(claim_at(claim_of_process(b, getpid(), 1), now), ENGINE_CLAIM_LEFT);
-    /* Of another machine, nothing is known before the time is up. */
-    const char *other = arena_printf(b->a, "%llx-00000000000000ff-%ld-5", (unsigned long long)until,
-                                     (long)(4194304 + 7));
-    assert_int_equal(claim_at(other, now), ENGINE_CLAIM_HELD);
-    assert_int_equal(claim_at(other, until + 1), ENGINE_CLAIM_LEFT);
-    static const char *const none[] = {"", "x", "12-34", "1-1-1-1x", "1-1--1-1"};
-    for (size_t i = 0; i < 5; i++)
-        assert_int_equal(claim_at(none[i], now), ENGINE_CLAIM_NONE);
-}
-
 static void objects_of_another_owner_are_left_alone(void **state)
 {
     struct bench *b = *state;
@@ -882,7 +841,6 @@ int main(void)
         T(a_claim_is_put_on_and_taken_away),
         T(a_failed_apply_takes_its_claim_away),
         T(an_adopted_object_gets_the_new_claim),
-        T(a_claim_says_whether_its_maker_lives),
         T(objects_of_another_owner_are_left_alone),
         T(waits_until_ready),
         T(the_deadline_ends_it),

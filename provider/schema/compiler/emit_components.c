@@ -213,6 +213,7 @@ static void emit_component_attr(FILE *f, const struct component_attr_def *a)
     member(f, "read_path", a->read);
     if (a->read_as)
         fprintf(f, ".read_as = %s, ", a->read_as);
+    member(f, "version_of", a->version_of);
     member(f, "read_where", a->read_where);
     fputs("}, ", f);
 }
