@@ -119,6 +119,16 @@ def test_provider_block(bench, sim, keys):
     bench.check(secrets=keys.sent())
 
 
+def test_canonical_request_that_comes_back(bench, sim, keys):
+    """AWS explains a wrong signature by what should have been signed, the session token included."""
+    message = ("The request signature we calculated does not match the signature you provided. The Canonical String for this request should have been "
+               f"'POST\\n/\\n\\nhost:ec2.us-east-1.amazonaws.com\\nx-amz-security-token:{keys.token.value}\\n', the key {keys.access.value}")
+    sim.fail("*", "SignatureDoesNotMatch", message, times=-1, status=403)
+    text = bench.aws(sim.endpoint, {"access_key": keys.access.value, "secret_key": keys.secret.value, "token": keys.token.value})
+    assert "x-amz-security-token:(redacted)" in text and "the key (redacted)" in text
+    bench.check(secrets=keys.sent())
+
+
 def test_environment(bench, sim, keys):
     assert bench.aws(sim.endpoint, AWS_ACCESS_KEY_ID=keys.access.value, AWS_SECRET_ACCESS_KEY=keys.secret.value, AWS_SESSION_TOKEN=keys.token.value) == ""
     bench.check(secrets=keys.sent())
