@@ -13,6 +13,7 @@ from tests.acceptance.conftest import aws_settings, gcp_settings
 from tests.protocol import plugin as p
 from tests.protocol.test_work import NODE, made
 from tests.secrets.canary import Marker
+from tests.secrets.test_sources import ROLE, bench, executable, external, sso, subject  # noqa: F401
 
 ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="looking into a process that is closed, or lifting its limits, takes root")
 # Sanitizers quarantine what is freed, and keep records of it.
@@ -126,3 +127,41 @@ def test_memory_after_an_apply(request, cloud, tls):
             plugin.call("ValidateResourceConfig", {"type_name": "x" * 40000, "config": p.dynamic({"a": "b"})})
         assert copies(plugin.process.pid, marker) == []
         assert any(b"TF_LOG_PROVIDER=TRACE" in data for _, _, data in memory(plugin.process.pid)), "the test sees the memory"
+
+
+def web_identity(bench, sim):
+    token = Marker("web identity token", "eyJ.", ".sig")
+    bench.aws(sim.endpoint, AWS_ROLE_ARN=ROLE, AWS_WEB_IDENTITY_TOKEN_FILE=bench.file("token", token.value))
+    return token
+
+
+def sso_session(bench, sim):
+    token = Marker("SSO access token")
+    sim.control("settings", {"sso_token": token.value})
+    sso(bench, accessToken=token.value, expiresAt="2099-01-01T00:00:00Z")
+    bench.aws(sim.endpoint)
+    return token
+
+
+def subject_file(bench, sim):
+    token = subject(sim)
+    file = bench.file("credentials.json", external(sim, {"file": bench.file("token", token.value)}))
+    bench.gcp(sim.endpoint, GOOGLE_APPLICATION_CREDENTIALS=file)
+    return token
+
+
+def program(bench, sim):
+    token = subject(sim)
+    file = bench.file("credentials.json", executable(sim, bench, id_token=token.value, expiration_time=4070908800))
+    bench.gcp(sim.endpoint, GOOGLE_APPLICATION_CREDENTIALS=file, GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES="1")
+    return token
+
+
+@ROOT_ONLY
+@pytest.mark.skipif(SANITIZED, reason="sanitizers keep what is freed")
+@pytest.mark.parametrize("way, cloud", [(web_identity, "sim"), (sso_session, "sim"), (subject_file, "gcp_sim"), (program, "gcp_sim")])
+def test_memory_after_a_token_was_used(request, bench, way, cloud):  # noqa: F811
+    """What is read, exchanged for credentials, and not needed again."""
+    token = way(bench, request.getfixturevalue(cloud))
+    assert bench.proxy.where(token), bench.said[:2000]
+    assert copies(bench.process.pid, token) == []

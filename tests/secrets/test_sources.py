@@ -41,6 +41,7 @@ class Bench:
     def offers(self, cloud, block, **env):
         """The errors of a data source that asks the cloud once."""
         plugin = self.start(HOME=str(self.directory), **env)
+        self.process = plugin.process
         self.environ = pathlib.Path(f"/proc/{plugin.process.pid}/environ").read_bytes()
         schema = plugin.schema()
         given = {"max_retries": 0, "http_proxy": self.proxy.url, **block}
