@@ -169,8 +169,8 @@ int engine_adopt(struct arena *a, const struct engine *e, const struct work *w,
                  const struct graph *g, const struct records *known, struct records *ret);
 
 /* The secrets of found objects cannot be read, so that they may be others than those that are
- * wanted now: the version that stands for each becomes one that is nobody's (-1), and the apply sets
- * the secret. 0, or -1 when memory is out. */
+ * wanted now: the version that stands for each becomes one that is nobody's (-1), and the apply
+ * sets the secret. 0, or -1 when memory is out. */
 int engine_distrust_secrets(struct arena *a, struct records *found);
 
 /* Puts copies of the records of `more` into `r`, in the place of those of the same names. 0, or -1
