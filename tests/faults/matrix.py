@@ -17,6 +17,7 @@ import pathlib
 import queue
 import random
 import re
+import signal
 import sys
 import tempfile
 import threading
@@ -106,13 +107,11 @@ class Case:
         """The cloud is as it should be again: what never ended ends, and what was begun is done."""
         sim = self.ground.sim
         until = time.monotonic() + 5
-        if self.cloud == "gcp":
-            sim.control("clock", {"offset_s": 0})
-            sim.control("finish", {})
-        else:
-            sim.control("clock", {"offset_s": 0})
+        sim.control("clock", {"offset_s": 0})
+        if self.cloud == "aws":
             sim.control("settle", {})
             sim.control("visible", {})
+        sim.control("finish", {})
         while time.monotonic() < until and any("end" not in c for c in sim.calls()[-40:]):
             time.sleep(0.01)
 
@@ -296,6 +295,7 @@ def arguments(given=None):
 
 
 def main():
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the simulators end too
     matrix = Matrix(arguments())
     try:
         matrix.run()

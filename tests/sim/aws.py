@@ -17,6 +17,7 @@ Control, JSON over HTTP below /_sim/:
     POST settings {"page_size": 2, "check_signatures": false, "issued_for_s": 60}
     POST keys {access key: secret key}
     POST tags {"resource": id, "tags": {key: value}, "region": …}   sets tags as if the object did it
+    POST finish                 what has not settled yet settles now
     POST kill
 
 Credentials from elsewhere than STS: see tests/sim/identity.py."""
@@ -137,6 +138,11 @@ class Controls:
     def tags(self, given):
         with STATE.moto_lock:
             ec2_backends[ACCOUNT][given.get("region", "us-east-1")].create_tags([given["resource"]], given["tags"])
+        return {}
+
+    def finish(self, _):
+        STATE.later = [(0, effect) for _, effect in STATE.later]
+        STATE.young = {}
         return {}
 
     def kill(self, _):
