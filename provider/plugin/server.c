@@ -251,7 +251,7 @@ static void handle(void *arg)
 
 static void on_event(struct server *s, struct call *c, bool success)
 {
-    switch (c->step) {
+    switch ((enum step)atomic_load(&c->step)) {
     case STEP_REQUESTED:
         if (!success) {
             call_free(c);
