@@ -138,11 +138,13 @@ static int plan_online(struct composite_run *r, bool is_new, bool changes)
         (rc > 0 && err.message && !is_new && changes && err.class_ != CLOUD_ERROR_CREDENTIALS))
         return cloud_error_report(c->diags, NULL, "checking the account", &err);
     if (rc > 0 && changes)
-        diags_warning(
-            c->diags, NULL, "Checks against the cloud were skipped",
-            "There are no usable credentials, so that the plan could not check quota, machine "
-            "offers, images and names, nor look up zones. %s",
-            err.message ? err.message : "");
+        diags_warning(c->diags, NULL, "Checks against the cloud were skipped",
+                      "%s, so that the plan could not check quota, machine offers, images and "
+                      "names, nor look up zones. %s",
+                      c->client && c->region ? "There are no usable credentials"
+                                             : "The region or the provider's settings are not "
+                                               "known yet",
+                      err.message ? err.message : "");
     return 0;
 }
 
@@ -344,6 +346,9 @@ int composite_plan(const struct resource_type *t, struct request *rq,
         composite_begin(&r, t, rq, "create", planned) < 0)
         return -1;
     r.context.planning = true;
+    /* A region that is not known yet is not the provider's. */
+    if (value_is_unknown(value_get(args->config, "region")))
+        r.context.region = NULL;
     r.context.secrets = args->config;
     r.context.prior = value_is_null(args->prior) ? NULL : args->prior;
     if (composite_private_decode(&r, args->prior_private) < 0)

@@ -98,7 +98,14 @@ int gpu_node_check_offers(struct gpu_node_checking *k)
 {
     const struct composite_context *c = k->c;
     const struct gpu_node_lookup *found = NULL;
-    gpu_node_want_offers(c, &k->machines);
+    /* A machine that is decided may be one of many that would do, of which a few are asked for. */
+    struct gpu_node_machines asked = k->machines;
+    for (size_t i = 0; k->type && i < k->machines.count; i++)
+        if (gpu_node_may_be(k, k->machines.items[i])) {
+            asked.items = k->machines.items + i;
+            asked.count = 1;
+        }
+    gpu_node_want_offers(c, &asked);
     if (gpu_node_answer(c, GPU_NODE_LOOKUP_OFFERS, NULL, &found) < 0)
         return cloud_error_report(c->diags, NULL, "looking up where the machine is offered",
                                   &found->error);
@@ -112,9 +119,11 @@ int gpu_node_check_offers(struct gpu_node_checking *k)
         if (wanted)
             buf_printf(&zones, "%s%s in %s", zones.len ? ", " : "", offers[i].type, offers[i].zone);
     }
-    for (size_t i = 0; i < k->machines.count && i < 5; i++)
-        if (gpu_node_may_be(k, k->machines.items[i]))
+    for (size_t i = 0, named = 0; i < k->machines.count && named < 5; i++)
+        if (gpu_node_may_be(k, k->machines.items[i])) {
             buf_printf(&types, "%s%s", types.len ? ", " : "", k->machines.items[i]->type);
+            named++;
+        }
     return diags_error(c->diags, gpu_node_machine_path(k), "The machine is not offered there",
                        "%s: not offered in %s%s. %s%s", buf_cstr(&types),
                        value_count(value_get(c->config, "zones")) ? "the zones that are named, of "

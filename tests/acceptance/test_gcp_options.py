@@ -119,3 +119,23 @@ def test_a_cache_prefix_stays_within_its_condition(gcp_one_core, gcp_cloud):
     assert condition == (r'resource.name == "projects/_/buckets/models" || resource.name.startsWith("projects/_/buckets/models/objects/'
                          r'a\") || true || (\"b\\\\c/")')
     gcp_one_core.no_difference()
+
+
+def test_a_region_that_is_not_known_is_not_the_usual_one(gcp_one_core, gcp_cloud):
+    gcp_one_core.write('resource "terraform_data" "u" {\n  input = "europe-west4"\n}\n' + gcp_node(
+        body=M + "\n  region = terraform_data.u.output", zones='zones = ["europe-west4-b"]'))
+    plan = gcp_one_core.plan()
+    assert plan.status == 0 and "not known yet" in plan.text, plan.output
+    gcp_one_core.apply_ok()
+    assert [i["zone"].rsplit("/", 1)[1] for i in instances(gcp_cloud)] == ["europe-west4-b"]
+    gcp_one_core.no_difference()
+
+
+def test_a_machine_that_stays_is_asked_for_by_itself(gcp_one_core, gcp_cloud):
+    """Of the catalogue's machines, cheapest first, a few are asked for: one that the node has already may be none of them."""
+    gcp_one_core.write(gcp_node(body=M + '\n  machine = { type = "a2-highgpu-1g" }'))
+    gcp_one_core.apply_ok()
+    gcp_one_core.write(gcp_node(body=M + '\n  image = "projects/ml-images/global/images/family/common-gpu"'))
+    gcp_one_core.apply_ok()
+    assert [i["machineType"].rsplit("/", 1)[1] for i in instances(gcp_cloud)] == ["a2-highgpu-1g"]
+    gcp_one_core.no_difference()
