@@ -112,7 +112,10 @@ class Gcp(Ground):
                  and "/versions/" not in n]
         if found:
             service, name = found[choice % len(found)].split(" ")
-            self.sim.control("remove", {"service": service, "resource": name})
+            if service == "secretmanager":  # with its versions
+                GcpCloud(self.sim.endpoint).client(service).projects().secrets().delete(name=name).execute()
+            else:
+                self.sim.control("remove", {"service": service, "resource": name})
 
 
 GROUNDS = {"gcp": Gcp, "aws": Aws}
