@@ -281,7 +281,7 @@ static void warn_of_changes(struct composite_run *r)
         for (size_t k = 0; k < ch->warning_count; k++)
             diags_warning(d, NULL, "An update has side effects", "Component \"%s\": %s.", ch->name,
                           ch->warnings[k]);
-        if (ch->action != ENGINE_REPLACE)
+        if (ch->action != ENGINE_REPLACE || ch->component->hidden)
             continue;
         _cleanup_buf_ struct buf why = BUF_INIT(4096);
         for (size_t k = 0; k < ch->attr_count; k++)

@@ -98,14 +98,7 @@ int gpu_node_check_offers(struct gpu_node_checking *k)
 {
     const struct composite_context *c = k->c;
     const struct gpu_node_lookup *found = NULL;
-    /* A machine that is decided may be one of many that would do, of which a few are asked for. */
-    struct gpu_node_machines asked = k->machines;
-    for (size_t i = 0; k->type && i < k->machines.count; i++)
-        if (gpu_node_may_be(k, k->machines.items[i])) {
-            asked.items = k->machines.items + i;
-            asked.count = 1;
-        }
-    gpu_node_want_offers(c, &asked);
+    gpu_node_want_offers(c, &k->machines);
     if (gpu_node_answer(c, GPU_NODE_LOOKUP_OFFERS, NULL, &found) < 0)
         return cloud_error_report(c->diags, NULL, "looking up where the machine is offered",
                                   &found->error);
@@ -138,8 +131,15 @@ int gpu_node_check_begin(const struct composite_context *c, const struct engine_
     *ret =
         (struct gpu_node_checking){.c = c, .a = c->arena, .changes = changes, .derived = derived};
     ret->type = value_cstr(value_get(derived, "machine_type"), NULL);
-    return gpu_node_models(ret->a, c->config, &ret->models, c->diags) < 0
-               ? -1
-               : gpu_node_machines(ret->a, c->cloud, c->config, &ret->models, &ret->machines,
-                                   c->diags);
+    if (gpu_node_models(ret->a, c->config, &ret->models, c->diags) < 0 ||
+        gpu_node_machines(ret->a, c->cloud, c->config, &ret->models, &ret->machines, c->diags) < 0)
+        return -1;
+    /* A machine that is decided may be one of many that would do, of which only a few are asked
+     * for: it is asked for alone. */
+    for (size_t i = 0; ret->type && i < ret->machines.count; i++)
+        if (gpu_node_may_be(ret, ret->machines.items[i])) {
+            ret->machines.items += i;
+            ret->machines.count = 1;
+        }
+    return 0;
 }

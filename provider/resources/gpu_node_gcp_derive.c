@@ -361,6 +361,25 @@ static const struct value *family_of(struct gpu_node_derivation *d, const char *
     return value_object(d->a, m, 2);
 }
 
+/* The family that a node without an image of its own was made from: it stays, whatever the
+ * catalogue has by now. NULL: none was looked up. */
+static const struct value *recorded_family(struct gpu_node_derivation *d)
+{
+    const struct record *r = records_find(d->c->records, "image");
+    const struct value *project = r ? value_get(r->attrs, "project") : NULL;
+    const struct value *family = r ? value_get(r->attrs, "family") : NULL;
+    const struct value_member m[] = {{SLICE_LIT("project"), project},
+                                     {SLICE_LIT("family"), family}};
+    return project && family ? value_object(d->a, m, 2) : NULL;
+}
+
+/* Whether the user names another image than the node was made with. */
+static bool is_other_image(const struct gpu_node_derivation *d, const struct value *image)
+{
+    return d->c->prior && value_is_known(image) &&
+           !value_equal(value_get(d->c->prior, "image"), image);
+}
+
 static void derive_image(struct gpu_node_derivation *d)
 {
     const struct value *image = gpu_node_of(d, "image");
@@ -373,7 +392,10 @@ static void derive_image(struct gpu_node_derivation *d)
     /* An instance that was imported has an image, but no look-up of it. */
     bool looked_up = records_find(d->c->records, "image") != NULL;
     const char *found = gpu_node_instance_text(d, "boot_image");
-    const char *kept = family && d->instance && !looked_up ? found : NULL;
+    bool other = is_other_image(d, image);
+    const char *kept = family && d->instance && !looked_up && !other ? found : NULL;
+    if (!given && looked_up && d->instance && recorded_family(d))
+        family = recorded_family(d);
     const char *id = kept     ? kept
                      : family ? NULL
                      : given  ? gpu_node_gcp_full_name(d->a, slice_str(given), "")

@@ -133,9 +133,22 @@ def test_a_region_that_is_not_known_is_not_the_usual_one(gcp_one_core, gcp_cloud
 
 def test_a_machine_that_stays_is_asked_for_by_itself(gcp_one_core, gcp_cloud):
     """Of the catalogue's machines, cheapest first, a few are asked for: one that the node has already may be none of them."""
-    gcp_one_core.write(gcp_node(body=M + '\n  machine = { type = "a2-highgpu-1g" }'))
+    gcp_one_core.write(gcp_node(body=M + '\n  machine = { type = "a2-ultragpu-8g" }'))
     gcp_one_core.apply_ok()
-    gcp_one_core.write(gcp_node(body=M + '\n  image = "projects/ml-images/global/images/family/common-gpu"'))
+    gcp_one_core.write(gcp_node(body=M + '\n  image = "projects/ml-images/global/images/family/common-cu118-debian-11"'))
     gcp_one_core.apply_ok()
-    assert [i["machineType"].rsplit("/", 1)[1] for i in instances(gcp_cloud)] == ["a2-highgpu-1g"]
+    assert [i["machineType"].rsplit("/", 1)[1] for i in instances(gcp_cloud)] == ["a2-ultragpu-8g"]
     gcp_one_core.no_difference()
+
+
+def test_another_image_family_is_another_instance(gcp_one_core, gcp_cloud):
+    """A family that the user names is followed when it changes; without one, the image stays what it is."""
+    found, text = [], '\n  image = "projects/%s"'
+    for image in ("", text % "ml-images/global/images/family/common-gpu", text % "ml-images/global/images/family/common-cpu", "",
+                  text % "ml-images/global/images/common-cu128-debian-12-v20261020", text % "ml-images/global/images/family/common-gpu"):
+        gcp_one_core.write(gcp_node(body=M + image))
+        gcp_one_core.apply_ok()
+        found.append(gcp_one_core.state()["llm_gpu_node.n"]["image_id"].rsplit("/", 1)[1])
+        gcp_one_core.no_difference()
+    assert found == ["common-cu128-ubuntu-2204-nvidia-570-v20261020", "common-gpu-v20261020", "common-cpu-v20261020", "common-cpu-v20261020",
+                     "common-cu128-debian-12-v20261020", "common-gpu-v20261020"]

@@ -202,7 +202,7 @@ class Gcp:
         subnetworks = e.subnetworks if isinstance(e.subnetworks, list) else [n for both in e.subnetworks.values() for names in both for n in names]
         networks = [n if isinstance(n, str) else n[0] for n in e.networks]
         return {
-            **common(e), "cloud": lambda r: "gcp", "region": lambda r: "us-central1",
+            **common(e), "cloud": lambda r: "gcp", "region": lambda r: r.choice([self.region, self.region, "europe-west4"]),
             "machine.type": lambda r: r.choice(self.small + [self.hyper]), "machine.candidates": lambda r: r.sample(self.small, r.randint(1, 4)),
             "zones": lambda r: [f"us-central1-{z}" for z in r.sample("abc", r.randint(1, 3))],
             "disk.type": lambda r: r.choice(["pd-balanced", "pd-ssd", "pd-standard", "hyperdisk-balanced"]),
@@ -216,6 +216,13 @@ class Gcp:
 
     def mend(self, rng, config, existing):
         network, disk, machine = config.get("network"), config.get("disk"), config.get("machine", {})
+        # What exists is in one region; the other offers less.
+        elsewhere = config.get("region", self.region) != self.region
+        if elsewhere and (network and "vpc_id" in network or get(config, "disk.kms_key") or any(
+                n[:2] in ("a2", "a3") for n in [machine.get("type", ""), *machine.get("candidates", [])])):
+            config["region"], elsewhere = self.region, False
+        if "zones" in config:
+            config["zones"] = [f"{config.get('region', self.region)}-{z[-1]}" for z in config["zones"]]
         if network is not None and "vpc_id" in network and isinstance(existing.subnetworks, dict):
             given = network["vpc_id"].rsplit("/", 1)[-1]
             if network["subnet_ids"][0].rsplit("/", 1)[-1].rpartition("-")[0] != given:

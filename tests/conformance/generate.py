@@ -36,10 +36,12 @@ def from_schema(rng, a):
 
 def generate(rng, name, cloud, existing):
     """A valid configuration: nested dictionaries, only what is set."""
-    values, config = cloud.domain(existing), {"name": name, "cloud": cloud.name, "region": cloud.region}
+    values, config = cloud.domain(existing), {"name": name, "cloud": cloud.name}
+    if rng.random() < 0.8:
+        config["region"] = values["region"](rng)
     for path, a in leaves():
         parent = path.rpartition(".")[0]
-        if path in config or path in cloud.foreign or (parent and get(config, parent) is None):
+        if path in config or path == "region" or path in cloud.foreign or (parent and get(config, parent) is None):
             continue
         inside_required = a.get("required") and parent
         if not inside_required and rng.random() > (0.7 if path == "models" else 0.3):
@@ -99,6 +101,10 @@ def change(rng, config, cloud, existing):
             mixed.pop(key, None)
             if key in other:
                 mixed[key] = other[key]
+    # A region that is no longer set stays what it is.
+    mixed.setdefault("region", config.get("region", cloud.region))
+    if mixed["region"] == cloud.region and rng.random() < 0.3:
+        mixed.pop("region")
     mixed = mend(rng, mixed, cloud, existing)
     # What a size of its own follows may have been made from the models, up to 100 GiB.
     old, new = get(config, "disk.size_gib"), get(mixed, "disk.size_gib")

@@ -77,7 +77,8 @@ class Ground:
         core.write(second)
         check("apply of the change", core.apply())
         check("plan after the change", core.plan("-detailed-exitcode"))
-        imports = "".join(f'import {{\n  to = llm_gpu_node.n{i}\n  id = "{self.cloud.name}/{self.cloud.region}/{one["name"]}"\n}}\n' for i, (one, *_) in enumerate(pairs))
+        imports = "".join(f'import {{\n  to = llm_gpu_node.n{i}\n  id = "{self.cloud.name}/{other.get("region", self.cloud.region)}/{other["name"]}"\n}}\n'
+                          for i, (_, other, _) in enumerate(pairs))
         fresh.write(plain + imports)
         imported = fresh.apply()
         check("import", imported)
@@ -123,7 +124,7 @@ def shrink(ground, pair, seed):
         again = False
         for which in (0, 1):
             for path, a in g.leaves():
-                if path in ("name", "cloud", "region") or g.get(pair[which], path) is None:
+                if path in ("name", "cloud") or g.get(pair[which], path) is None:
                     continue
                 smaller = copy.deepcopy(list(pair))
                 g.drop(smaller[which], path)

@@ -162,7 +162,7 @@ def environment(cloud, endpoint):
 
 def run_plans(cloud, count, seed):
     """[(case, problem)] of plans without credentials."""
-    found, env = [], {"AWS_REGION": "us-east-1", "HOME": "/nonexistent"}
+    found, env = [], {"AWS_REGION": "us-east-1", "GOOGLE_REGION": "us-central1", "HOME": "/nonexistent"}
     with p.Plugin(env=env) as plugin:
         plugin.configure()
         case = Case(plugin)
