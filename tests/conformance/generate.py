@@ -103,8 +103,11 @@ def change(rng, config, cloud, existing):
                 mixed[key] = other[key]
     # A region that is no longer set stays what it is.
     mixed.setdefault("region", config.get("region", cloud.region))
-    if mixed["region"] == cloud.region and rng.random() < 0.3:
+    if mixed["region"] == config.get("region", cloud.region) == cloud.region and rng.random() < 0.3:
         mixed.pop("region")
+    # EC2 stops no spot instance, and one that is there stays one when `provisioning` changes.
+    if cloud.name == "aws" and "spot" in (get(config, "machine.provisioning") or ""):
+        mixed.pop("power", None)
     mixed = mend(rng, mixed, cloud, existing)
     # What a size of its own follows may have been made from the models, up to 100 GiB.
     old, new = get(config, "disk.size_gib"), get(mixed, "disk.size_gib")
