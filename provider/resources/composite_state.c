@@ -82,6 +82,19 @@ static const struct value *with_components(struct composite_run *r, const struct
     return map ? value_with(r->context.arena, v, "components", map) : NULL;
 }
 
+/* The core applies nothing when a plan equals the state. What is changed without any attribute of
+ * the node (the provider's default tags, what a newer provider asks for) has to be seen in it. A
+ * plan with unknown values says replace where the final one may say update, and that one may leave
+ * nothing unknown that was known before: both are alike here. */
+static const struct value *planned_state(struct composite_run *r, const struct engine_change *ch)
+{
+    struct arena *a = r->context.arena;
+    const struct record *rec = records_find(&r->records, ch->name);
+    if (ch->action != ENGINE_NONE && rec && strcmp(record_state(a, rec), "ready") == 0)
+        return value_unknown_not_null(a, &type_string);
+    return value_str(a, "ready");
+}
+
 const struct value *composite_plan_components(struct composite_run *r, const struct value *planned)
 {
     struct arena *a = r->context.arena;
@@ -100,7 +113,7 @@ const struct value *composite_plan_components(struct composite_run *r, const str
         if (made || !id)
             id = value_unknown_not_null(a, &type_string);
         m[count].key = slice_str(ch->name);
-        m[count++].value = entry(r, ch->component->kind, id, value_str(a, "ready"));
+        m[count++].value = entry(r, ch->component->kind, id, planned_state(r, ch));
     }
     return with_components(r, planned, m, count);
 }

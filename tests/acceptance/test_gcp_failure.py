@@ -26,7 +26,8 @@ def test_half_made_is_kept_and_gone_on_with(gcp_one_core, gcp_sim, gcp_cloud, op
     result = gcp_one_core.apply()
     assert result.status == 1 and "not today" in result.text, result.output
     assert "What exists is in the state" in result.text
-    before = set(gcp_cloud.made())
+    # What a secret holds cannot be read: the replacement sets it anew, and destroys the version before.
+    before = {name for name in gcp_cloud.made() if "/versions/" not in name}
     gcp_one_core.apply_ok()
     assert made(gcp_cloud) == EXPECTED
     assert before <= set(gcp_cloud.made())

@@ -152,3 +152,15 @@ def test_another_image_family_is_another_instance(gcp_one_core, gcp_cloud):
         gcp_one_core.no_difference()
     assert found == ["common-cu128-ubuntu-2204-nvidia-570-v20261020", "common-gpu-v20261020", "common-cpu-v20261020", "common-cpu-v20261020",
                      "common-cu128-debian-12-v20261020", "common-gpu-v20261020"]
+
+
+def test_default_labels_that_change_alone(gcp_one_core, gcp_cloud):
+    """No attribute of the node says them: the plan has to show the change all the same, or the core applies nothing."""
+    for team in ("one", "two"):
+        gcp_one_core.write('provider "llm" {\n  gcp = {\n    default_labels = { team = "%s" }\n  }\n}\n' % team + gcp_node(body=M))
+        plan = gcp_one_core.plan()
+        assert ("will be created" if team == "one" else "will be updated in-place") in plan.text, plan.output
+        gcp_one_core.apply_ok()
+        [instance] = instances(gcp_cloud)
+        assert instance["labels"]["team"] == team
+        gcp_one_core.no_difference()

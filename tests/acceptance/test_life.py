@@ -117,6 +117,18 @@ def test_updates_in_place(core, sim, cloud):
     core.no_difference()
 
 
+def test_default_tags_that_change_alone(one_core, sim, cloud):
+    """No attribute of the node says them: the plan has to show the change all the same, or the core applies nothing."""
+    for team in ("one", "two"):
+        one_core.write('provider "llm" {\n  aws = {\n    default_tags = { tags = { team = "%s" } }\n  }\n}\n' % team + node())
+        plan = one_core.plan()
+        assert ("will be created" if team == "one" else "will be updated in-place") in plan.text, plan.output
+        one_core.apply_ok()
+        [instance] = cloud.instances()
+        assert {"Key": "team", "Value": team} in instance["Tags"]
+        one_core.no_difference()
+
+
 def test_machine_type_changes_through_a_stop(one_core, sim, cloud):
     one_core.write(node(body='models = ["llama3.1:8b"]\n  machine = { type = "g5.xlarge" }'))
     one_core.apply_ok()

@@ -76,9 +76,9 @@ class Cloud:
         return found if service is None else found.get(service, {})
 
     def made(self):
-        """What somebody made and still exists: sorted "service name"."""
+        """What somebody made and still exists: sorted "service name". A secret's version that was destroyed is a number without a value."""
         return sorted(f"{s} {n}" for s, found in self.things().items() for n, body in found.items()
-                      if own(s, n) and body.get("lifecycleState") != "DELETE_REQUESTED")
+                      if own(s, n) and body.get("lifecycleState") != "DELETE_REQUESTED" and body.get("state") != "DESTROYED")
 
     def names(self, collection):
         """The names of what a collection of Compute Engine has."""
