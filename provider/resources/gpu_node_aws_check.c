@@ -231,6 +231,22 @@ static int check_role(struct gpu_node_checking *k, const struct value *derived)
 
 /* ---- the hook ---- */
 
+/* What runs on spot is not stopped, whatever provisioning the configuration asks of the next
+ * instance (StopInstances: UnsupportedOperation for one-time requests). */
+static int check_stop(const struct gpu_node_checking *k)
+{
+    const struct record *r = records_find(k->c->records, "instance");
+    if (!r || gpu_node_is_made(k, "instance") || !gpu_node_is(k->c->config, "power", "stopped") ||
+        strcmp(value_cstr(value_get(r->attrs, "market_type"), ""), "spot") != 0)
+        return 0;
+    return diags_error(k->c->diags, path_attribute(k->a, NULL, "power"),
+                       "A spot instance cannot be stopped",
+                       "The node runs on the spot instance %s. Remove the node while it is not "
+                       "needed, or have it made anew on demand: `tofu apply "
+                       "-replace=ADDRESS` with `power = \"running\"`.",
+                       value_cstr(value_get(r->attrs, "id"), "of this node"));
+}
+
 static int check_all(const struct composite_context *c, const struct engine_changes *changes,
                      const struct value *derived)
 {
@@ -241,6 +257,8 @@ static int check_all(const struct composite_context *c, const struct engine_chan
     bool made = gpu_node_is_made(&k, "instance");
     if (made)
         gpu_node_aws_want_checks(c, &k.machines);
+    if (check_stop(&k) < 0)
+        rc = -1;
     if (made && value_is_known(value_get(c->config, "name")) && check_instances(&k) < 0)
         rc = -1;
     if (gpu_node_is_made(&k, "role") && !records_find(c->records, "role") &&

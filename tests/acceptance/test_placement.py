@@ -30,6 +30,18 @@ def test_all_places_tried_are_named(one_core, sim, cloud):
     assert cloud.instances() == []
 
 
+def test_what_runs_on_spot_is_not_stopped(one_core, sim, cloud):
+    """The configuration does not say spot any more, but the instance still runs on it."""
+    body = 'models = ["llama3.1:8b"]\n  machine = { type = "g5.xlarge"%s }'
+    one_core.write(node(body=body % ', provisioning = "spot"'))
+    one_core.apply_ok()
+    one_core.write(node(body=body % "" + '\n  power = "stopped"'))
+    result = one_core.plan()
+    assert result.status == 1 and "A spot instance cannot be stopped" in result.text, result.output
+    [instance] = cloud.instances()
+    assert instance["State"]["Name"] == "running" and not sim.calls("StopInstances")
+
+
 def test_spot_then_on_demand(one_core, sim, cloud):
     one_core.write(node(body='models = ["llama3.1:8b"]\n  machine = { type = "g5.xlarge", provisioning = "spot_preferred" }'))
     sim.fail("RunInstances", "InsufficientInstanceCapacity", "no spot capacity", times=2)
