@@ -20,8 +20,8 @@ static int find_model(struct arena *a, const struct value *name, int64_t argumen
     const char *near = catalog_nearest(a, value_slice(name));
     return wrong(ret_error, ret_argument, argument,
                  arena_printf(a, "the catalogue has no model \"%s\"%s%s%s", value_cstr(name, ""),
-                              near ? "; did you mean \"" : "", near ? near : "",
-                              near ? "\"?" : ""));
+                              near ? " (did you mean \"" : "", near ? near : "",
+                              near ? "\"?)" : ""));
 }
 
 static int tokens_of(const struct value *v, int64_t argument, int64_t *ret, const char **ret_error,
@@ -85,8 +85,8 @@ static int gpu_fit(struct arena *a, const struct value *const *args, size_t coun
     if (!machine)
         return wrong(ret_error, ret_argument, 2,
                      arena_printf(a, "the catalogue has no GPU machine \"%s\"%s%s%s",
-                                  value_cstr(args[2], ""), near ? "; did you mean \"" : "",
-                                  near ? near : "", near ? "\"?" : ""));
+                                  value_cstr(args[2], ""), near ? " (did you mean \"" : "",
+                                  near ? near : "", near ? "\"?)" : ""));
     fit_place(machine, models, n, FIT_OLLAMA, &r);
     *ret = result_of(a, machine, &r);
     return *ret ? 0 : wrong(ret_error, ret_argument, -1, NULL);

@@ -154,7 +154,7 @@ output "fits" { value = provider::llm::gpu_fit(["llama3.3:70b"], 8192, "g5.xlarg
     assert core.outputs() == {"model": 2, "cheapest": "g4dn.xlarge", "zones": True, "vram": 6.31, "fits": False}
     core.write('output "x" {\n  value = provider::llm::vram_gib("lama3.1:8b", 8192)\n}\n')
     result = core.plan()
-    assert result.status == 1 and 'Did you mean "llama3.1:8b"' in result.text, result.output
+    assert result.status == 1 and 'did you mean "llama3.1:8b"' in result.text, result.output
 
 
 def test_another_profile_without_another_instance(one_core, cloud):
