@@ -436,8 +436,9 @@ static int prepare(const struct composite_context *c, struct gpu_node_derivation
 {
     if (gpu_node_derive_begin(c, d) < 0)
         return -1;
-    /* What a search has found does not say by itself which machine of the catalogue it is. */
-    if (d->instance && !gpu_node_instance_text(d, "machine")) {
+    /* What a search has found does not say by itself which machine of the catalogue it is; the
+     * record has the one that was wanted before anything was found. */
+    if (d->instance && (!c->prior || !gpu_node_instance_text(d, "machine"))) {
         const char *found = found_machine(d);
         struct record *copy = arena_new_object(d->a, struct record);
         if (!copy)

@@ -164,3 +164,19 @@ def test_default_labels_that_change_alone(gcp_one_core, gcp_cloud):
         [instance] = instances(gcp_cloud)
         assert instance["labels"]["team"] == team
         gcp_one_core.no_difference()
+
+
+def test_import_of_a_machine_that_is_not_the_cheapest(gcp_one_core, gcp_cloud):
+    """A node keeps its machine when it is changed to serve less; what is imported is that machine, not the one that would be chosen today."""
+    small = gcp_node(body='models = ["llama3.2:1b"]', tailscale=False)
+    gcp_one_core.write(gcp_node(body='models = ["mistral:7b"]\n  runtime = "vllm"', tailscale=False))
+    gcp_one_core.apply_ok()
+    gcp_one_core.write(small)
+    gcp_one_core.apply_ok()
+    [instance] = instances(gcp_cloud)
+    assert instance["machineType"].endswith("/g2-standard-4")
+    (gcp_one_core.directory / "terraform.tfstate").unlink()
+    gcp_one_core.write(small + 'import {\n  to = llm_gpu_node.n\n  id = "gcp/us-central1/demo"\n}\n')
+    result = gcp_one_core.apply()
+    assert result.status == 0 and "Plan: 1 to import, 0 to add, 0 to change, 0 to destroy." in result.output, result.output
+    assert 'machine_type       = "g2-standard-4"' in result.output, result.output
