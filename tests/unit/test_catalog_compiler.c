@@ -145,7 +145,8 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     (void)state;
-    static const char *const names[] = {"models.json", "machines-aws.json", "out.c"};
+    static const char *const names[] = {"models.json", "machines-aws.json", "machines-gcp.json",
+                                        "out.c"};
     char path[128];
     for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
         snprintf(path, sizeof(path), "%s/%s", dir, names[i]);
