@@ -67,20 +67,12 @@ static int check_credentials(struct cloud_client *c, const struct work *w, struc
     return rc;
 }
 
-static bool set_has(const struct value *set, const char *text)
-{
-    for (size_t i = 0; i < value_count(set); i++)
-        if (slice_eq_str(value_slice(value_at(set, i)), text))
-            return true;
-    return false;
-}
-
 static int refuse_account(struct cloud_client *c, struct arena *a, const char *account,
                           struct cloud_error *err)
 {
-    bool forbidden = set_has(c->config.forbidden_account_ids, account);
+    bool forbidden = value_has_text(c->config.forbidden_account_ids, account);
     bool missing = value_count(c->config.allowed_account_ids) &&
-                   !set_has(c->config.allowed_account_ids, account);
+                   !value_has_text(c->config.allowed_account_ids, account);
     if (!forbidden && !missing)
         return 0;
     memset(err, 0, sizeof(*err));

@@ -44,10 +44,7 @@ static int validate(const struct data_source *d, struct request *rq, const struc
 static bool is_candidate(const struct value *config, const struct catalog_machine *m)
 {
     const struct value *list = get(config, "candidates");
-    for (size_t i = 0; i < value_count(list); i++)
-        if (slice_eq_str(value_slice(value_at(list, i)), m->type))
-            return true;
-    return value_is_null(list);
+    return value_is_null(list) || value_has_text(list, m->type);
 }
 
 /* What the cloud offers in the region: asked once for all machines. */

@@ -147,6 +147,12 @@ int gpu_node_validate(struct arena *a, const struct value *config, struct diags 
 const struct value *gpu_node_get(const struct value *config, const char *dotted);
 /* Whether an attribute is that text. */
 bool gpu_node_is(const struct value *config, const char *dotted, const char *text);
+
+/* How the instance may be bought, by `machine.provisioning`. */
+struct gpu_node_markets {
+    bool spot, on_demand;
+};
+struct gpu_node_markets gpu_node_markets(const struct value *config);
 /* An error at `name` when the name of something that is made has over `most` characters. 0 or -1.
  * `text` NULL: memory is out. */
 int gpu_node_check_length(struct arena *a, const char *text, size_t most, const char *what,

@@ -139,22 +139,23 @@ static bool has_room(struct gpu_node_checking *k, struct quotas *all,
 static int check_quotas(struct gpu_node_checking *k)
 {
     struct quotas all = {.text = BUF_INIT(16384)};
-    const char *how = value_cstr(value_path(k->c->config, "machine.provisioning"), "on_demand");
-    bool spot = strncmp(how, "spot", 4) == 0, on_demand = strcmp(how, "spot") != 0, room = false;
+    const struct gpu_node_markets may = gpu_node_markets(k->c->config);
+    bool room = false;
     const struct catalog_machine *last = NULL;
     for (size_t i = 0; i < k->machines.count && !room; i++) {
         const struct catalog_machine *m = k->machines.items[i];
         if (!gpu_node_may_be(k, m))
             continue;
         last = m;
-        room = (spot && has_room(k, &all, m, true)) || (on_demand && has_room(k, &all, m, false));
+        room = (may.spot && has_room(k, &all, m, true)) ||
+               (may.on_demand && has_room(k, &all, m, false));
     }
     if (!room && last)
         diags_error(k->c->diags, gpu_node_machine_path(k), "The vCPU quota is too small",
                     "%s\nAsk for more in the Service Quotas console, or with: aws service-quotas "
                     "request-service-quota-increase --service-code ec2 --quota-code %s --region %s "
                     "--desired-value …",
-                    buf_cstr(&all.text), on_demand ? last->quota->on_demand : last->quota->spot,
+                    buf_cstr(&all.text), may.on_demand ? last->quota->on_demand : last->quota->spot,
                     k->c->region);
     buf_clean_up(&all.text);
     return room || !last ? 0 : -1;
@@ -165,10 +166,7 @@ static int check_quotas(struct gpu_node_checking *k)
 static bool has_model_volume(struct arena *a, const struct value *instance)
 {
     const struct value *names = template_select(a, instance, "blockDeviceMapping.*.deviceName");
-    for (size_t i = 0; i < value_count(names); i++)
-        if (slice_eq_str(value_slice(value_at(names, i)), GPU_NODE_AWS_DEVICE))
-            return true;
-    return false;
+    return value_has_text(names, GPU_NODE_AWS_DEVICE);
 }
 
 /* A complete node of this name belongs to another state. One without its volume is what an
@@ -177,7 +175,6 @@ static int check_instances(struct gpu_node_checking *k)
 {
     const struct composite_context *c = k->c;
     const struct gpu_node_lookup *found = NULL;
-    const char *name = value_cstr(value_get(c->config, "name"), "");
     if (gpu_node_answer(c, GPU_NODE_LOOKUP_NODE, NULL, &found) < 0)
         return cloud_error_report(c->diags, NULL, "checking that the name is free", &found->error);
     for (size_t i = 0; i < value_count(found->answer); i++) {
@@ -187,21 +184,15 @@ static int check_instances(struct gpu_node_checking *k)
             continue;
         const struct value *tags =
             template_transform(k->a, TRANSFORM_TAGS_MAP, value_get(item, "tagSet"));
-        int claim = gpu_node_check_claim(k, tags, id);
-        if (claim < 0)
+        const char *unfinished =
+            has_model_volume(k->a, item)
+                ? NULL
+                : arena_printf(k->a,
+                               "Instance %s carries the tags of this node, but has no model "
+                               "volume. It will be used.",
+                               id);
+        if (gpu_node_check_found(k, tags, id, unfinished) < 0)
             return -1;
-        if (claim)
-            continue;
-        if (has_model_volume(k->a, item))
-            return diags_error(c->diags, path_attribute(k->a, NULL, "name"), "The name is taken",
-                               "A node \"%s\" exists in %s (instance %s), and this state does not "
-                               "have it. Choose another name, or import it: %s/%s/%s.",
-                               name, c->region, id, c->cloud, c->region, name);
-        diags_warning(c->diags, path_attribute(k->a, NULL, "name"),
-                      "An interrupted apply is continued",
-                      "Instance %s carries the tags of this node, but has no model volume. It will "
-                      "be used.",
-                      id);
     }
     return 0;
 }

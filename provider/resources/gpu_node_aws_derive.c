@@ -207,10 +207,7 @@ static const struct value *leaves_subnet(struct gpu_node_derivation *d)
     bool named = ids && !value_is_null(ids) && now;
     if (named && !value_is_wholly_known(ids))
         return gpu_node_unknown(d);
-    for (size_t i = 0; named && i < value_count(ids); i++)
-        if (slice_eq_str(value_slice(value_at(ids, i)), now))
-            named = false;
-    return value_bool(d->a, named);
+    return value_bool(d->a, named && !value_has_text(ids, now));
 }
 
 /* EC2 stops no spot instance for another type: one that has to change is made anew, and so is one

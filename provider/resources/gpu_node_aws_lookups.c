@@ -20,8 +20,7 @@ static void want_quota(const struct composite_context *c, const char *code)
 void gpu_node_aws_want_checks(const struct composite_context *c,
                               const struct gpu_node_machines *machines)
 {
-    const char *how = value_cstr(value_path(c->config, "machine.provisioning"), "on_demand");
-    bool spot = strncmp(how, "spot", 4) == 0, on_demand = strcmp(how, "spot") != 0;
+    const struct gpu_node_markets may = gpu_node_markets(c->config);
     bool runs = gpu_node_is(c->config, "power", "running");
     if (value_is_known(value_get(c->config, "name")))
         gpu_node_want(c, GPU_NODE_LOOKUP_NODE, NULL);
@@ -31,9 +30,9 @@ void gpu_node_aws_want_checks(const struct composite_context *c,
     gpu_node_want(c, GPU_NODE_LOOKUP_USAGE, NULL);
     /* Of machines that the catalogue chose the first is nearly always the one. */
     for (size_t i = 0; i < (machines->chosen ? machines->count : 1); i++) {
-        if (spot)
+        if (may.spot)
             want_quota(c, machines->items[i]->quota->spot);
-        if (on_demand)
+        if (may.on_demand)
             want_quota(c, machines->items[i]->quota->on_demand);
     }
 }
@@ -54,11 +53,7 @@ static int ask_usage(const struct composite_context *c, struct gpu_node_lookup *
         if (gpu_node_call(c, a, &gpu_node_aws_describe_instances, request, &answer, &k->error) < 0)
             return -1;
         const struct value *more = template_select(a, answer, "reservationSet.*.instancesSet.*");
-        size_t count = value_count(all), added = value_count(more);
-        const struct value **items = arena_calloc(a, count + added + 1, sizeof(struct value *));
-        for (size_t i = 0; items && i < count + added; i++)
-            items[i] = i < count ? value_at(all, i) : value_at(more, i - count);
-        all = items ? value_tuple(a, items, count + added) : NULL;
+        all = value_tuple_join(a, all, more);
         token = value_get(answer, "nextToken");
         if (!all || !value_slice(token).len)
             break;

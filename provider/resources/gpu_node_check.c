@@ -27,8 +27,9 @@ bool gpu_node_has_name(const struct gpu_node_checking *k)
     return false;
 }
 
-int gpu_node_check_claim(const struct gpu_node_checking *k, const struct value *tags,
-                         const char *id)
+/* 1 with a warning when the apply that made it was killed, -1 with an error when it is at work, 0
+ * when no claim says either. */
+static int check_claim(const struct gpu_node_checking *k, const struct value *tags, const char *id)
 {
     const struct composite_context *c = k->c;
     const struct clock *clock = c->work->clock;
@@ -54,6 +55,24 @@ int gpu_node_check_claim(const struct gpu_node_checking *k, const struct value *
     default:
         return 0;
     }
+}
+
+int gpu_node_check_found(const struct gpu_node_checking *k, const struct value *tags,
+                         const char *id, const char *unfinished)
+{
+    const struct composite_context *c = k->c;
+    const struct path *path = path_attribute(k->a, NULL, "name");
+    const char *name = value_cstr(value_get(c->config, "name"), "");
+    int claim = check_claim(k, tags, id);
+    if (claim)
+        return claim < 0 ? -1 : 0;
+    if (!unfinished)
+        return diags_error(c->diags, path, "The name is taken",
+                           "A node \"%s\" exists in %s (instance %s), and this state does not have "
+                           "it. Choose another name, or import it: %s/%s/%s.",
+                           name, c->region, id, c->cloud, c->region, name);
+    diags_warning(c->diags, path, "An interrupted apply is continued", "%s", unfinished);
+    return 0;
 }
 
 static bool changes_machine(const struct gpu_node_checking *k)
@@ -88,10 +107,7 @@ bool gpu_node_may_be(const struct gpu_node_checking *k, const struct catalog_mac
 static bool is_zone_wanted(const struct gpu_node_checking *k, const char *zone)
 {
     const struct value *zones = value_get(k->c->config, "zones");
-    for (size_t i = 0; i < value_count(zones); i++)
-        if (slice_eq_str(value_slice(value_at(zones, i)), zone))
-            return true;
-    return !value_count(zones);
+    return !value_count(zones) || value_has_text(zones, zone);
 }
 
 int gpu_node_check_offers(struct gpu_node_checking *k)

@@ -23,11 +23,12 @@ bool gpu_node_is_made(const struct gpu_node_checking *k, const char *component);
 /* Whether the state has the node itself, with objects that are there: then one of its name that the
  * state lacks is what an update that was killed has made, and no other state's. */
 bool gpu_node_has_name(const struct gpu_node_checking *k);
-/* What the tags (an object or a map; may be NULL) of an instance of this name, which the state does
- * not have, say of who makes it: left behind by an apply that was killed: a warning, and 1. At
- * work: an error, and -1. Neither: 0. */
-int gpu_node_check_claim(const struct gpu_node_checking *k, const struct value *tags,
-                         const char *id);
+/* An instance of this name that the state does not have, with its tags (an object or a map; may be
+ * NULL). Its name is taken when it is a whole node, or when another apply is making it: -1 with a
+ * diagnostic. What an interrupted apply has left will be gone on with: 0 with a warning;
+ * `unfinished` says so of one that carries no claim, and is NULL for a whole node. */
+int gpu_node_check_found(const struct gpu_node_checking *k, const struct value *tags,
+                         const char *id, const char *unfinished);
 /* Whether the machine that is planned will run and is new, so that it needs offers and quota. */
 bool gpu_node_needs_machine(const struct gpu_node_checking *k);
 /* Whether the node may run on this machine. */

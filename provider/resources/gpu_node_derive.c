@@ -108,12 +108,7 @@ const struct value *gpu_node_machine_type(struct gpu_node_derivation *d)
 static bool zone_allowed(const struct gpu_node_derivation *d, const char *zone)
 {
     const struct value *zones = gpu_node_of(d, "zones");
-    if (value_is_null(zones))
-        return true;
-    for (size_t i = 0; i < value_count(zones); i++)
-        if (slice_eq_str(value_slice(value_at(zones, i)), zone))
-            return true;
-    return false;
+    return value_is_null(zones) || value_has_text(zones, zone);
 }
 
 const struct value *gpu_node_zone_of(struct gpu_node_derivation *d)

@@ -67,11 +67,7 @@ static int list(const struct composite_context *c, const struct cloud_operation 
         if (gpu_node_call(c, a, op, value_object(a, m, token ? 4 : 3), &answer, err) < 0)
             return -1;
         const struct value *more = template_select(a, answer, path);
-        size_t count = value_count(all), added = value_count(more);
-        const struct value **items = arena_calloc(a, count + added + 1, sizeof(struct value *));
-        for (size_t i = 0; items && i < count + added; i++)
-            items[i] = i < count ? value_at(all, i) : value_at(more, i - count);
-        all = items ? value_tuple(a, items, count + added) : NULL;
+        all = value_tuple_join(a, all, more);
         token = value_get(answer, "nextPageToken");
         if (!all || !value_slice(token).len)
             break;

@@ -136,9 +136,8 @@ static int check_region(struct gpu_node_checking *k)
 
 static int check_quotas(struct gpu_node_checking *k)
 {
-    const char *how = value_cstr(value_path(k->c->config, "machine.provisioning"), "on_demand");
-    bool spot = strncmp(how, "spot", 4) == 0, on_demand = strcmp(how, "spot") != 0, room = false;
-    bool any = false;
+    const struct gpu_node_markets may = gpu_node_markets(k->c->config);
+    bool room = false, any = false;
     _cleanup_buf_ struct buf text = BUF_INIT(TEXT_MOST);
     warn_unread(k);
     for (size_t i = 0; i < k->machines.count && !room; i++) {
@@ -146,7 +145,8 @@ static int check_quotas(struct gpu_node_checking *k)
         if (!gpu_node_may_be(k, m))
             continue;
         any = true;
-        room = (spot && has_room(k, &text, m, true)) || (on_demand && has_room(k, &text, m, false));
+        room = (may.spot && has_room(k, &text, m, true)) ||
+               (may.on_demand && has_room(k, &text, m, false));
     }
     if (room || !any)
         return 0;
@@ -179,10 +179,7 @@ static bool is_ours(struct gpu_node_checking *k, const struct value *labels, con
 static bool has_model_disk(struct arena *a, const struct value *instance)
 {
     const struct value *names = template_select(a, instance, "disks.*.deviceName");
-    for (size_t i = 0; i < value_count(names); i++)
-        if (slice_eq_str(value_slice(value_at(names, i)), GPU_NODE_GCP_DEVICE))
-            return true;
-    return false;
+    return value_has_text(names, GPU_NODE_GCP_DEVICE);
 }
 
 /* A complete node of this name belongs to another state. One without its disk is what an
@@ -191,7 +188,6 @@ static int check_instances(struct gpu_node_checking *k)
 {
     const struct composite_context *c = k->c;
     const struct gpu_node_lookup *found = NULL;
-    const char *name = value_cstr(value_get(c->config, "name"), "");
     const struct path *path = path_attribute(k->a, NULL, "name");
     if (gpu_node_answer(c, GPU_NODE_LOOKUP_NODE, NULL, &found) < 0)
         return cloud_error_report(c->diags, NULL, "checking that the name is free", &found->error);
@@ -205,20 +201,15 @@ static int check_instances(struct gpu_node_checking *k)
         if (!is_ours(k, value_get(item, "labels"), "instance"))
             return diags_error(c->diags, path, "The name is taken",
                                "The instance %s is not this provider's. Choose another name.", id);
-        int claim = gpu_node_check_claim(k, value_get(item, "labels"), id);
-        if (claim < 0)
+        const char *unfinished =
+            has_model_disk(k->a, item)
+                ? NULL
+                : arena_printf(k->a,
+                               "The instance %s carries the labels of this node, but has no model "
+                               "disk. It will be used.",
+                               id);
+        if (gpu_node_check_found(k, value_get(item, "labels"), id, unfinished) < 0)
             return -1;
-        if (claim)
-            continue;
-        if (has_model_disk(k->a, item))
-            return diags_error(c->diags, path, "The name is taken",
-                               "A node \"%s\" exists in %s (instance %s), and this state does not "
-                               "have it. Choose another name, or import it: %s/%s/%s.",
-                               name, c->region, id, c->cloud, c->region, name);
-        diags_warning(c->diags, path, "An interrupted apply is continued",
-                      "The instance %s carries the labels of this node, but has no model disk. It "
-                      "will be used.",
-                      id);
     }
     return 0;
 }

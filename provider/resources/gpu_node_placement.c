@@ -74,8 +74,7 @@ static int prepare(struct placement *p, const struct value *inputs, struct diags
     struct gpu_node_models models;
     struct gpu_node_machines machines;
     const struct value *config = p->c->config;
-    const char *how = value_cstr(value_path(config, "machine.provisioning"), "on_demand");
-    bool spot = strncmp(how, "spot", 4) == 0, on_demand = strcmp(how, "spot") != 0;
+    const struct gpu_node_markets may = gpu_node_markets(config);
     if (gpu_node_models(p->a, config, &models, diags) < 0 ||
         gpu_node_machines(p->a, p->c->cloud, config, &models, &machines, diags) < 0 ||
         p->cloud->zones(p->c, p->a, p->derived, inputs, &zones, diags) < 0)
@@ -86,9 +85,9 @@ static int prepare(struct placement *p, const struct value *inputs, struct diags
     /* A zone whose name could not be copied would be left out silently. */
     if (!p->places || arena_failed(p->a))
         return -1;
-    if (spot)
+    if (may.spot)
         add_places(p, &machines, true, &zones);
-    if (on_demand)
+    if (may.on_demand)
         add_places(p, &machines, false, &zones);
     p->ready = true;
     return p->count ? 0

@@ -19,6 +19,13 @@ bool gpu_node_is(const struct value *config, const char *dotted, const char *tex
     return slice_eq_str(value_slice(gpu_node_get(config, dotted)), text);
 }
 
+struct gpu_node_markets gpu_node_markets(const struct value *config)
+{
+    const char *how = value_cstr(value_path(config, "machine.provisioning"), "on_demand");
+    return (struct gpu_node_markets){.spot = strncmp(how, "spot", 4) == 0,
+                                     .on_demand = strcmp(how, "spot") != 0};
+}
+
 int gpu_node_check_length(struct arena *a, const char *text, size_t most, const char *what,
                           struct diags *diags)
 {

@@ -180,6 +180,15 @@ const struct value *value_tuple(struct arena *a, const struct value *const *elem
     return types ? sequence(a, type_tuple(a, types, count), elems, count) : NULL;
 }
 
+const struct value *value_tuple_join(struct arena *a, const struct value *x, const struct value *y)
+{
+    size_t before = value_count(x), count = before + value_count(y);
+    const struct value **elems = arena_calloc(a, count + 1, sizeof(struct value *));
+    for (size_t i = 0; elems && i < count; i++)
+        elems[i] = i < before ? value_at(x, i) : value_at(y, i - before);
+    return elems ? value_tuple(a, elems, count) : NULL;
+}
+
 static int by_key(const void *a, const void *b)
 {
     const struct keyed *x = a, *y = b;
@@ -380,4 +389,12 @@ int64_t value_int_or(const struct value *v, int64_t otherwise)
 {
     int64_t n = otherwise;
     return value_to_int(v, &n) ? n : otherwise;
+}
+
+bool value_has_text(const struct value *v, const char *text)
+{
+    for (size_t i = 0; i < value_count(v); i++)
+        if (slice_eq_str(value_slice(value_at(v, i)), text))
+            return true;
+    return false;
 }

@@ -77,6 +77,8 @@ const struct value *value_list(struct arena *a, const struct type *elem,
 const struct value *value_set(struct arena *a, const struct type *elem,
                               const struct value *const *elems, size_t count);
 const struct value *value_tuple(struct arena *a, const struct value *const *elems, size_t count);
+/* The elements of one and then of the other; NULL adds none. */
+const struct value *value_tuple_join(struct arena *a, const struct value *x, const struct value *y);
 /* Members in any order; keys are copied; a later member with the same key wins. */
 const struct value *value_map(struct arena *a, const struct type *elem,
                               const struct value_member *members, size_t count);
@@ -106,6 +108,8 @@ struct slice value_slice(const struct value *v); /* empty unless a known string 
 bool value_true(const struct value *v);          /* known and true */
 bool value_to_int(const struct value *v, int64_t *ret);
 int64_t value_int_or(const struct value *v, int64_t otherwise);
+/* Whether one of the elements is that text. */
+bool value_has_text(const struct value *v, const char *text);
 
 /* ---- comparing ---- */
 /* Same type, state and content. Two unknowns of one type are equal. */

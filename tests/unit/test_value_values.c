@@ -35,6 +35,22 @@ static const struct value *sample(void)
     return v;
 }
 
+static void test_text_in_a_list_and_lists_joined(void **state)
+{
+    (void)state;
+    const struct value *x[] = {str("a"), num(1)}, *y[] = {str("b")};
+    const struct value *xs = value_tuple(arena, x, 2), *ys = value_tuple(arena, y, 1);
+    const struct value *all[] = {x[0], x[1], y[0]};
+    assert_true(value_equal(value_tuple_join(arena, xs, ys), value_tuple(arena, all, 3)));
+    assert_true(value_equal(value_tuple_join(arena, NULL, ys), ys));
+    assert_int_equal(value_count(value_tuple_join(arena, NULL, NULL)), 0);
+    assert_true(value_has_text(value_tuple_join(arena, xs, ys), "b"));
+    assert_false(value_has_text(xs, "b"));
+    assert_false(value_has_text(xs, "1"));
+    assert_false(value_has_text(NULL, "a"));
+    assert_false(value_has_text(value_unknown(arena, xs->type), "a"));
+}
+
 static void test_null_reads_as_null(void **state)
 {
     (void)state;
@@ -390,6 +406,7 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(test_null_reads_as_null),
+        TEST(test_text_in_a_list_and_lists_joined),
         TEST(test_null_child_gives_null),
         TEST(test_accessors),
         TEST(test_paths),
