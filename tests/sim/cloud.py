@@ -1,8 +1,16 @@
 """What exists in the simulated cloud, asked by boto3: the tests' own view, which the provider has no part in."""
+import functools
 import os
 
 import boto3
 from botocore.config import Config
+
+
+@functools.lru_cache(None)
+def client_of(service, endpoint, region):
+    """Making one takes longer than most of its calls."""
+    return boto3.client(service, endpoint_url=endpoint, region_name=region, aws_access_key_id="test", aws_secret_access_key="test",
+                        config=Config(retries={"max_attempts": 0}))
 
 
 class Cloud:
@@ -11,8 +19,7 @@ class Cloud:
         self.region = region
 
     def client(self, service):
-        return boto3.client(service, endpoint_url=self.endpoint, region_name=self.region, aws_access_key_id="test",
-                            aws_secret_access_key="test", config=Config(retries={"max_attempts": 0}))
+        return client_of(service, self.endpoint, self.region)
 
     def instances(self):
         answer = self.client("ec2").describe_instances()

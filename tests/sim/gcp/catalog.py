@@ -124,8 +124,9 @@ def number(name):
     return str(10 ** 18 + int(hashlib.sha256(name.encode()).hexdigest()[:12], 16))
 
 
+@functools.lru_cache(None)
 def zones(region=None):
-    return [f"{r}-{z}" for r, letters in REGIONS.items() if region in (None, r) for z in letters]
+    return tuple(f"{r}-{z}" for r, letters in REGIONS.items() if region in (None, r) for z in letters)
 
 
 def region_of(zone):
@@ -150,8 +151,11 @@ def offered(name, zone):
 
 
 def machine_type(project, zone, name):
-    if name not in MACHINES or not offered(name, zone):
-        return None
+    return machine_type_body(project, zone, name) if name in MACHINES and offered(name, zone) else None
+
+
+@functools.lru_cache(None)
+def machine_type_body(project, zone, name):
     cpus, memory, gpu, cards = MACHINES[name]
     path = f"projects/{project}/zones/{zone}/machineTypes/{name}"
     body = {"kind": "compute#machineType", "id": number(name), "creationTimestamp": MADE, "name": name, "description": f"{cpus} vCPUs, {memory / 1024:g} GB RAM",

@@ -564,10 +564,10 @@ def aggregated_list(request):
     entries = []
     for place in places:
         entries += [(place, body) for body in members(request, project, f"projects/{project}/{place}")]
-    shown, token = page(request, [body for _, body in entries])
-    items = {}
+    page_of, token = page(request, [body for _, body in entries])
+    items, shown = {}, {id(body) for body in page_of}
     for place, body in entries:
-        if any(body is s for s in shown):
+        if id(body) in shown:
             items.setdefault(place, {}).setdefault(field, []).append(body)
     for place in places:
         if place not in items and not request.params.get("returnPartialSuccess"):

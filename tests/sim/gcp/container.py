@@ -119,7 +119,7 @@ def create(request):
             "createTime": aip.timestamp(), "currentMasterVersion": VERSION, "initialClusterVersion": VERSION, "currentNodeVersion": VERSION,
             "endpoint": f"34.118.0.{number % 250}", "etag": secrets.token_hex(8),
             "masterAuth": {"clusterCaCertificate": "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tCg=="},
-            "locations": body.get("locations") or ([place] if place in catalog.zones() else catalog.zones(place)[:3]), "labelFingerprint": secrets.token_hex(4)}
+            "locations": body.get("locations") or ([place] if place in catalog.zones() else list(catalog.zones(place)[:3])), "labelFingerprint": secrets.token_hex(4)}
     thing = STATE.add(Thing("container", name, "clusters", body, request.project.id))
     made = [add_pool(request, thing, pool) for pool in pools or []]
     thing.operation = "CREATE_CLUSTER"
