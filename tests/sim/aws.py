@@ -22,8 +22,10 @@ Control, JSON over HTTP below /_sim/:
 
 Credentials from elsewhere than STS: see tests/sim/identity.py."""
 import argparse
+import functools
 import json
 import os
+import pathlib
 import re
 import sys
 import threading
@@ -31,8 +33,11 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 os.environ.setdefault("MOTO_IAM_LOAD_MANAGED_POLICIES", "false")
+os.environ.setdefault("MOTO_AMIS_PATH", str(pathlib.Path(__file__).with_name("images.json")))  # moto's own are hundreds in each region
 os.environ.setdefault("AWS_EC2_METADATA_DISABLED", "true")
 
+import moto.backends  # noqa: E402
+import moto.core.responses  # noqa: E402
 from moto.ec2.models import ec2_backends  # noqa: E402
 from moto.moto_api._internal import moto_api_backend  # noqa: E402
 
@@ -41,6 +46,10 @@ from tests.sim.model import Request, service_model  # noqa: E402
 from tests.sim.state import ACCOUNT, STATE, Key  # noqa: E402
 
 BODY_LIMIT = 64 << 20
+
+# moto lists its modules and a class's methods at each request.
+moto.core.responses.method_names_from_class = functools.lru_cache(None)(moto.core.responses.method_names_from_class)
+moto.backends.list_of_moto_modules = functools.partial(frozenset, frozenset(moto.backends.list_of_moto_modules()))
 
 
 def answered(request):
