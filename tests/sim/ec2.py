@@ -174,6 +174,14 @@ def nat_gateway_exists(request):
             raise Refused("NatGatewayNotFound", f"NatGateway {identity} was not found")
 
 
+@check("ec2", "CreateNatGateway")
+def address_of_the_nat_gateway(request):
+    """moto refuses too, but keeps the interface that it has made before."""
+    cloud, allocation = backend(request), request.params.get("AllocationId")
+    if allocation and not exists(cloud, allocation):
+        raise not_found(allocation)
+
+
 @effect("ec2", "CreateNatGateway")
 def nat_gateway_starts(request, output):
     cloud = backend(request)

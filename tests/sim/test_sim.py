@@ -415,6 +415,15 @@ def test_nat_gateway_without_a_way_out_fails(clean):
     assert (gateway["State"], gateway["FailureCode"]) == ("failed", "Gateway.NotAttached")
 
 
+def test_nat_gateway_without_its_address_leaves_nothing(clean):
+    ec2 = clean.client("ec2")
+    vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.0.0.0/24")["Subnet"]["SubnetId"]
+    assert refused(ec2.create_nat_gateway, SubnetId=subnet, AllocationId="eipalloc-00000000000000000") == "InvalidAllocationID.NotFound"
+    assert not ec2.describe_nat_gateways()["NatGateways"]
+    ec2.delete_subnet(SubnetId=subnet)
+
+
 # ---- states that take their time
 
 
