@@ -12,10 +12,10 @@ const char *cloud_error_class_name(enum cloud_error_class c)
     return (size_t)c < sizeof(names) / sizeof(*names) ? names[c] : "other";
 }
 
-/* What the user can do about an error of the class. */
-static const char *advice(enum cloud_error_class c)
+/* What the user can do about it. */
+static const char *advice(const struct cloud_error *err)
 {
-    switch (c) {
+    switch (err->class_) {
     case CLOUD_ERROR_CAPACITY:
         return "The cloud has no such machine free there now. Allow more zones or machine types, "
                "or try "
@@ -27,6 +27,9 @@ static const char *advice(enum cloud_error_class c)
     case CLOUD_ERROR_THROTTLED:
         return "The cloud asked to slow down until the retries were used up. Run it again.";
     case CLOUD_ERROR_TRANSIENT:
+        if (err->maybe_processed && !err->http_status)
+            return "No answer came, but the cloud may have done it. Run it again: what exists is "
+                   "looked for first.";
         return "The cloud did not answer properly until the retries were used up. Run it again.";
     case CLOUD_ERROR_CREDENTIALS:
         return "Check the credentials: whether they exist, are valid, and have not expired.";
@@ -91,7 +94,7 @@ int cloud_error_report(struct diags *diags, const struct path *path, const char 
                                       : "";
     const char *code = err->code ? arena_printf(a, "%s: ", err->code) : "";
     const char *id = err->request_id ? arena_printf(a, " (request id %s)", err->request_id) : "";
-    const char *what = advice(err->class_);
+    const char *what = advice(err);
     return diags_error(diags, path, arena_printf(a, "Error %s", doing) ?: "Cloud error",
                        "%s%s%s%s%s%s", call ? call : "", code ? code : "",
                        err->message ? err->message : "no message", id ? id : "",

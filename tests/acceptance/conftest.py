@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 
 import pytest
@@ -48,8 +49,15 @@ class Simulator:
     def control(self, name, value=None, method=None):
         data = None if value is None else json.dumps(value).encode()
         request = urllib.request.Request(f"{self.endpoint}/_sim/{name}", data=data, method=method or ("POST" if value is not None else "GET"))
-        with urllib.request.urlopen(request) as answer:
-            return json.load(answer)
+        until = time.monotonic() + 2
+        while True:
+            try:
+                with urllib.request.urlopen(request) as answer:
+                    return json.load(answer)
+            except urllib.error.URLError as error:  # by a rule nobody may be listening for a while
+                if not isinstance(error.reason, ConnectionRefusedError) or time.monotonic() > until or not self.alive():
+                    raise
+                time.sleep(0.02)
 
     def reset(self):
         self.control("reset", {})

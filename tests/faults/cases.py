@@ -4,6 +4,7 @@ A fault is a function of a case that returns the rules for the simulator (tests/
 case's call. What a rule cannot do, the fault's `meanwhile` does while the call is held.
 """
 import dataclasses
+import os
 import typing
 
 SHORT = {"create": "3s", "update": "3s", "delete": "3s"}
@@ -18,6 +19,8 @@ class Fault:
     short: bool = False  # the first run has little time
     before: typing.Callable = None  # f(case), when the plan is there and before the rules
     kills: bool = False  # the provider does not live to give a state back
+    log: typing.Callable = None  # opens the file for the provider's log
+    once: bool = False  # once for an operation, whichever call
 
 
 def error(status, codes, **more):
@@ -65,12 +68,27 @@ def places(_, __, call):
     return call in ("RunInstances", "compute.instances.insert")
 
 
+def full_disk():
+    return open("/dev/full", "wb", buffering=0)
+
+
+def nobody_reads():
+    """A pipe whose other end is closed, as that of a core that has gone."""
+    ours, theirs = os.pipe()
+    os.close(ours)
+    return os.fdopen(theirs, "wb", buffering=0)
+
+
 FAULTS = [
     Fault("killed before the call", signal(9, "before"), kills=True),
     Fault("killed before the answer", signal(9, "after"), kills=True),
     Fault("reset before", lambda c: [{"drop": "before", "reset": True}]),
     Fault("reset after", lambda c: [{"drop": "after", "reset": True}]),
     Fault("answer lost", lambda c: [{"drop": "after"}]),
+    Fault("connection refused", lambda c: [{"drop": "before", "refuse_s": 0.3}]),
+    Fault("no answer, no effect", lambda c: [{"hold": "before", "drop": "before"}], short=True),
+    Fault("no answer, a late effect", lambda c: [{"hold": "before"}], short=True),
+    Fault("no answer in time", lambda c: [{"hold": "after"}], short=True),
     Fault("500", error(500, ("backendError", "InternalError"))),
     Fault("503", error(503, ("backendError", "ServiceUnavailable"))),
     Fault("429", error(429, ("rateLimitExceeded", "RequestLimitExceeded"))),
@@ -96,6 +114,8 @@ FAULTS = [
         {"error": {"code": "InsufficientInstanceCapacity", "message": "none", "status": 500}})}], applies=places),
     Fault("quota", error(403, ("quotaExceeded", "VcpuLimitExceeded")), applies=makes),
     Fault("an object removed", lambda c: [{"hold": "before"}], meanwhile=lambda c: c.ground.remove(c.choice)),
+    Fault("log on a full disk", lambda c: [{"delay_ms": 1}], log=full_disk, once=True),
+    Fault("nobody reads the log", lambda c: [{"delay_ms": 1}], log=nobody_reads, once=True),
     Fault("stopped", lambda c: [{"hold": "before"}], meanwhile=stop),
     Fault("stopped, then killed", lambda c: [{"hold": "before"}], meanwhile=stop_and_kill, kills=True),
 ]

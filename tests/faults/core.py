@@ -18,8 +18,9 @@ class Failed(Exception):
 
 
 class Core:
-    def __init__(self, settings, state=None, private=b"", tainted=False):
-        self.settings = settings
+    def __init__(self, settings, state=None, private=b"", tainted=False, log=None):
+        """log: a function that opens the file for the provider's log."""
+        self.settings, self.log = settings, log
         self.state, self.private, self.tainted = state, private, tainted
         self.plugin = self.block = None
         self.before_apply = lambda: None  # called once, when the plan is there
@@ -29,7 +30,7 @@ class Core:
         return Core(self.settings, self.state, self.private, self.tainted)
 
     def start(self):
-        self.plugin = p.Plugin(env=self.settings)
+        self.plugin = p.Plugin(env={**self.settings, **({"TF_LOG": "TRACE"} if self.log else {})}, stderr=self.log and self.log())
         schema = self.plugin.schema()
         self.block = schema.resource_schemas[NODE].block
         self.plugin.call("ConfigureProvider", {"terraform_version": "1.12.6", "config": p.dynamic(p.null_block(schema.provider.block))})

@@ -118,8 +118,10 @@ class Case:
     def run(self, expected):
         """Raises Lost. Returns whether the call was reached."""
         ground, (before, after) = self.ground, self.ground.configurations(self.operation)
+        if self.fault.short and after is None:
+            before = {**before, "timeouts": SHORT}
         ground.reset()
-        core = Core(ground.settings)
+        core = Core(ground.settings, log=self.fault.log)
         core.start()
         try:
             if before is not None:
@@ -215,7 +217,7 @@ class Matrix:
         found = []
         for operation in [o.operation] if o.operation else OPERATIONS:
             for fault in [BY_NAME[o.fault]] if o.fault else FAULTS:
-                fitting = [c for c in calls[operation] if fault.applies(cloud, operation, c[0]) and o.call in (None, c[0])]
+                fitting = [c for c in calls[operation] if fault.applies(cloud, operation, c[0]) and o.call in (None, c[0])][:1 if fault.once else None]
                 offset = int.from_bytes(hashlib.sha256(f"{o.seed}{operation}{fault.name}".encode()).digest()[:2], "big") % o.every
                 found += [(cloud, operation, fault, *c) for c in fitting[min(offset, len(fitting) - 1) if fitting else 0::o.every]]
         return found

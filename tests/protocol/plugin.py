@@ -135,12 +135,13 @@ def read_line(stream, seconds):
 class Plugin:
     """One provider process after its handshake, and a channel to it."""
 
-    def __init__(self, tls=True, env=None, args=()):
+    def __init__(self, tls=True, env=None, args=(), stderr=None):
+        """stderr: the file that takes the log; without one, log() has it."""
         self.key, self.cert = make_certificate() if tls else (None, None)
         env = bare_env(**{**COOKIE, "PLUGIN_PROTOCOL_VERSIONS": "6", **(env or {})})
         if tls:
             env["PLUGIN_CLIENT_CERT"] = self.cert.decode()
-        self.stderr = tempfile.TemporaryFile()
+        self.stderr = stderr or tempfile.TemporaryFile()
         self.process = subprocess.Popen([binary(), *args], env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                         stderr=self.stderr)
         self.line = read_line(self.process.stdout, 20)

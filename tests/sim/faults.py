@@ -9,7 +9,8 @@ What it does, one or several:
   "delay_ms": N                                     waits before the call is looked at
   "error": {"code", "message", "status"}            fails, in the shape of the service's protocol
   "rate": {"per_s": 5, "burst": 10}                 lets so many through; the others fail as throttled
-  "drop": "before" | "after"                        ends the connection, before or after the call has its effect; with "reset": true by a reset
+  "drop": "before" | "after"                        ends the connection, before or after the call has its effect; with "reset": true by a
+                                                    reset; with "refuse_s": N no new one is accepted for so long
   "hold": "before" | "after"                        waits there until the rule is taken away (at most a minute)
   "signal": {"pid": N, "signal": 9, "when": "before" | "after"}   sends a signal to a process of this machine: a client, at exactly this call
   "hide": N                                         what the call made is not found by the next N reads (GCP; AWS: control "visible")
@@ -26,6 +27,7 @@ import os
 import re
 import socket
 import struct
+import threading
 import time
 
 from tests.sim.model import MODEL_NAMES
@@ -44,7 +46,7 @@ class Dropped(Exception):
 
     def __init__(self, rule):
         super().__init__()
-        self.reset = rule.get("reset", False)
+        self.reset, self.refuse_s = rule.get("reset", False), rule.get("refuse_s", 0)
 
 
 def begin(rules, state=STATE):
@@ -102,13 +104,26 @@ def raw_body(raw):
     return (body if isinstance(body, bytes) else body.encode()) * raw.get("repeat", 1)
 
 
-def hang_up(connection, reset):
-    """Ends a connection: in order, or by a reset."""
-    if reset:
+def hang_up(connection, dropped, listener):
+    """Ends a connection: in order, or by a reset; and refuses others for a while."""
+    if dropped.refuse_s:
+        refuse(listener, dropped.refuse_s)
+    if dropped.reset:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         connection.close()
     else:
         connection.shutdown(socket.SHUT_RDWR)
+
+
+def refuse(listener, seconds):
+    """Nobody listens at the server's port for so long."""
+    address = listener.getsockname()
+    listener.shutdown(socket.SHUT_RDWR)
+
+    def listen_again():
+        with socket.create_server(address, backlog=128) as another:
+            os.dup2(another.fileno(), listener.fileno())
+    threading.Timer(seconds, listen_again).start()
 
 
 def taken(request, zone_of, state=STATE):

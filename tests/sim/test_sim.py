@@ -19,7 +19,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.credentials import Credentials
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ConnectionClosedError, EndpointConnectionError
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 IMAGE = "/aws/service/deeplearning/ami/x86_64/base-oss-nvidia-driver-gpu-ubuntu-22.04/latest/ami-id"
@@ -601,6 +601,18 @@ def test_raw_answers_and_dropped_connections(clean):
     with pytest.raises((http.client.HTTPException, OSError)):
         raw_call(clean)
     assert raw_call(clean).status == 200
+
+
+def test_refused_connections(clean):
+    """For a while nobody listens at the port; then the same server does."""
+    clean.rule(operation="DescribeVpcs", drop="before", refuse_s=0.4)
+    ec2 = clean.client("ec2")
+    with pytest.raises(ConnectionClosedError):
+        ec2.describe_vpcs()
+    with pytest.raises(EndpointConnectionError):
+        ec2.describe_vpcs()
+    time.sleep(0.5)
+    assert len(ec2.describe_vpcs()["Vpcs"]) == 1
 
 
 def test_dropped_after_the_effect(clean):

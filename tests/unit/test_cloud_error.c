@@ -85,6 +85,22 @@ static void test_advice(void **state)
     }
 }
 
+/* A call that is not repeated, since it may have been carried out. */
+static void test_advice_without_an_answer(void **state)
+{
+    (void)state;
+    _cleanup_arena_ struct arena *a = arena_new();
+    struct diags d;
+    diags_init(&d, a);
+    struct cloud_error e = {
+        .class_ = CLOUD_ERROR_TRANSIENT, .message = "m", .maybe_processed = true};
+    cloud_error_report(&d, NULL, "doing it", &e);
+    assert_non_null(strstr(d.first->detail, "may have done it"));
+    e.http_status = 503;
+    cloud_error_report(&d, NULL, "doing it", &e);
+    assert_non_null(strstr(d.first->next->detail, "the retries were used up"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -92,6 +108,7 @@ int main(void)
         cmocka_unit_test(test_report),
         cmocka_unit_test(test_report_of_little),
         cmocka_unit_test(test_advice),
+        cmocka_unit_test(test_advice_without_an_answer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

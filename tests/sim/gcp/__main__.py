@@ -465,7 +465,7 @@ class Handler(BaseHTTPRequestHandler):
         try:
             if isinstance(result, faults.Dropped):
                 self.close_connection = True
-                faults.hang_up(self.connection, result.reset)
+                faults.hang_up(self.connection, result, self.server.socket)
             elif isinstance(result, dict):
                 self.send_raw(result)
             else:
