@@ -7,6 +7,7 @@ import argparse
 import json
 import os
 import pathlib
+import resource
 import shutil
 import subprocess
 import sys
@@ -29,11 +30,15 @@ resource "llm_gpu_node" "n" {{
 """
 
 
-class Peak:
-    """The largest resident memory of the provider's processes while work runs, in MiB."""
+class Watch:
+    """The largest resident memory of the provider's processes while work runs, in MiB, and what processor time they took, in seconds."""
 
     def __init__(self, binary):
-        self.binary, self.most, self.stop = binary, 0, threading.Event()
+        self.binary, self.most, self.times, self.stop = binary, 0, {}, threading.Event()
+
+    @property
+    def cpu(self):
+        return sum(self.times.values())
 
     def look(self):
         for entry in pathlib.Path("/proc").iterdir():
@@ -41,6 +46,8 @@ class Peak:
                 if entry.name.isdigit() and os.readlink(entry / "exe") == self.binary:
                     peak = next(l for l in (entry / "status").read_text().splitlines() if l.startswith("VmHWM"))
                     self.most = max(self.most, int(peak.split()[1]) / 1024)
+                    fields = (entry / "stat").read_text().rpartition(")")[2].split()
+                    self.times[entry.name] = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
             except (OSError, StopIteration):
                 continue
 
@@ -65,13 +72,14 @@ def asked(port):
 
 def step(core, binary, port, work):
     before = asked(port)
-    begun = time.perf_counter()
-    with Peak(binary) as peak:
+    begun, others = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
+    with Watch(binary) as watch:
         result = work()
-    seconds = time.perf_counter() - begun
+    seconds, ended = time.perf_counter() - begun, resource.getrusage(resource.RUSAGE_CHILDREN)
+    core = ended.ru_utime + ended.ru_stime - others.ru_utime - others.ru_stime - watch.cpu
     assert result.status == 0, result.output[-3000:]
     after = asked(port)
-    return {"seconds": seconds, "peak": peak.most, "calls": sum(after["calls"].values()) - sum(before["calls"].values()),
+    return {"seconds": seconds, "peak": watch.most, "cpu": watch.cpu, "core": core, "calls": sum(after["calls"].values()) - sum(before["calls"].values()),
             "connections": after["connections"] - before["connections"] - 1, "throttled": after["throttled"] - before["throttled"], "objects": after["objects"]}
 
 
@@ -88,7 +96,7 @@ def measure(count, options, binary):
         for what, arguments in (("apply", ("apply", *flags, "-auto-approve")), ("plan", ("plan", *flags, "-detailed-exitcode")),
                                 ("destroy", ("destroy", *flags, "-auto-approve"))):
             r = step(core, binary, port, lambda: core.run(*arguments, timeout=3600))
-            print(f"| {count} | {what} | {r['seconds']:.2f} s | {r['seconds'] / count * 1000:.0f} ms | {r['peak']:.1f} MiB | {r['calls'] / count:.1f} | "
+            print(f"| {count} | {what} | {r['seconds']:.2f} s | {r['seconds'] / count * 1000:.0f} ms | {r['cpu']:.2f} s | {r['core']:.2f} s | {r['peak']:.1f} MiB | {r['calls'] / count:.1f} | "
                   f"{r['connections']} | {r['throttled']} | {r['objects']} |", flush=True)
     finally:
         stub.kill()
@@ -131,7 +139,7 @@ def main():
     parser.add_argument("--parallelism", type=int, default=10, help="the core's own")
     options = parser.parse_args()
     os.environ["LLM_PROVIDER_BIN"] = binary = str(pathlib.Path(options.provider).resolve())
-    print("| nodes | step | time | a node | peak memory of the provider | calls a node | connections | throttled | objects after |\n|---|---|---|---|---|---|---|---|---|")
+    print("| nodes | step | time | a node | CPU of the provider | of the core | peak memory of the provider | calls a node | connections | throttled | objects after |\n|---|---|---|---|---|---|---|---|---|---|---|")
     for count in options.nodes.split(","):
         measure(int(count), options, binary)
     print("\n| resources | terraform_data alone: apply | plan | destroy |\n|---|---|---|---|")
