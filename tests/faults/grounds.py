@@ -33,6 +33,10 @@ class Ground:
                  "recreate": {**self.base, "network": {"cidr": "10.77.0.0/16"}}, "create": self.base, "destroy": None}[operation]
         return None if operation == "create" else self.base, after
 
+    def identities(self):
+        """The ids of what exists, in the same order each time."""
+        raise NotImplementedError
+
     def wrong(self):
         """What the simulator found wrong with requests, or with itself."""
         return self.sim.violations()
@@ -47,6 +51,9 @@ class Aws(Ground):
     @property
     def settings(self):
         return aws_settings(self.sim.endpoint)
+
+    def identities(self):
+        return sorted((kind, name) for kind, name, _ in Cloud(self.sim.endpoint).owned())
 
     def exists(self):
         return collections.Counter(kind for kind, _, _ in Cloud(self.sim.endpoint).owned())
@@ -87,6 +94,10 @@ class Gcp(Ground):
     def reset(self):
         super().reset()
         self.sim.control("settings", {"operation_s": 0.02})
+
+    def identities(self):
+        # A version of a secret may take another's place.
+        return sorted(n for n in GcpCloud(self.sim.endpoint).made() if "/versions/" not in n)
 
     def exists(self):
         # Zones and the numbers of versions may differ.

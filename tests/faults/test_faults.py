@@ -1,4 +1,5 @@
 """A sample of the fault matrix, drawn by a seed, and the cases that once were lost. All of it: scripts/test --faults."""
+import collections
 import os
 import threading
 
@@ -7,6 +8,7 @@ import pytest
 from tests.faults.matrix import Case, Matrix, arguments
 from tests.faults.cases import BY_NAME
 from tests.faults.core import Core, Failed
+from tests.sim.model import service_model
 
 SECONDS = float(os.environ.get("LLM_FAULTS_SECONDS", "60"))
 SEED = os.environ.get("LLM_FAULTS_SEED", "7")
@@ -95,6 +97,45 @@ def test_a_fresh_key_after_a_kill(matrix, cloud):
             assert core.difference(fresh) == []
             core.destroy()
         assert not ground.exists()
+    finally:
+        matrix.pools[cloud].put(ground)
+
+
+def not_there(cloud, call):
+    """What a cloud says of an object that it does not know: an error, or a list without it."""
+    if cloud == "gcp":
+        return {"error": {"status": 404, "code": "notFound", "message": "simulated"}}
+    if call["service"] == "iam":
+        return {"error": {"status": 404, "code": "NoSuchEntity", "message": "simulated"}}
+    members = service_model(call["service"]).operation_model(call["operation"]).output_shape.members
+    lists = {name: [] for name, shape in members.items() if shape.type_name == "list"}
+    if call["operation"].startswith("Describe") and lists:
+        return {"set": lists}
+    return {"error": {"status": 400, "code": "ResourceNotFoundException", "message": "simulated"}}
+
+
+@pytest.mark.parametrize("cloud", ["aws", "gcp"])
+def test_a_refresh_that_is_lied_to(matrix, cloud):
+    """Each of its reads once does not find what is there. Nothing is made twice, and nothing is replaced."""
+    ground = matrix.pools[cloud].get()
+    try:
+        ground.reset()
+        sim, config = ground.sim, ground.base
+        with Core(ground.settings) as core:
+            core.apply(config)
+            made, before = ground.identities(), len(sim.calls())
+            core.refresh()
+            counts = collections.Counter()
+            for call in [c for c in sim.calls()[before:] if not c["operation"].endswith("Attribute")]:
+                sim.control("rules", [{"operation": call["operation"], "skip": counts[call["operation"]], "times": 1, **not_there(cloud, call)}])
+                counts[call["operation"]] += 1
+                core.apply(config)
+                assert sum(r.get("hits", 0) for r in sim.control("rules")) == 1, call["operation"]
+                sim.clear_rules()
+                assert ground.identities() == made, call["operation"]
+                assert core.difference(config) == [], call["operation"]
+            core.destroy()
+            assert not ground.exists()
     finally:
         matrix.pools[cloud].put(ground)
 
