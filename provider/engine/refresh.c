@@ -7,12 +7,14 @@
 
 enum { BATCH_MOST = 100 };
 
-/* One read: a batch of records of one kind, or one record's extra read (extra >= 0). */
+/* One read: a batch of records of one kind, or one record's extra read. */
 struct read_job {
     const struct component *component;
     size_t *records; /* indexes */
     size_t count;
-    const struct component_extra_read *extra;
+    const struct component_extra_read *extra; /* NULL: the main read */
+    size_t after;                             /* an extra read's main one */
+    bool waits;                               /* for that, which gives what it asks with */
 };
 
 struct refresh {
@@ -41,6 +43,42 @@ static struct read_job *batch_for(struct refresh *r, const struct component *c)
     return job->records ? job : NULL;
 }
 
+/* A record with the outputs that it lacks unknown: those of an object whose create was cut off
+ * before it was read. */
+static const struct value *with_lacking(struct arena *a, const struct component *c,
+                                        const struct value *attrs)
+{
+    for (size_t i = 0; attrs && i < c->attr_count; i++)
+        if (c->attrs[i].output && value_is_null(value_get(attrs, c->attrs[i].name)))
+            attrs = value_with(a, attrs, c->attrs[i].name, value_unknown(a, &type_dynamic));
+    return attrs;
+}
+
+static bool is_askable(struct object *o, const struct component_read *read)
+{
+    const struct value *request = NULL;
+    return o->attrs && object_eval(o, read->request, &request) == 0 &&
+           value_is_wholly_known(request);
+}
+
+static bool has_to_wait(struct refresh *r, const struct record *rec,
+                        const struct component_extra_read *x)
+{
+    _cleanup_arena_ struct arena *a = arena_new();
+    struct diags ignored;
+    if (!a)
+        return true;
+    diags_init(&ignored, a);
+    struct object o = {.engine = r->engine,
+                       .work = r->work,
+                       .a = a,
+                       .component = rec->component,
+                       .name = rec->name,
+                       .attrs = with_lacking(a, rec->component, rec->attrs),
+                       .diags = &ignored};
+    return !is_askable(&o, &x->read);
+}
+
 static int lay_out(struct refresh *r)
 {
     size_t most = 0;
@@ -59,8 +97,13 @@ static int lay_out(struct refresh *r)
             job->records[job->count++] = i;
         for (size_t k = 0; job && k < c->extra_read_count; k++) {
             struct read_job *extra = &r->jobs[r->job_count++];
-            *extra =
-                (struct read_job){c, arena_calloc(r->a, 1, sizeof(size_t)), 1, &c->extra_reads[k]};
+            *extra = (struct read_job){
+                .component = c,
+                .records = arena_calloc(r->a, 1, sizeof(size_t)),
+                .count = 1,
+                .extra = &c->extra_reads[k],
+                .after = (size_t)(job - r->jobs),
+                .waits = has_to_wait(r, &r->records->items[i], &c->extra_reads[k])};
             if (!extra->records)
                 return -1;
             extra->records[0] = i;
@@ -193,12 +236,31 @@ static int read_extra(struct reading *rd)
     shadow.read = x->read;
     shadow.states = (struct component_states){.path = NULL};
     o->component = &shadow;
+    if (rd->job->waits && !is_askable(o, &x->read)) {
+        o->component = real;
+        return 0;
+    }
     enum object_found found = object_read(o, false);
     o->component = real;
     if (found == OBJECT_FAILED)
         return -1;
     store(rd->refresh, rd->job->records[0], real, found == OBJECT_FOUND ? o->item : NULL, x->name);
     return 0;
+}
+
+/* The record's attributes with what its main read has shown. */
+static const struct value *what_is_known(struct refresh *r, const struct read_job *job,
+                                         struct arena *a)
+{
+    size_t index = job->records[0];
+    const struct value *attrs = r->records->items[index].attrs;
+    pthread_mutex_lock(&r->lock);
+    const struct value *seen = r->seen[index];
+    for (size_t i = 0; attrs && i < value_count(seen); i++)
+        attrs =
+            value_with(a, attrs, seen->members[i].key.ptr, value_copy(a, seen->members[i].value));
+    pthread_mutex_unlock(&r->lock);
+    return with_lacking(a, job->component, attrs);
 }
 
 static int refresh_job(void *self, size_t index)
@@ -219,6 +281,8 @@ static int refresh_job(void *self, size_t index)
                                 .attrs = first->attrs,
                                 .prior = first->attrs,
                                 .diags = &diags};
+    if (rd.job->waits)
+        rd.object.attrs = what_is_known(r, rd.job, a);
     int rc = rd.job->extra                   ? read_extra(&rd)
              : rd.job->component->read.batch ? read_batch(&rd)
                                              : read_single(&rd);
@@ -285,6 +349,10 @@ static int run_jobs(struct refresh *r)
         return -1;
     for (size_t i = 0; i < r->records->count; i++)
         r->records->items[i].missing = false;
+    for (size_t i = 0; i < r->job_count; i++) {
+        deps[i] = &r->jobs[i].after;
+        dep_counts[i] = r->jobs[i].waits;
+    }
     struct schedule s = {.count = r->job_count,
                          .deps = deps,
                          .dep_counts = dep_counts,

@@ -33,7 +33,7 @@ static int describe(const struct composite_context *c, const struct records *fou
 }
 
 /* Zones of the subnets and the machine follow from what the cloud offers. */
-static const char *const decisions[] = {"zones", "public", "machine_type", NULL};
+static const char *const decisions[] = {"zones", "public", "machine_type", "zone", NULL};
 
 /* composite.c calls a hook only for a cloud of the table. */
 const struct composite composite_gpu_node = {

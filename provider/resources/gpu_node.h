@@ -183,6 +183,7 @@ enum gpu_node_lookup_kind {
     GPU_NODE_LOOKUP_NODE,     /* instances with this node's name or tags */
     GPU_NODE_LOOKUP_IDENTITY, /* subject: the name of the role, or service account */
     GPU_NODE_LOOKUP_USAGE,    /* AWS: running instances */
+    GPU_NODE_LOOKUP_SUBNETS,  /* AWS; subject: their ids */
     GPU_NODE_LOOKUP_QUOTA,    /* subject: its code; on GCP the region, or the project */
     GPU_NODE_LOOKUP_SERVICES, /* GCP: which APIs are enabled; subject: their names */
 };

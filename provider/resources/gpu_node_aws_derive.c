@@ -44,6 +44,18 @@ static const struct value *image_to_look_at(struct gpu_node_derivation *d)
     return d->c->online && d->c->secrets && value_is_known(image) && !kept ? image : NULL;
 }
 
+/* Whether the node is in none of the existing subnets that it is to be in; unknown while they are.
+ */
+static const struct value *leaves_subnet(struct gpu_node_derivation *d)
+{
+    const struct value *ids = gpu_node_of(d, "network.subnet_ids");
+    const char *now = gpu_node_instance_text(d, "subnet_id");
+    bool named = ids && !value_is_null(ids) && now;
+    if (named && !value_is_wholly_known(ids))
+        return gpu_node_unknown(d);
+    return value_bool(d->a, named && !value_has_text(ids, now));
+}
+
 /* Everything is asked at once, in a plan of a new instance also what its check will need. */
 static void want_all(struct gpu_node_derivation *d)
 {
@@ -53,7 +65,11 @@ static void want_all(struct gpu_node_derivation *d)
         gpu_node_want_offers(c, &d->machines);
     if (image)
         gpu_node_want(c, GPU_NODE_LOOKUP_IMAGE, image);
-    if (!c->planning || !c->online || d->instance || !c->region)
+    if (!c->planning || !c->online || !c->region)
+        return;
+    if (value_true(leaves_subnet(d)))
+        gpu_node_want(c, GPU_NODE_LOOKUP_SUBNETS, gpu_node_of(d, "network.subnet_ids"));
+    if (d->instance)
         return;
     gpu_node_aws_want_checks(c, &d->machines);
     if (d->name && value_is_null(gpu_node_of(d, "instance_profile")) &&
@@ -198,18 +214,6 @@ static void derive_role(struct gpu_node_derivation *d)
                  policy_known(d) ? gpu_node_aws_policy(d->c, &own(d)->names) : gpu_node_unknown(d));
 }
 
-/* Whether the node is in none of the existing subnets that it is to be in; unknown while they are.
- */
-static const struct value *leaves_subnet(struct gpu_node_derivation *d)
-{
-    const struct value *ids = gpu_node_of(d, "network.subnet_ids");
-    const char *now = gpu_node_instance_text(d, "subnet_id");
-    bool named = ids && !value_is_null(ids) && now;
-    if (named && !value_is_wholly_known(ids))
-        return gpu_node_unknown(d);
-    return value_bool(d->a, named && !value_has_text(ids, now));
-}
-
 /* EC2 stops no spot instance for another type: one that has to change is made anew, and so is one
  * that leaves its subnet. The value stays what is recorded as long as nothing needs another
  * instance. */
@@ -230,6 +234,43 @@ static const struct value *replaced_for(struct gpu_node_derivation *d, const str
     if (spot && now && value_is_known(type) && !slice_eq_str(value_slice(type), now))
         return value_printf(d->a, "%s on spot", value_cstr(type, ""));
     return recorded ? value_str(d->a, recorded) : value_null(d->a, &type_string);
+}
+
+/* The zone of the subnets that a node moves to: NULL when its own, where its volume is, is one of
+ * them, otherwise that of the first. */
+static int zone_of_subnets(struct gpu_node_derivation *d, const struct value **ret)
+{
+    const struct gpu_node_lookup *k = NULL;
+    const struct value *ids = gpu_node_of(d, "network.subnet_ids");
+    const char *now = gpu_node_instance_text(d, d->cloud->instance_zone);
+    *ret = NULL;
+    if (gpu_node_answer(d->c, GPU_NODE_LOOKUP_SUBNETS, ids, &k) < 0)
+        return cloud_error_report(d->c->diags, path_parse(d->a, "network.subnet_ids"),
+                                  "looking up the subnets", &k->error);
+    const struct value *list = template_select(d->a, k->answer, "subnetSet.*");
+    for (size_t i = 0; i < value_count(list); i++) {
+        const struct value *item = value_at(list, i), *at = value_get(item, "availabilityZone");
+        if (now && slice_eq_str(value_slice(at), now)) {
+            *ret = NULL;
+            return 0;
+        }
+        if (value_equal(value_get(item, "subnetId"), value_at(ids, 0)))
+            *ret = at;
+    }
+    return 0;
+}
+
+static int derive_zone(struct gpu_node_derivation *d)
+{
+    const struct composite_context *c = d->c;
+    const struct value *zone = value_get(c->decided, "zone"), *moved = NULL;
+    if (!zone)
+        zone = gpu_node_zone_of(d);
+    bool asks = c->planning && c->online && value_is_null(zone) && value_true(leaves_subnet(d));
+    if (asks && zone_of_subnets(d, &moved) < 0)
+        return -1;
+    gpu_node_put(d, "zone", moved ? moved : zone);
+    return 0;
 }
 
 static int refuse_image(struct gpu_node_derivation *d, const char *image, const char *why)
@@ -369,8 +410,10 @@ int gpu_node_aws_derive(const struct composite_context *c, const struct value **
         const struct value *type = gpu_node_machine_type(&d);
         gpu_node_put(&d, "machine_type", type);
         gpu_node_put(&d, "replaced_for", replaced_for(&d, type));
-        gpu_node_put(&d, "zone", gpu_node_zone_of(&d));
-        rc = derive_image(&d) < 0 || derive_disk(&d) < 0 || derive_node(&d) < 0 ? -1 : 0;
+        rc = derive_zone(&d) < 0 || derive_image(&d) < 0 || derive_disk(&d) < 0 ||
+                     derive_node(&d) < 0
+                 ? -1
+                 : 0;
     }
     *ret = gpu_node_derive_end(&d, rc, before);
     return *ret ? 0 : -1;

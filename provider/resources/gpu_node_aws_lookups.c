@@ -66,6 +66,7 @@ int gpu_node_aws_ask(const struct composite_context *c, struct gpu_node_lookup *
 {
     struct arena *a = c->arena;
     const struct value_member image[] = {{SLICE_LIT("ImageId"), value_tuple(a, &k->subject, 1)}};
+    const struct value_member subnets[] = {{SLICE_LIT("SubnetId"), k->subject}};
     const struct value_member role[] = {{SLICE_LIT("RoleName"), k->subject}};
     const struct value_member quota[] = {{SLICE_LIT("ServiceCode"), value_str(a, "ec2")},
                                          {SLICE_LIT("QuotaCode"), k->subject}};
@@ -77,6 +78,9 @@ int gpu_node_aws_ask(const struct composite_context *c, struct gpu_node_lookup *
         return gpu_node_aws_find_instances(c, &k->answer, &k->error);
     case GPU_NODE_LOOKUP_IDENTITY:
         return gpu_node_call(c, a, &get_role, value_object(a, role, 1), &k->answer, &k->error);
+    case GPU_NODE_LOOKUP_SUBNETS:
+        return gpu_node_call(c, a, &gpu_node_aws_describe_subnets, value_object(a, subnets, 1),
+                             &k->answer, &k->error);
     case GPU_NODE_LOOKUP_USAGE:
         return ask_usage(c, k);
     case GPU_NODE_LOOKUP_QUOTA:

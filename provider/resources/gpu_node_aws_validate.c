@@ -172,10 +172,10 @@ static int check_disk(struct arena *a, const struct value *config, struct diags 
     if (!known && !provisioned)
         return diags_error(diags, path_parse(a, "disk.type"), "Not a disk type of AWS",
                            "\"%s\" is not offered; there are gp3, gp2, io1 and io2.", type);
-    if (gpu_node_get(config, "disk.throughput") && strcmp(type, "gp3") != 0)
+    if (value_is_known(gpu_node_get(config, "disk.throughput")) && strcmp(type, "gp3") != 0)
         rc = diags_error(diags, path_parse(a, "disk.throughput"), "Conflicting settings",
                          "Only gp3 volumes have a throughput of their own; this one is %s.", type);
-    if (gpu_node_get(config, "disk.iops") && strcmp(type, "gp2") == 0)
+    if (value_is_known(gpu_node_get(config, "disk.iops")) && strcmp(type, "gp2") == 0)
         rc = diags_error(diags, path_parse(a, "disk.iops"), "Conflicting settings",
                          "The operations of a gp2 volume follow from its size. Use gp3 or io2.");
     if (provisioned && gpu_node_get(config, "disk") && !gpu_node_get(config, "disk.iops"))

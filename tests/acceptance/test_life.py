@@ -1,6 +1,7 @@
 """The main job on both cores: create, no difference, drift and repair, update, destroy."""
 import collections
 import json
+import re
 
 from conftest import node
 
@@ -169,3 +170,24 @@ def test_another_subnet_is_another_instance(one_core, sim, cloud):
         found += [(i["InstanceId"], i["SubnetId"]) for i in cloud.instances()]
         one_core.no_difference()
     assert [subnet for _, subnet in found] == [one, one, two] and found[0][0] == found[1][0] != found[2][0]
+
+
+def test_a_subnet_of_another_zone_takes_the_volume_with_it(one_core, sim, cloud):
+    """The plan says so. Among others, a subnet of the zone where the volume is keeps it."""
+    ec2 = cloud.client("ec2")
+    vpc = ec2.create_vpc(CidrBlock="10.200.0.0/16")["Vpc"]["VpcId"]
+    a, b, c = (ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.200.{i}.0/24", AvailabilityZone=f"us-east-1{z}")["Subnet"]["SubnetId"]
+               for i, z in ((1, "a"), (2, "b"), (3, "b")))
+    found = []
+    for subnets in ([a], [b], [a, c]):
+        one_core.write(node(body=f'models = ["llama3.1:8b"]\n  network = {{\n    vpc_id = "{vpc}"\n    subnet_ids = {json.dumps(subnets)}\n  }}', zones=""))
+        plan = one_core.plan()
+        one_core.apply_ok()
+        one_core.no_difference()
+        [instance] = cloud.instances()
+        [volume] = ec2.describe_volumes(Filters=[{"Name": "tag:llm:component", "Values": ["volume"]}])["Volumes"]
+        found.append((instance["SubnetId"], volume["VolumeId"], bool(re.search(r'"vol-\w+" -> \(known after apply\)', plan.output))))
+    assert [subnet for subnet, _, _ in found] == [a, b, c]
+    assert [said for _, _, said in found] == [False, True, False]
+    assert found[0][1] != found[1][1] == found[2][1]
+    assert one_core.destroy().status == 0

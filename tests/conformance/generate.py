@@ -49,6 +49,8 @@ def generate(rng, name, cloud, existing):
         value = {} if "nesting" in a else values[path](rng) if path in values else from_schema(rng, a)
         if value is not None:
             put(config, path, value)
+    if rng.random() < 0.3:
+        config["timeouts"] = {k: rng.choice(["20m", "1h30m", "900s"]) for k in SCHEMA["timeouts"] if rng.random() < 0.5}
     return mend(rng, config, cloud, existing)
 
 
@@ -173,7 +175,7 @@ def provider(blocks):
 
 
 def resource(label, config):
-    body = "".join(f"  {k} = {hcl(v)}\n" for k, v in config.items())
+    body = "".join(f"  {k}{'' if k == 'timeouts' else ' ='} {hcl(v)}\n" for k, v in config.items())
     return f'resource "llm_gpu_node" "{label}" {{\n{body}}}\n'
 
 
@@ -246,6 +248,8 @@ def invalid(cloud):
         config = around(path)
         put(config, path, FOREIGN[path])
         yield "another cloud's", path, config
+    for operation in SCHEMA["timeouts"]:
+        yield "no duration", f"timeouts.{operation}", {**base, "timeouts": {operation: "5 parsecs"}}
     yield "unknown model", "models", {**base, "models": ["no-such-model:1b"]}
     yield "twice", "models", {**base, "models": ["llama3.1:8b", "llama3.1:8b"]}
     yield "no key", "tailscale", {**base, "tailscale": {"hostname": "h"}}

@@ -69,7 +69,8 @@ class Ground:
             first += g.resource(f"n{i}", shown) + g.source(f"u{i}", held)
             shown, more = g.with_unknowns(rng, other, f"terraform_data.u{i}")
             second += g.resource(f"n{i}", shown) + g.source(f"u{i}", {**held, **more})
-            plain += g.resource(f"n{i}", other)
+            # An import knows no timeouts.
+            plain += g.resource(f"n{i}", {k: v for k, v in other.items() if k != "timeouts"})
         core.write(first)
         check("validate", core.validate())
         check("apply", core.apply())

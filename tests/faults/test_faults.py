@@ -23,6 +23,7 @@ ONCE_LOST = [
     ("aws", "create", "killed before the answer", "AttachVolume", 0),
     ("gcp", "update", "killed before the answer", "secretmanager.projects.secrets.addVersion", 0),
     ("gcp", "create", "body empty", "compute.images.getFromFamily", 0),
+    ("aws", "create", "no answer, no effect", "DescribeLogGroups", 1),
 ]
 
 

@@ -72,7 +72,7 @@ def null_block(block, **given):
 
 def filled(block, given):
     """An object of the schema block's type: null for what is not given, at every depth."""
-    nested = {a.name: a.nested_type for a in block.attributes if a.HasField("nested_type")}
+    nested = {a.name: a.nested_type for a in block.attributes if a.HasField("nested_type")} | {b.type_name: b.block for b in block.block_types}
     return null_block(block, **{k: within(nested[k], v) if k in nested and isinstance(v, dict) else v for k, v in given.items()})
 
 
