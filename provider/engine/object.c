@@ -379,11 +379,30 @@ static const struct value *with_seen_state(struct object *o, const struct value 
     return prior;
 }
 
+/* A create that is answered without saying what it has made is as good as one without an answer. */
+static int run_create(struct object *o)
+{
+    const struct component *c = o->component;
+    if (object_run_steps(o, c->create, c->create_count) < 0)
+        return -1;
+    if (value_is_known(value_get(o->attrs, c->id_attr)))
+        return 0;
+    o->error = (struct cloud_error){
+        .class_ = CLOUD_ERROR_PROTOCOL,
+        .operation = c->create[0].op ? c->create[0].op->name : NULL,
+        .service = c->create[0].op ? c->create[0].op->service : NULL,
+        .message =
+            arena_printf(o->a, "the answer does not have the %s of what was made", c->id_attr),
+        .maybe_processed = true,
+        .retry_after_ms = -1};
+    return -1;
+}
+
 int object_create(struct object *o, bool tries)
 {
     const struct component *c = o->component;
     o->prior = NULL;
-    if (!c->adopt_only && object_run_steps(o, c->create, c->create_count) < 0 &&
+    if (!c->adopt_only && c->create_count && run_create(o) < 0 &&
         (!found_after_loss(o) || !work_left_ms(o->work))) {
         enum cloud_error_class k = o->error.class_;
         bool exists = value_is_known(value_get(o->attrs, c->id_attr)) && o->item;

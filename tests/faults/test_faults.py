@@ -24,6 +24,7 @@ ONCE_LOST = [
     ("gcp", "update", "killed before the answer", "secretmanager.projects.secrets.addVersion", 0),
     ("gcp", "create", "body empty", "compute.images.getFromFamily", 0),
     ("aws", "create", "no answer, no effect", "DescribeLogGroups", 1),
+    ("aws", "create", "body empty", "CreateSecret", 0),
 ]
 
 
