@@ -48,6 +48,9 @@ static int put_record(struct task *t)
         needs[i] = r->graph->nodes[n->deps[i]].name;
     pthread_mutex_lock(&r->lock);
     int rc = needs && rec.attrs ? records_put(r->a, r->records, &rec) : -1;
+    const struct engine_hooks *hooks = r->engine->hooks;
+    if (rc == 0 && hooks && hooks->recorded)
+        hooks->recorded(hooks->self, &rec);
     pthread_mutex_unlock(&r->lock);
     t->recorded = rc == 0;
     t->failed_to_record = rc < 0;

@@ -94,8 +94,8 @@ const struct value *record_claim(const struct engine *e, const struct records *r
 {
     const struct record *rec = e->claimed ? records_find(r, e->claimed) : NULL;
     const struct component_attr *attr = rec && !rec->missing ? tags_attr(rec->component) : NULL;
-    const struct value *v =
-        attr ? value_get(value_get(rec->attrs, attr->name), e->driver->claim_tag) : NULL;
+    const char *tag = rec ? engine_cloud_of(e, rec->component).driver->claim_tag : NULL;
+    const struct value *v = attr && tag ? value_get(value_get(rec->attrs, attr->name), tag) : NULL;
     return value_is_known(v) ? v : NULL;
 }
 
@@ -118,9 +118,10 @@ static void nothing_changed(void *self, const struct object *o)
 void claim_release(struct arena *a, const struct engine *e, const struct work *w,
                    struct records *records, struct diags *diags)
 {
-    if (!e->driver->claim_tag || !record_claim(e, records) || cancel_is_hard(w->cancel))
+    if (!record_claim(e, records) || cancel_is_hard(w->cancel))
         return;
     struct record rec = *records_find(records, e->claimed);
+    const char *tag = engine_cloud_of(e, rec.component).driver->claim_tag;
     const char *name = tags_attr(rec.component)->name;
     int64_t least = w->clock->monotonic_ms(w->clock->self) + RELEASE_MS;
     struct work work = *w;
@@ -128,7 +129,7 @@ void claim_release(struct arena *a, const struct engine *e, const struct work *w
     diags_init(&quiet, a);
     /* Also when the time was up: the state that goes back is the owner from now on. */
     work.deadline_ms = work.deadline_ms > least ? work.deadline_ms : least;
-    const struct value *tags = without(a, value_get(rec.attrs, name), e->driver->claim_tag);
+    const struct value *tags = without(a, value_get(rec.attrs, name), tag);
     struct object o = {.engine = e,
                        .work = &work,
                        .a = a,
@@ -146,5 +147,5 @@ void claim_release(struct arena *a, const struct engine *e, const struct work *w
     diags_warning(diags, NULL, "A tag is left over",
                   "The tag \"%s\" of component \"%s\", which says that it is being made, could not "
                   "be removed (%s). The next apply removes it.",
-                  e->driver->claim_tag, rec.name, o.error.message ? o.error.message : "no memory");
+                  tag, rec.name, o.error.message ? o.error.message : "no memory");
 }

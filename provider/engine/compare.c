@@ -20,23 +20,25 @@ const struct value *record_actual(struct arena *a, const struct record *r)
 }
 
 /* The tags that are ours to compare. */
-static const struct value *own_tags(struct arena *a, const struct engine *e, const struct value *v)
+static const struct value *own_tags(struct arena *a, const struct engine_cloud *at,
+                                    const struct value *v)
 {
     struct value_member *m = arena_new_array(a, value_count(v), struct value_member);
     size_t count = 0;
     for (size_t i = 0; m && i < value_count(v); i++)
-        if (!e->client || !e->driver->ignores_tag(e->client, v->members[i].key))
+        if (!at->client || !at->driver->ignores_tag(at->client, v->members[i].key))
             m[count++] = v->members[i];
     return m ? value_map(a, &type_string, m, count) : NULL;
 }
 
-static bool attr_differs(struct arena *a, const struct engine *e, const struct component_attr *attr,
-                         const struct value *desired, const struct value *actual)
+static bool attr_differs(struct arena *a, const struct engine_cloud *at,
+                         const struct component_attr *attr, const struct value *desired,
+                         const struct value *actual)
 {
     if (!value_is_wholly_known(desired))
         return true;
     if (attr->tags)
-        return !value_equal(own_tags(a, e, desired), own_tags(a, e, actual));
+        return !value_equal(own_tags(a, at, desired), own_tags(a, at, actual));
     return !value_equal(desired, actual);
 }
 
@@ -45,6 +47,7 @@ int compare_attrs(struct arena *a, const struct engine *e, const struct componen
                   size_t *ret_count)
 {
     const char **names = arena_calloc(a, c->attr_count, sizeof(*names));
+    const struct engine_cloud at = engine_cloud_of(e, c);
     size_t count = 0;
     if (!names)
         return -1;
@@ -56,7 +59,7 @@ int compare_attrs(struct arena *a, const struct engine *e, const struct componen
         if (!attr->input || attr->change == COMPONENT_KEEP || attr->sensitive ||
             value_is_null(want))
             continue;
-        if (attr_differs(a, e, attr, want, value_get(actual, attr->name)))
+        if (attr_differs(a, &at, attr, want, value_get(actual, attr->name)))
             names[count++] = attr->name;
     }
     *ret = names;

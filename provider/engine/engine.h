@@ -60,11 +60,24 @@ struct engine_hooks {
     int (*next_try)(void *self, struct arena *a, const char *hook,
                     const struct engine_create_try *t, const struct value **ret_inputs,
                     struct diags *diags);
+    /* Told of each object as soon as it exists, and again after each change, one at a time but from
+     * any thread; `r` is the caller's. NULL: not needed. */
+    void (*recorded)(void *self, const struct record *r);
+};
+
+/* A cloud that components are made on. */
+struct engine_cloud {
+    const struct cloud_driver *driver;
+    struct cloud_client *client;
 };
 
 struct engine {
     const struct cloud_driver *driver;
     struct cloud_client *client;
+    /* Clouds of components whose tables name another one than the driver's: what runs in a cluster
+     * that this resource makes. */
+    const struct engine_cloud *more;
+    size_t more_count;
     const char *region, *account, *partition;
     const char *resource_type; /* "llm_gpu_node" */
     const struct value *name;  /* the resource's name: string, may be unknown at plan */

@@ -261,21 +261,22 @@ static void merge_map(struct merge *m, const struct value *v)
 }
 
 /* The provider's default tags, the resource's, the owner tags, then what the table says. */
-static const struct value *merged_tags(struct arena *a, const struct engine *e, const char *name,
-                                       const struct value *own)
+static const struct value *merged_tags(struct arena *a, const struct engine *e,
+                                       const struct node *n, const struct value *own)
 {
-    const struct value *maps[4] = {e->client ? e->driver->default_tags(e->client, a) : NULL,
-                                   e->tags,
-                                   e->driver->owner_tags(a, e->resource_type, e->name, name), own};
+    const struct engine_cloud at = engine_cloud_of(e, n->component);
+    const struct value *maps[4] = {
+        at.client ? at.driver->default_tags(at.client, a) : NULL, e->tags,
+        at.driver->owner_tags(a, e->resource_type, e->name, n->name), own};
     size_t most = 2;
     for (size_t i = 0; i < 4; i++)
         most += value_count(maps[i]);
     struct merge m = {arena_new_array(a, most, struct value_member), 0, false};
     for (size_t i = 0; m.members && i < 4; i++)
         merge_map(&m, maps[i]);
-    if (m.members && e->claim && e->driver->claim_tag && strcmp(name, e->claimed) == 0)
+    if (m.members && e->claim && at.driver->claim_tag && strcmp(n->name, e->claimed) == 0)
         m.members[m.count++] =
-            (struct value_member){slice_str(e->driver->claim_tag), value_str(a, e->claim)};
+            (struct value_member){slice_str(at.driver->claim_tag), value_str(a, e->claim)};
     if (m.unknown)
         return value_unknown(a, &type_map_of_string);
     return m.members ? value_map(a, &type_string, m.members, m.count) : NULL;
@@ -292,9 +293,9 @@ static const struct value *typed_inputs(struct arena *a, const struct engine *e,
         const struct component_attr *attr = &c->attrs[i];
         const struct value *v = attr->input ? value_get(raw, attr->name) : NULL;
         if (attr->tags && attr->input)
-            v = merged_tags(a, e, n->name, v);
+            v = merged_tags(a, e, n, v);
         else if (attr->owner && attr->input)
-            v = e->driver->owner_tags(a, e->resource_type, e->name, n->name);
+            v = engine_cloud_of(e, c).driver->owner_tags(a, e->resource_type, e->name, n->name);
         if (!v || value_is_null(v))
             continue;
         m[count].key = slice_str(attr->name);

@@ -4,6 +4,11 @@
 
 #include "engine/engine.h"
 
+/* ---- object.c ---- */
+
+/* Where a component is made: the cloud that its table names, or else the engine's own. */
+struct engine_cloud engine_cloud_of(const struct engine *e, const struct component *c);
+
 /* ---- graph.c ---- */
 
 struct node {

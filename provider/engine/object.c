@@ -14,6 +14,14 @@ enum {
     RETRY_PAUSE_MOST_MS = 15000
 };
 
+struct engine_cloud engine_cloud_of(const struct engine *e, const struct component *c)
+{
+    for (size_t i = 0; c->cloud && i < e->more_count; i++)
+        if (strcmp(e->more[i].driver->cloud, c->cloud) == 0)
+            return e->more[i];
+    return (struct engine_cloud){e->driver, e->client};
+}
+
 /* ---- scope ---- */
 
 /* FNV-1a twice with different starts: 128 bits that tell inputs apart; nothing is kept secret by
@@ -52,8 +60,8 @@ static const struct value *id_list(struct object *o)
 static const struct value *owner_filter(struct object *o)
 {
     const struct engine *e = o->engine;
-    return e->driver->owner_filter(o->a,
-                                   e->driver->owner_tags(o->a, e->resource_type, e->name, o->name));
+    const struct cloud_driver *d = engine_cloud_of(e, o->component).driver;
+    return d->owner_filter(o->a, d->owner_tags(o->a, e->resource_type, e->name, o->name));
 }
 
 static int lookup(void *self, struct arena *a, const char *root, const char *path,
@@ -156,11 +164,12 @@ static int call_step(struct object *o, const struct component_step *s, const str
                      const struct value **ret)
 {
     const struct engine *e = o->engine;
+    const struct engine_cloud at = engine_cloud_of(e, o->component);
     const struct clock *clock = o->work->clock;
     int64_t most = s->retry_ms ? s->retry_ms : o->destroying ? INT64_MAX : RETRY_MS;
     int64_t start = clock->monotonic_ms(clock->self), pause = RETRY_PAUSE_MS;
     for (;;) {
-        if (e->driver->call(e->client, o->work, o->a, e->region, s->op, request, ret, &o->error) ==
+        if (at.driver->call(at.client, o->work, o->a, e->region, s->op, request, ret, &o->error) ==
             0)
             return 0;
         if (error_in(s->tolerate, s->tolerate_count, &o->error))
@@ -214,12 +223,13 @@ static int run_each(struct object *o, const struct component_step *s)
     bool added = s->each == COMPONENT_EACH_ADDED;
     const struct value *of = value_get(added ? o->attrs : o->prior, s->each_attr);
     const struct value *other = value_get(added ? o->prior : o->attrs, s->each_attr);
+    const struct engine_cloud at = engine_cloud_of(o->engine, o->component);
     for (size_t i = 0; i < value_count(of); i++) {
         bool map = of->type->kind == TYPE_MAP;
         bool present = map && value_get_slice(other, of->members[i].key);
         for (size_t k = 0; !map && !present && k < value_count(other); k++)
             present = value_equal(of->members[i].value, value_at(other, k));
-        bool ignored = map && o->engine->driver->ignores_tag(o->engine->client, of->members[i].key);
+        bool ignored = map && at.driver->ignores_tag(at.client, of->members[i].key);
         if (present || ignored)
             continue;
         const struct value_member pair[] = {

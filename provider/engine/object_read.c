@@ -44,8 +44,9 @@ static bool listed(const char *const *list, size_t count, const char *code)
 static int call(struct object *o, const struct cloud_operation *op, const struct value *request,
                 const struct value **ret)
 {
-    const struct engine *e = o->engine;
-    return e->driver->call(e->client, o->work, o->a, e->region, op, request, ret, &o->error);
+    const struct engine_cloud at = engine_cloud_of(o->engine, o->component);
+    return at.driver->call(at.client, o->work, o->a, o->engine->region, op, request, ret,
+                           &o->error);
 }
 
 /* All pages until the object is on one. */
@@ -233,7 +234,8 @@ enum object_found object_find(struct object *o)
 bool object_is_owned(const struct object *o)
 {
     const struct engine *e = o->engine;
-    const struct value *owner = e->driver->owner_tags(o->a, e->resource_type, e->name, o->name);
+    const struct cloud_driver *d = engine_cloud_of(e, o->component).driver;
+    const struct value *owner = d->owner_tags(o->a, e->resource_type, e->name, o->name);
     for (size_t i = 0; i < o->component->attr_count; i++) {
         const struct component_attr *attr = &o->component->attrs[i];
         if (!attr->tags && !attr->owner)

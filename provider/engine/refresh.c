@@ -197,6 +197,7 @@ static int read_batch(struct reading *rd)
 {
     const struct component_read *read = &rd->job->component->read;
     const struct engine *e = rd->refresh->engine;
+    const struct engine_cloud at = engine_cloud_of(e, rd->job->component);
     struct object *o = &rd->object;
     const struct value *request = NULL, *answer = NULL;
     const struct value *id = value_get(o->attrs, o->component->id_attr);
@@ -205,7 +206,7 @@ static int read_batch(struct reading *rd)
     if (batch_lookup_eval(rd, read, &request) < 0 || !one || !all)
         return -1;
     request = with_ids(o->a, request, one, all);
-    if (!request || e->driver->call(e->client, o->work, o->a, e->region, read->op, request, &answer,
+    if (!request || at.driver->call(at.client, o->work, o->a, e->region, read->op, request, &answer,
                                     &o->error) < 0)
         return -1;
     take_items(rd, template_select(o->a, answer, read->items));

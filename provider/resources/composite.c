@@ -532,7 +532,7 @@ static int apply_changes(struct composite_run *r, const struct resource_apply_ar
 {
     struct composite_context *c = &r->context;
     const struct composite *comp = composite_of(r->type);
-    struct engine_hooks hooks = {NULL, NULL};
+    struct engine_hooks hooks = {.self = NULL};
     struct records after = {NULL, 0};
     if (composite_online(r, "applying") < 0)
         return -1;

@@ -356,6 +356,7 @@ struct bench {
     struct work work;
     struct cancel *cancel;
     struct records records;
+    const struct resource_cloud *table;
     const char *root_size, *top_size, *leaves; /* JSON of the for_each */
     bool top;
 };
@@ -376,6 +377,7 @@ static int setup(void **state)
                                 .resource_type = "thing",
                                 .name = value_str(b->a, "x"),
                                 .nonce = "n"};
+    b->table = &table;
     b->root_size = "1";
     b->top_size = "1";
     b->leaves = "{\"a\":{\"size\":\"1\"},\"b\":{\"size\":\"1\"},\"c\":{\"size\":\"1\"}}";
@@ -404,7 +406,7 @@ static struct graph *graph_of(struct bench *b)
                                           {SLICE_LIT("top_size"), value_str(b->a, b->top_size)},
                                           {SLICE_LIT("top"), value_bool(b->a, b->top)}};
     const struct value_member derived[] = {{SLICE_LIT("leaves"), leaves}};
-    assert_int_equal(graph_expand(b->a, &table, value_object(b->a, config, 3),
+    assert_int_equal(graph_expand(b->a, b->table, value_object(b->a, config, 3),
                                   value_object(b->a, derived, 1), NULL, &g, &partial, &b->diags),
                      0);
     assert_false(partial);
@@ -773,7 +775,7 @@ static void placement_tries_the_next(void **state)
 {
     struct bench *b = *state;
     struct placing p = {0, 5};
-    const struct engine_hooks hooks = {&p, next_try};
+    const struct engine_hooks hooks = {.self = &p, .next_try = next_try};
     b->engine.hooks = &hooks;
     b->fake.fail_type = "top";
     b->fake.fail_code = "NoCapacity";
@@ -787,7 +789,7 @@ static void placement_gives_up(void **state)
 {
     struct bench *b = *state;
     struct placing p = {0, 2};
-    const struct engine_hooks hooks = {&p, next_try};
+    const struct engine_hooks hooks = {.self = &p, .next_try = next_try};
     b->engine.hooks = &hooks;
     b->fake.fail_type = "top";
     b->fake.fail_code = "NoCapacity";
@@ -823,6 +825,74 @@ static void records_survive_their_json(void **state)
     assert_true(says(b, "does not know"));
 }
 
+/* ---- components of another cloud ---- */
+
+static const struct value *inner_owner_tags(struct arena *a, const char *type,
+                                            const struct value *name, const char *component)
+{
+    (void)type, (void)name;
+    const struct value_member m = {SLICE_LIT("owner"), value_printf(a, "inner %s", component)};
+    return value_map(a, &type_string, &m, 1);
+}
+
+struct told {
+    char roots[64]; /* the root's id, once it was told of */
+    bool early;     /* something of the inner cloud was there before the root was told of */
+    struct fake *inner;
+};
+
+static void recorded(void *self, const struct record *r)
+{
+    struct told *t = self;
+    if (strcmp(r->name, "root") == 0 && !*t->roots)
+        snprintf(t->roots, sizeof(t->roots), "%s", value_cstr(value_get(r->attrs, "id"), "?"));
+    t->early |= !*t->roots && t->inner->count;
+}
+
+/* Components whose tables name another cloud are made, read and removed there; the hook has been
+ * told of what they stand on before. */
+static void components_of_another_cloud(void **state)
+{
+    struct bench *b = *state;
+    struct fake inner = {.lock = PTHREAD_MUTEX_INITIALIZER};
+    struct cloud_driver inner_driver = driver;
+    struct component inner_leaf = leaf;
+    struct resource_component mixed[3];
+    struct told told = {.inner = &inner};
+    const struct engine_hooks hooks = {.self = &told, .recorded = recorded};
+    inner_driver.cloud = inner_leaf.cloud = "inner";
+    inner_driver.owner_tags = inner_owner_tags;
+    memcpy(mixed, entries, sizeof(mixed));
+    mixed[1].component = &inner_leaf;
+    const struct resource_cloud mixed_table = {"fake", mixed, 3};
+    const struct engine_cloud more = {&inner_driver, (struct cloud_client *)&inner};
+    b->table = &mixed_table;
+    b->engine.more = &more;
+    b->engine.more_count = 1;
+    b->engine.hooks = &hooks;
+    b->top = false;
+    assert_int_equal(apply(b), 0);
+    assert_int_equal(existing(b), 1);
+    assert_int_equal(inner.count, 3);
+    assert_string_equal(inner.objects[0].parent, told.roots);
+    assert_non_null(strstr(inner.objects[0].name, "inner leaf-"));
+    assert_false(told.early);
+    inner.objects[0].exists = false;
+    assert_int_equal(refresh(b), 0);
+    size_t missing = 0;
+    for (size_t i = 0; i < b->records.count; i++)
+        missing += b->records.items[i].missing;
+    assert_int_equal(missing, 1);
+    assert_int_equal(apply(b), 0);
+    assert_int_equal(inner.count, 4);
+    assert_int_equal(b->fake.creates, 1);
+    assert_int_equal(destroy(b), 0);
+    for (size_t i = 0; i < inner.count; i++)
+        assert_false(inner.objects[i].exists);
+    assert_int_equal(existing(b), 0);
+    pthread_mutex_destroy(&inner.lock);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -846,6 +916,7 @@ int main(void)
         T(the_deadline_ends_it),
         T(cancel_starts_nothing_new),
         T(placement_tries_the_next),
+        T(components_of_another_cloud),
         T(placement_gives_up),
         T(records_survive_their_json),
     };
