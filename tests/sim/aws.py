@@ -226,8 +226,11 @@ class Handler(BaseHTTPRequestHandler):
     def body(self):
         if self.headers.get("transfer-encoding", "").lower() == "chunked":
             return self.chunks()
-        length = int(self.headers.get("content-length") or 0)
-        return self.rfile.read(min(length, BODY_LIMIT))
+        length = min(int(self.headers.get("content-length") or 0), BODY_LIMIT)
+        body = self.rfile.read(length)
+        if len(body) < length:
+            raise ConnectionError("the client went away in the middle of its request")
+        return body
 
     def chunks(self):
         parts, size = [], 0

@@ -5,6 +5,7 @@ import http.client
 import json
 import os
 import pathlib
+import socket
 import subprocess
 import sys
 import threading
@@ -613,6 +614,15 @@ def test_refused_connections(clean):
         ec2.describe_vpcs()
     time.sleep(0.5)
     assert len(ec2.describe_vpcs()["Vpcs"]) == 1
+
+
+def test_half_a_request_is_none(clean):
+    """Of a client that was killed."""
+    with socket.create_connection(("127.0.0.1", clean.port)) as connection:
+        connection.sendall(b"POST / HTTP/1.1\r\nHost: ec2.us-east-1.amazonaws.com\r\nContent-Length: 500\r\n\r\nAction=Describe")
+        connection.shutdown(socket.SHUT_WR)
+        assert connection.recv(100) == b""
+    assert clean.control("violations") == [] and clean.control("calls") == []
 
 
 def test_dropped_after_the_effect(clean):
