@@ -30,6 +30,8 @@ struct http_settings {
     const char *no_proxy;  /* comma-separated hosts; NULL: no_proxy of the environment */
     const char *ca_bundle; /* path of a PEM file used instead of the system's; NULL: SSL_CERT_FILE
                               and SSL_CERT_DIR of the environment, where set */
+    const char *ca_pem; /* certificates as PEM text that alone are trusted for the server, in place
+                           of ca_bundle, environment and system; needs libcurl 7.77 */
     const char *client_cert_pem, *client_key_pem; /* paths, for mutual TLS */
     bool insecure;               /* do not verify certificates: test endpoints only */
     int64_t connect_timeout_ms;  /* 0: 10 s */

@@ -138,6 +138,21 @@ static bool set_text(struct exchange *x, CURLoption option, const char *text)
     return !text || x->curl->easy_setopt(x->easy, option, text) == CURLE_OK;
 }
 
+/* Trusts the certificates in the text and no others: the directory that libcurl was built with is
+ * taken away too. False when this libcurl cannot do that; it must not be used then. */
+static bool set_pinned_trust(struct exchange *x)
+{
+#if LIBCURL_VERSION_NUM >= 0x074d00
+    struct slice pem = slice_str(x->settings->ca_pem);
+    struct curl_blob blob = {(void *)(uintptr_t)pem.ptr, pem.len, CURL_BLOB_COPY};
+    return x->curl->easy_setopt(x->easy, CURLOPT_CAINFO_BLOB, &blob) == CURLE_OK &&
+           x->curl->easy_setopt(x->easy, CURLOPT_CAPATH, NULL) == CURLE_OK;
+#else
+    (void)x;
+    return false;
+#endif
+}
+
 static bool set_trust(struct exchange *x)
 {
     const struct http_settings *s = x->settings;
@@ -150,8 +165,10 @@ static bool set_trust(struct exchange *x)
     c->easy_setopt(x->easy, CURLOPT_SSL_VERIFYPEER, s->insecure ? 0L : 1L);
     c->easy_setopt(x->easy, CURLOPT_SSL_VERIFYHOST, s->insecure ? 0L : 2L);
     c->easy_setopt(x->easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    return set_text(x, CURLOPT_CAINFO, file) && set_text(x, CURLOPT_PROXY_CAINFO, file) &&
-           set_text(x, CURLOPT_CAPATH, directory) &&
+    if (!s->ca_pem &&
+        (!set_text(x, CURLOPT_CAINFO, file) || !set_text(x, CURLOPT_CAPATH, directory)))
+        return false;
+    return set_text(x, CURLOPT_PROXY_CAINFO, file) &&
            set_text(x, CURLOPT_SSLCERT, s->client_cert_pem) &&
            set_text(x, CURLOPT_SSLKEY, s->client_key_pem);
 }
@@ -234,6 +251,10 @@ int exchange_set_up(struct exchange *x)
     if (!set_connection(x) || !set_text(x, CURLOPT_URL, r->url) ||
         !set_text(x, CURLOPT_CUSTOMREQUEST, r->method))
         return exchange_fail(x, HTTP_NO_MEMORY, "memory ran out");
+    if (x->settings->ca_pem && !set_pinned_trust(x))
+        return exchange_fail(x, HTTP_BAD_REQUEST,
+                             "certificates of an authority that are given as text need libcurl "
+                             "7.77 or later with OpenSSL, GnuTLS or the like");
     set_method(x);
     c->easy_setopt(x->easy, CURLOPT_WRITEFUNCTION, on_body);
     c->easy_setopt(x->easy, CURLOPT_WRITEDATA, x);

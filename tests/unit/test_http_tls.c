@@ -7,6 +7,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -101,6 +102,59 @@ static void test_trust_from_environment(void **state)
     const struct http_settings other = {.ca_bundle = "/etc/ssl/certs/ca-certificates.crt"};
     assert_int_equal(get_here("/hello", &other).failure, HTTP_TLS);
     unsetenv("SSL_CERT_FILE");
+}
+
+/* The file's text; a static buffer. */
+static const char *text_of_file(const char *path)
+{
+    static char text[64 * 1024];
+    FILE *f = fopen(path, "re");
+    assert_non_null(f);
+    size_t len = fread(text, 1, sizeof(text) - 1, f);
+    fclose(f);
+    text[len] = '\0';
+    return text;
+}
+
+/* Certificates as text are trusted, and nothing else is. */
+static void test_trust_of_text(void **state)
+{
+    (void)state;
+    struct http_test_server *other = http_test_server_start(true, false);
+    const char *pem = arena_strdup(arena, text_of_file(http_test_server_ca(server)));
+    const struct http_settings ca = {.ca_pem = pem};
+    assert_int_equal(get_here("/hello", &ca).failure, HTTP_OK);
+    assert_int_equal(get("localhost", http_test_server_port(server), "/hello", &ca).failure,
+                     HTTP_TLS);
+    assert_int_equal(get("127.0.0.1", http_test_server_port(other), "/hello", &ca).failure,
+                     HTTP_TLS);
+    /* neither the environment's nor a bundle's certificates count beside them */
+    setenv("SSL_CERT_FILE", http_test_server_ca(other), 1);
+    const struct http_settings both = {.ca_pem = pem, .ca_bundle = http_test_server_ca(other)};
+    assert_int_equal(get("127.0.0.1", http_test_server_port(other), "/hello", &both).failure,
+                     HTTP_TLS);
+    unsetenv("SSL_CERT_FILE");
+    /* a connection that was made with one trust does not serve another */
+    assert_int_equal(get_here("/hello", NULL).failure, HTTP_TLS);
+    const struct http_settings garbage = {.ca_pem = "no certificate"};
+    assert_int_equal(get_here("/hello", &garbage).failure, HTTP_TLS);
+    const struct http_settings empty = {.ca_pem = ""};
+    assert_int_not_equal(get_here("/hello", &empty).failure, HTTP_OK);
+    http_test_server_stop(other);
+}
+
+/* Of two settings that share nothing but the host, each has its own handles' options. */
+static void test_trust_is_not_left_behind(void **state)
+{
+    (void)state;
+    const char *pem = arena_strdup(arena, text_of_file(http_test_server_ca(server)));
+    const struct http_settings text = {.ca_pem = pem};
+    const struct http_settings file = {.ca_bundle = http_test_server_ca(server)};
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(get_here("/hello", &text).failure, HTTP_OK);
+        assert_int_equal(get_here("/hello", NULL).failure, HTTP_TLS);
+        assert_int_equal(get_here("/hello", &file).failure, HTTP_OK);
+    }
 }
 
 static void test_server_without_tls(void **state)
@@ -249,6 +303,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         SERVED(test_trust),
         SERVED(test_trust_from_environment),
+        SERVED(test_trust_of_text),
+        SERVED(test_trust_is_not_left_behind),
         SERVED(test_server_without_tls),
         SERVED(test_handshake_breaks),
         SERVED(test_sessions_are_resumed),
