@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "cloud/rest.h"
 #include "gcp/errors.h"
-#include "gcp/request.h"
 #include "value/codec.h"
 
 enum { HEADERS_MOST = 8, PATIENT_MS = 150000 };
@@ -147,7 +147,7 @@ int gcp_call(struct cloud_client *client, const struct work *w, struct arena *a,
 {
     const struct gcp_service *service = gcp_service_find(op->service);
     const char *why = "the operation has no method", *base = NULL;
-    struct gcp_wire_request wire;
+    struct rest_request wire;
     const struct gcp_exchange probe = {.op = op};
     struct sending s = {client, w, a, &probe, err, NULL};
     memset(err, 0, sizeof(*err));
@@ -155,7 +155,7 @@ int gcp_call(struct cloud_client *client, const struct work *w, struct arena *a,
     if (!service)
         return fail(&s, CLOUD_ERROR_INVALID,
                     arena_printf(a, "there is no GCP service \"%s\"", op->service));
-    if (!op->method || !op->uri || gcp_request_encode(a, op, request, &wire, &why) < 0)
+    if (!op->method || !op->uri || rest_encode(a, op, request, &wire, &why) < 0)
         return fail(&s, CLOUD_ERROR_INVALID,
                     arena_printf(a, "the request cannot be encoded: %s", why));
     base = gcp_endpoint(&client->config, a, service->id);

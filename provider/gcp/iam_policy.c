@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "gcp/request.h"
+#include "cloud/rest.h"
 #include "value/codec.h"
 
 enum { TRIES_MOST = 20, PAUSE_MS = 250, PAUSE_MOST_MS = 8000, BODY_MOST = 4 << 20 };
@@ -212,13 +212,13 @@ int gcp_iam_member(struct cloud_client *client, const struct work *w, struct are
                               value_get(request, "role"),
                               value_get(request, "member"),
                               value_get(request, "condition")};
-    struct gcp_wire_request wire;
+    struct rest_request wire;
     const char *why = NULL;
     /* The URI alone: what is left of the request is no body. */
     const struct cloud_operation base = {
         .service = op->service, .name = op->name, .method = "GET", .uri = op->uri};
-    if (!op->uri || gcp_request_encode(a, &base, request, &wire, &why) < 0 ||
-        !value_is_known(p.role) || !value_is_known(p.member))
+    if (!op->uri || rest_encode(a, &base, request, &wire, &why) < 0 || !value_is_known(p.role) ||
+        !value_is_known(p.member))
         return fail(&p, CLOUD_ERROR_INVALID, NULL,
                     arena_printf(a, "the member of a policy cannot be asked for: %s",
                                  why ? why : "role or member is missing"));

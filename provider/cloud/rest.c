@@ -1,6 +1,6 @@
 /* Encoding of requests. The templates are those of RFC 6570 that Google's discovery documents use
  * (level 1, reserved expansion), and form-style queries. */
-#include "gcp/request.h"
+#include "cloud/rest.h"
 
 #include <string.h>
 
@@ -120,39 +120,51 @@ static bool is_used(const struct encoder *e, struct slice name)
     return false;
 }
 
-static int body(struct encoder *e, struct slice *ret)
+/* The members that the URI does not have. */
+static const struct value *rest_of(struct encoder *e)
 {
-    _cleanup_buf_ struct buf b = BUF_INIT(BODY_MOST);
     size_t count = value_count(e->request), kept = 0;
     struct value_member *m = arena_new_array(e->a, count, struct value_member);
     for (size_t i = 0; m && i < count; i++)
         if (!is_used(e, e->request->members[i].key))
             m[kept++] = e->request->members[i];
-    const struct value *rest = m ? value_object(e->a, m, kept) : NULL;
-    if (!rest || value_json_write(&b, rest, true) < 0)
-        return fail(e, rest ? "a member of the body is not known" : NULL);
-    char *copy = arena_buf(e->a, &b);
-    *ret = slice_from(copy, b.len);
-    return copy ? 0 : fail(e, NULL);
+    return m ? value_object(e->a, m, kept) : NULL;
 }
 
-int gcp_request_encode(struct arena *a, const struct cloud_operation *op,
-                       const struct value *request, struct gcp_wire_request *ret,
-                       const char **ret_why)
+int rest_encode_uri(struct arena *a, const struct cloud_operation *op, const struct value *request,
+                    struct rest_request *ret, const struct value **ret_rest, const char **ret_why)
 {
     struct encoder e = {
         .a = a, .request = request, .path = BUF_INIT(URL_MOST), .query = BUF_INIT(URL_MOST)};
-    bool has_body = strcmp(op->method, "GET") != 0 && strcmp(op->method, "DELETE") != 0;
-    *ret = (struct gcp_wire_request){.body = SLICE_EMPTY};
+    *ret = (struct rest_request){.body = SLICE_EMPTY};
+    *ret_rest = NULL;
     int rc = uri(&e, op->uri);
-    if (rc == 0 && has_body)
-        rc = body(&e, &ret->body);
     if (rc == 0) {
         ret->path = arena_printf(a, "%s%s", buf_cstr(&e.path), buf_cstr(&e.query));
-        rc = ret->path && !e.path.failed && !e.query.failed ? 0 : fail(&e, NULL);
+        *ret_rest = rest_of(&e);
+        rc = ret->path && *ret_rest && !e.path.failed && !e.query.failed ? 0 : fail(&e, NULL);
     }
     *ret_why = e.why;
     buf_clean_up(&e.path);
     buf_clean_up(&e.query);
     return rc;
+}
+
+int rest_encode(struct arena *a, const struct cloud_operation *op, const struct value *request,
+                struct rest_request *ret, const char **ret_why)
+{
+    _cleanup_buf_ struct buf b = BUF_INIT(BODY_MOST);
+    const struct value *rest = NULL;
+    bool has_body = strcmp(op->method, "GET") != 0 && strcmp(op->method, "DELETE") != 0;
+    if (rest_encode_uri(a, op, request, ret, &rest, ret_why) < 0)
+        return -1;
+    if (!has_body)
+        return 0;
+    *ret_why = "a member of the body is not known";
+    if (value_json_write(&b, rest, true) < 0)
+        return -1;
+    char *copy = arena_buf(a, &b);
+    *ret_why = "memory ran out";
+    ret->body = slice_from(copy, b.len);
+    return copy ? 0 : -1;
 }
