@@ -1,0 +1,154 @@
+/* Fields by their owners, from metadata.managedFields. The form of fieldsV1 is that of the API
+ * reference (FieldsV1 of meta/v1): "f:NAME" is a field, "k:KEYS" the item of a list that has these
+ * values of its keys, "v:VALUE" an item of a set, "i:N" one by its place, "." the thing itself, and
+ * {} all that is below. */
+#include "kubernetes/applied.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "value/codec.h"
+
+/* The JSON after the prefix; NULL when it is none. */
+static const struct value *json_of(struct arena *a, struct slice key)
+{
+    const struct value *v = NULL;
+    struct diags ignored;
+    diags_init(&ignored, a);
+    return value_json_parse(a, slice_from(key.ptr + 2, key.len - 2), &v, &ignored) == 0 ? v : NULL;
+}
+
+static bool has_keys(const struct value *item, const struct value *keys)
+{
+    for (size_t i = 0; i < value_count(keys); i++) {
+        const struct value *of = value_get_slice(item, keys->members[i].key);
+        if (!of || !value_equal(of, keys->members[i].value))
+            return false;
+    }
+    return value_count(keys) > 0;
+}
+
+static bool is_item(struct arena *a, struct slice key, const struct value *item, size_t place)
+{
+    if (slice_has_prefix(key, "k:"))
+        return has_keys(item, json_of(a, key));
+    if (slice_has_prefix(key, "v:")) {
+        const struct value *v = json_of(a, key);
+        return v && value_equal(v, item);
+    }
+    return slice_has_prefix(key, "i:") && value_int_or(json_of(a, key), -1) == (int64_t)place;
+}
+
+static const struct value *owned(struct arena *a, const struct value *v,
+                                 const struct value *fields);
+
+/* A list is short, and so are its owners' entries: each item is looked for among them all. */
+static const struct value *owned_items(struct arena *a, const struct value *list,
+                                       const struct value *fields)
+{
+    size_t kept = 0;
+    const struct value **items = arena_new_array(a, value_count(list), const struct value *);
+    for (size_t i = 0; items && i < value_count(list); i++)
+        for (size_t j = 0; j < value_count(fields); j++)
+            if (is_item(a, fields->members[j].key, value_at(list, i), i)) {
+                items[kept++] = owned(a, value_at(list, i), fields->members[j].value);
+                break;
+            }
+    return items ? value_tuple(a, items, kept) : NULL;
+}
+
+static const struct value *owned_members(struct arena *a, const struct value *object,
+                                         const struct value *fields)
+{
+    size_t kept = 0;
+    struct value_member *m = arena_new_array(a, value_count(object), struct value_member);
+    for (size_t i = 0; m && i < value_count(object); i++) {
+        const struct value_member *of = &object->members[i];
+        const char *name = arena_printf(a, "f:%.*s", (int)of->key.len, of->key.ptr);
+        const struct value *below = name ? value_get(fields, name) : NULL;
+        if (!name)
+            return NULL;
+        if (below)
+            m[kept++] = (struct value_member){of->key, owned(a, of->value, below)};
+    }
+    return m ? value_object(a, m, kept) : NULL;
+}
+
+static const struct value *owned(struct arena *a, const struct value *v, const struct value *fields)
+{
+    if (!value_count(fields) || !value_is_known(v))
+        return v;
+    if (v->type->kind == TYPE_TUPLE)
+        return owned_items(a, v, fields);
+    return v->type->kind == TYPE_OBJECT ? owned_members(a, v, fields) : v;
+}
+
+/* What the manager applied to the object itself, not to one of its subresources; NULL: nothing. */
+static const struct value *fields_of(const struct value *managed, const char *manager)
+{
+    for (size_t i = 0; i < value_count(managed); i++) {
+        const struct value *e = value_at(managed, i);
+        if (strcmp(value_cstr(value_get(e, "manager"), ""), manager) == 0 &&
+            strcmp(value_cstr(value_get(e, "operation"), ""), "Apply") == 0 &&
+            !*value_cstr(value_get(e, "subresource"), ""))
+            return value_get(e, "fieldsV1");
+    }
+    return NULL;
+}
+
+/* The object without the member, and with room for one more behind. */
+static struct value_member *without(struct arena *a, const struct value *object, const char *name,
+                                    size_t *ret_count)
+{
+    struct value_member *m = arena_new_array(a, value_count(object) + 1, struct value_member);
+    *ret_count = 0;
+    for (size_t i = 0; m && i < value_count(object); i++)
+        if (!slice_eq_str(object->members[i].key, name))
+            m[(*ret_count)++] = object->members[i];
+    return m;
+}
+
+static bool is_object(const struct value *v)
+{
+    return value_is_known(v) && v->type->kind == TYPE_OBJECT;
+}
+
+static const struct value *mark(struct arena *a, const struct value *object, const char *manager)
+{
+    size_t count = 0;
+    const struct value *metadata = value_get(object, "metadata");
+    const struct value *managed = value_get(metadata, "managedFields");
+    if (!is_object(metadata) || !managed)
+        return object;
+    const struct value *fields = fields_of(managed, manager);
+    struct value_member *m = without(a, metadata, "managedFields", &count);
+    const struct value *bare = m ? value_object(a, m, count) : NULL;
+    m = bare ? without(a, object, "applied", &count) : NULL;
+    for (size_t i = 0; m && i < count; i++)
+        if (slice_eq_str(m[i].key, "metadata"))
+            m[i].value = bare;
+    if (m && fields)
+        m[count++] = (struct value_member){SLICE_LIT("applied"), owned(a, object, fields)};
+    return m ? value_object(a, m, count) : NULL;
+}
+
+const struct value *kubernetes_mark_applied(struct arena *a, const struct value *answer,
+                                            const char *manager)
+{
+    size_t count = 0;
+    const struct value *items = value_get(answer, "items");
+    if (!is_object(answer))
+        return answer;
+    if (!value_is_known(items) || items->type->kind != TYPE_TUPLE)
+        return mark(a, answer, manager);
+    const struct value **marked = arena_new_array(a, value_count(items), const struct value *);
+    for (size_t i = 0; marked && i < value_count(items); i++)
+        marked[i] = is_object(value_at(items, i)) ? mark(a, value_at(items, i), manager)
+                                                  : items->members[i].value;
+    struct value_member *m = marked ? without(a, answer, "items", &count) : NULL;
+    if (!m)
+        return NULL;
+    m[count++] =
+        (struct value_member){SLICE_LIT("items"), value_tuple(a, marked, value_count(items))};
+    return value_object(a, m, count);
+}

@@ -1,0 +1,13 @@
+/* What of an object the field manager has applied. Private to the room. */
+#ifndef LLM_KUBERNETES_APPLIED_H
+#define LLM_KUBERNETES_APPLIED_H
+
+#include "value/value.h"
+
+/* The answer with each object of it, and of its `items`, without metadata.managedFields, and with a
+ * member "applied" where `manager` has applied it: see driver.h. What is no object of the API stays
+ * as it is. Owned by `a`; NULL when memory is out. */
+const struct value *kubernetes_mark_applied(struct arena *a, const struct value *answer,
+                                            const char *manager);
+
+#endif

@@ -1,0 +1,58 @@
+/* The Kubernetes driver: see cloud/driver.h for what its functions do. A client is made for one
+ * cluster, by kubernetes_client_new(): which cluster there is, the resources find out, not the
+ * provider's configuration.
+ *
+ * An operation's URI is a path of the cluster's API ("/api/v1/namespaces/{name}"), and its method
+ * says what is done ("Kubernetes API Concepts", "Server-Side Apply"):
+ *
+ *   PATCH   server-side apply: the members that the URI does not name are the applied object
+ *           (apiVersion, kind, metadata, …). Sent with the client's field manager, never forced,
+ * and with strict validation: an unknown or repeated field is an error. What another manager has
+ * set to another value is CLOUD_ERROR_CONFLICT. POST, PUT   create and replace, with field manager
+ * and strict validation. DELETE  the members that the URI does not name are the DeleteOptions:
+ * propagationPolicy
+ *           ("Foreground", "Background", "Orphan"), preconditions {uid, resourceVersion}, …
+ *   GET     one object, or a list, also by {?labelSelector,fieldSelector}.
+ *
+ * Names in the path are not put into the body: an applied object has its own metadata.name.
+ *
+ * An object in an answer, also in a list, that this field manager has applied gets one member more,
+ * "applied": what of the object the manager owns, as metadata.managedFields say it ("Field
+ * management"), in the object's own shape. It has no defaults of the server and no fields of
+ * others, so that it can be compared with what was applied. metadata.managedFields itself is left
+ * out. */
+#ifndef LLM_KUBERNETES_DRIVER_H
+#define LLM_KUBERNETES_DRIVER_H
+
+#include "cloud/driver.h"
+#include "cloud/retry.h"
+
+/* Gives the bearer token for one request, owned by `a`. `fresh`: the one that was given before has
+ * been refused, and must not be given again. Called from any number of threads, but with `fresh`
+ * from one at a time. 0, or -1 with *err filled. */
+typedef int (*kubernetes_token)(void *self, const struct work *w, struct arena *a, bool fresh,
+                                const char **ret, struct cloud_error *err);
+
+struct kubernetes_cluster {
+    const char *endpoint;      /* "https://host[:port][/path]" */
+    const char *ca_pem;        /* of the cluster's authority: the only ones that are trusted */
+    const char *field_manager; /* "terraform-provider-llm": at most 128 printable characters */
+    kubernetes_token token;
+    void *token_self;                 /* outlives the client */
+    const struct http_settings *http; /* proxy, time-outs; NULL: defaults. Its trust and `insecure`
+                                         do not count */
+    struct retry_policy retry;
+};
+
+/* A client of the cluster, which copies the texts; freed by kubernetes_driver.free. Touches no
+ * network. `transport` and `clock` outlive it. NULL with diagnostics when a setting is missing or
+ * makes no sense, or memory is out. */
+struct cloud_client *kubernetes_client_new(const struct kubernetes_cluster *cluster,
+                                           struct http_transport *transport,
+                                           const struct clock *clock, const char *user_agent,
+                                           struct diags *diags);
+
+/* Its configure() makes no client, and says so. Its default_region() is NULL, its account() "". */
+extern const struct cloud_driver kubernetes_driver;
+
+#endif
