@@ -28,19 +28,37 @@ static bool has_keys(const struct value *item, const struct value *keys)
     return value_count(keys) > 0;
 }
 
-static bool is_item(struct arena *a, struct slice key, const struct value *item, size_t place)
+/* 1, 0, or -1 when the key makes no sense or memory is out. */
+static int is_item(struct arena *a, struct slice key, const struct value *item, size_t place)
 {
-    if (slice_has_prefix(key, "k:"))
-        return has_keys(item, json_of(a, key));
-    if (slice_has_prefix(key, "v:")) {
-        const struct value *v = json_of(a, key);
-        return v && value_equal(v, item);
-    }
-    return slice_has_prefix(key, "i:") && value_int_or(json_of(a, key), -1) == (int64_t)place;
+    bool keys = slice_has_prefix(key, "k:"), value = slice_has_prefix(key, "v:");
+    if (!keys && !value && !slice_has_prefix(key, "i:"))
+        return 0;
+    const struct value *v = json_of(a, key);
+    if (!v)
+        return -1;
+    return keys    ? has_keys(item, v)
+           : value ? value_equal(v, item)
+                   : value_int_or(v, -1) == (int64_t)place;
 }
 
 static const struct value *owned(struct arena *a, const struct value *v,
                                  const struct value *fields);
+
+/* The fields that are owned of a list's item: NULL in *ret when it is not owned. 0 or -1. */
+static int fields_of_item(struct arena *a, const struct value *fields, const struct value *item,
+                          size_t place, const struct value **ret)
+{
+    *ret = NULL;
+    for (size_t i = 0; i < value_count(fields) && !*ret; i++) {
+        int found = is_item(a, fields->members[i].key, item, place);
+        if (found < 0)
+            return -1;
+        if (found)
+            *ret = fields->members[i].value;
+    }
+    return 0;
+}
 
 /* A list is short, and so are its owners' entries: each item is looked for among them all. */
 static const struct value *owned_items(struct arena *a, const struct value *list,
@@ -48,12 +66,13 @@ static const struct value *owned_items(struct arena *a, const struct value *list
 {
     size_t kept = 0;
     const struct value **items = arena_new_array(a, value_count(list), const struct value *);
-    for (size_t i = 0; items && i < value_count(list); i++)
-        for (size_t j = 0; j < value_count(fields); j++)
-            if (is_item(a, fields->members[j].key, value_at(list, i), i)) {
-                items[kept++] = owned(a, value_at(list, i), fields->members[j].value);
-                break;
-            }
+    for (size_t i = 0; items && i < value_count(list); i++) {
+        const struct value *below = NULL;
+        if (fields_of_item(a, fields, value_at(list, i), i, &below) < 0)
+            return NULL;
+        if (below)
+            items[kept++] = owned(a, value_at(list, i), below);
+    }
     return items ? value_tuple(a, items, kept) : NULL;
 }
 
@@ -132,23 +151,32 @@ static const struct value *mark(struct arena *a, const struct value *object, con
     return m ? value_object(a, m, count) : NULL;
 }
 
-const struct value *kubernetes_mark_applied(struct arena *a, const struct value *answer,
-                                            const char *manager)
+static const struct value *mark_all(struct arena *a, const struct value *answer,
+                                    const struct value *items, const char *manager)
 {
     size_t count = 0;
-    const struct value *items = value_get(answer, "items");
-    if (!is_object(answer))
-        return answer;
-    if (!value_is_known(items) || items->type->kind != TYPE_TUPLE)
-        return mark(a, answer, manager);
     const struct value **marked = arena_new_array(a, value_count(items), const struct value *);
-    for (size_t i = 0; marked && i < value_count(items); i++)
-        marked[i] = is_object(value_at(items, i)) ? mark(a, value_at(items, i), manager)
-                                                  : items->members[i].value;
+    for (size_t i = 0; marked && i < value_count(items); i++) {
+        const struct value *item = value_at(items, i);
+        marked[i] = is_object(item) ? mark(a, item, manager) : item;
+    }
     struct value_member *m = marked ? without(a, answer, "items", &count) : NULL;
     if (!m)
         return NULL;
     m[count++] =
         (struct value_member){SLICE_LIT("items"), value_tuple(a, marked, value_count(items))};
     return value_object(a, m, count);
+}
+
+const struct value *kubernetes_mark_applied(struct arena *a, const struct value *answer,
+                                            const char *manager)
+{
+    const struct value *items = value_get(answer, "items"), *ret = NULL;
+    if (!is_object(answer))
+        return answer;
+    ret = value_is_known(items) && items->type->kind == TYPE_TUPLE
+              ? mark_all(a, answer, items, manager)
+              : mark(a, answer, manager);
+    /* A key that could not be read for want of memory must not look like a field that is gone. */
+    return arena_failed(a) ? NULL : ret;
 }

@@ -50,22 +50,25 @@ static void log_warnings(const struct sending *s, const struct http_response *r)
 
 static int decode(struct sending *s, const struct http_response *r, const struct value **ret)
 {
+    const struct value *v = NULL;
     struct diags d;
     diags_init(&d, s->a);
     log_warnings(s, r);
-    if (!r->body.len && r->status == 204) {
-        *ret = value_object(s->a, NULL, 0);
-        return *ret ? 0 : fail(s, CLOUD_ERROR_NO_MEMORY, NULL);
-    }
-    if (value_json_parse(s->a, r->body, ret, &d) == 0 && (*ret)->type->kind == TYPE_OBJECT) {
-        *ret = kubernetes_mark_applied(s->a, *ret, s->client->field_manager);
-        return *ret ? 0 : fail(s, CLOUD_ERROR_NO_MEMORY, NULL);
+    bool empty = !r->body.len && r->status == 204;
+    if (empty)
+        v = value_object(s->a, NULL, 0);
+    else if (value_json_parse(s->a, r->body, &v, &d) < 0 || v->type->kind != TYPE_OBJECT)
+        v = NULL;
+    if (v && (v = kubernetes_mark_applied(s->a, v, s->client->field_manager))) {
+        *ret = v;
+        return 0;
     }
     s->err->http_status = r->status;
     s->err->maybe_processed = true;
     return fail(s, CLOUD_ERROR_PROTOCOL,
-                "the answer says success, but is not JSON as Kubernetes' are: something between "
-                "here and the cluster may have given it");
+                arena_failed(s->a) ? NULL
+                                   : "the answer says success, but is not JSON as Kubernetes' are: "
+                                     "something between here and the cluster may have given it");
 }
 
 static int try_once(struct sending *s, const struct secret *token, const struct value **ret)
@@ -146,7 +149,7 @@ int kubernetes_call(struct cloud_client *c, const struct work *w, struct arena *
     memset(err, 0, sizeof(*err));
     reset_error(&s);
     if (kubernetes_request_encode(c, a, op, request, &encoded, &why) < 0)
-        return fail(&s, CLOUD_ERROR_INVALID,
+        return fail(&s, arena_failed(a) ? CLOUD_ERROR_NO_MEMORY : CLOUD_ERROR_INVALID,
                     arena_printf(a, "the request cannot be encoded: %s", why ? why : "no reason"));
     return send_repeatedly(&s, ret);
 }

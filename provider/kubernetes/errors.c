@@ -242,4 +242,8 @@ void kubernetes_error_decode(struct arena *a, const struct http_response *r, boo
         decode_status(a, v, conditional, err);
     else
         decode_foreign(a, r, err);
+    if (arena_failed(a)) {
+        err->class_ = CLOUD_ERROR_NO_MEMORY;
+        err->message = "memory ran out";
+    }
 }

@@ -91,7 +91,10 @@ int kubernetes_request_encode(const struct cloud_client *c, struct arena *a,
         return 0;
     if (strcmp(verb->method, "DELETE") == 0 && !(rest = delete_options(a, rest)))
         return -1;
-    *ret_why = "a member of the body is not known, or the body is larger than 3 MiB";
+    *ret_why = "a member of the body is not known";
+    if (!value_is_wholly_known(rest))
+        return -1;
+    *ret_why = "the body is larger than 3 MiB, or memory ran out";
     if (value_json_write(&b, rest, true) < 0)
         return -1;
     char *copy = arena_buf(a, &b);
