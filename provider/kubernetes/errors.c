@@ -39,7 +39,8 @@ static const struct {
 };
 
 /* One reason stands for several kinds of refusal: the words tell them apart. What admission refuses
- * is no matter of the identity's permissions. */
+ * is no matter of the identity's permissions. An applied object that does not fit its schema is
+ * status 500 without a reason (the code is NULL), and will not fit it the next time either. */
 static const struct {
     const char *code, *part;
     enum cloud_error_class class_;
@@ -50,7 +51,8 @@ static const struct {
     {"Forbidden", "violates PodSecurity", CLOUD_ERROR_INVALID},
     {"Forbidden", "admission webhook", CLOUD_ERROR_INVALID},
     {"Forbidden", "error looking up service account", CLOUD_ERROR_TRANSIENT}, /* just made */
-    {"InternalError", "field not declared in schema", CLOUD_ERROR_INVALID},
+    {NULL, "failed to create typed patch object", CLOUD_ERROR_INVALID},
+    {NULL, "failed to convert new object", CLOUD_ERROR_INVALID},
 };
 
 enum cloud_error_class kubernetes_classify(const char *service, const char *code, int http_status)
@@ -171,6 +173,19 @@ static int64_t retry_after_ms(const struct http_response *r, const struct value 
     return seconds > 0 && seconds <= 1000000 ? seconds * 1000 : -1;
 }
 
+static void class_by_words(struct cloud_error *err)
+{
+    for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++) {
+        const char *code = words[i].code;
+        bool same = code ? err->code && strcmp(err->code, code) == 0 : !err->code;
+        if (same && says(err, words[i].part)) {
+            err->class_ = words[i].class_;
+            err->maybe_processed = false;
+            return;
+        }
+    }
+}
+
 static void decode_status(struct arena *a, const struct value *status, bool conditional,
                           struct cloud_error *err)
 {
@@ -191,11 +206,7 @@ static void decode_status(struct arena *a, const struct value *status, bool cond
     if (!err->message)
         err->message = message ? message : "the answer has no message";
     err->class_ = kubernetes_classify(NULL, err->code, err->http_status);
-    for (size_t i = 0; err->code && i < sizeof(words) / sizeof(*words); i++)
-        if (strcmp(err->code, words[i].code) == 0 && says(err, words[i].part)) {
-            err->class_ = words[i].class_;
-            break;
-        }
+    class_by_words(err);
     /* Optimistic locking lost a race that the request did not ask for: "Concurrency Control and
      * Consistency" of the conventions says to try again. */
     if (!conditional && err->code && strcmp(err->code, "Conflict") == 0 &&

@@ -1,0 +1,249 @@
+"""A Kubernetes control plane for tests: a real API server (scripts/setup builds it) on a real etcd, on free ports of 127.0.0.1,
+with an authority and certificates of its own, RBAC, and tokens from a file.
+
+There are no controllers and no nodes: nothing finishes the deletion of a namespace, collects garbage, or computes what is used of
+a quota, unless a test does (finish_namespace, set_status).
+
+Alone, it starts one and prints how to reach it, until its standard input ends: python -m tests.kube.cluster
+"""
+import base64
+import ctypes
+import datetime
+import ipaddress
+import json
+import os
+import pathlib
+import secrets
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from cryptography.x509.oid import NameOID
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+ISSUER = "https://kubernetes.default.svc.cluster.local"
+START_S = 120
+ATTEMPTS = 3
+
+# Debian's etcd is older than what the server's cache needs for lists that are up to date.
+FEATURES = "SizeBasedListCostEstimate=false,WatchList=false"
+
+
+def free_ports(count):
+    """Ports that are free now; somebody else may take them before we do, so that a start is tried again."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for s in sockets:
+            s.bind(("127.0.0.1", 0))
+        return [s.getsockname()[1] for s in sockets]
+    finally:
+        for s in sockets:
+            s.close()
+
+
+def die_with_parent():
+    """In the child: a test that is killed leaves no server behind (prctl(2), PR_SET_PDEATHSIG)."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+
+
+def pem(key):
+    return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption())
+
+
+def certificate(name, key, issuer_name, issuer_key, authority=False):
+    now = datetime.datetime.now(datetime.timezone.utc)
+    builder = (x509.CertificateBuilder().subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
+               .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, issuer_name)])).public_key(key.public_key())
+               .serial_number(x509.random_serial_number()).not_valid_before(now - datetime.timedelta(hours=1))
+               .not_valid_after(now + datetime.timedelta(days=1))
+               .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True))
+    if not authority:
+        names = [x509.IPAddress(ipaddress.ip_address("127.0.0.1")), x509.DNSName("kubernetes.default.svc")]
+        builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
+    return builder.sign(issuer_key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+
+
+def authority(name="test authority"):
+    """A key and its own certificate, as PEM."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    return key, certificate(name, key, name, key, authority=True)
+
+
+def b64(data):
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+class Refused(Exception):
+    """An answer with a status of failure."""
+
+    def __init__(self, status, body):
+        super().__init__(f"{status}: {body}")
+        self.status, self.body = status, body
+
+
+class Cluster:
+    """`with Cluster() as c:` starts both servers, and stops them at the end.
+
+    endpoint, ca_pem: how to reach it. admin, nobody: tokens of a member of system:masters, and of a user without any rights.
+    """
+
+    def __init__(self):
+        shm = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # etcd syncs each write to its disk
+        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="llm-kube-", dir=shm))
+        self.admin, self.nobody = secrets.token_hex(16), secrets.token_hex(16)
+        self.processes = []
+
+    def __enter__(self):
+        try:
+            self.write_files()
+            for attempt in range(1, ATTEMPTS + 1):
+                try:
+                    self.start()
+                    return self
+                except RuntimeError:
+                    self.stop()
+                    if attempt == ATTEMPTS:
+                        raise
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    # ---- starting and stopping ----
+
+    def path(self, name):
+        return str(self.directory / name)
+
+    def write(self, name, content):
+        path = self.directory / name
+        path.touch(mode=0o600)
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+
+    def write_files(self):
+        ca_key, ca = authority()
+        server_key = ec.generate_private_key(ec.SECP256R1())
+        self.account_key = ec.generate_private_key(ec.SECP256R1())
+        self.ca_pem = ca.decode()
+        self.write("ca.pem", ca)
+        self.write("server.pem", certificate("kube-apiserver", server_key, "test authority", ca_key))
+        self.write("server.key", pem(server_key))
+        self.write("accounts.key", pem(self.account_key))
+        self.write("tokens.csv", f'{self.admin},admin,admin,"system:masters"\n{self.nobody},nobody,nobody\n')
+
+    def run(self, name, arguments):
+        program = ROOT / ".cache" / "bin" / name if name == "kube-apiserver" else shutil.which(name)
+        if not program or not os.access(program, os.X_OK):
+            raise SystemExit(f"{name} is missing: scripts/setup installs it")
+        with open(self.path(f"{name}.log"), "wb") as log:
+            process = subprocess.Popen([program, *arguments], stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.directory,
+                                       preexec_fn=die_with_parent, env={"HOME": str(self.directory), "GOMEMLIMIT": "400MiB", "PATH": os.environ["PATH"]})
+        self.processes.append((name, process))
+
+    def start(self):
+        client, peer, port = free_ports(3)
+        etcd = f"http://127.0.0.1:{client}"
+        shutil.rmtree(self.path("etcd"), ignore_errors=True)
+        self.run("etcd", ["--data-dir", self.path("etcd"), "--listen-client-urls", etcd, "--advertise-client-urls", etcd,
+                          "--listen-peer-urls", f"http://127.0.0.1:{peer}", "--initial-advertise-peer-urls", f"http://127.0.0.1:{peer}",
+                          "--initial-cluster", f"default=http://127.0.0.1:{peer}", "--quota-backend-bytes", str(256 << 20)])
+        self.run("kube-apiserver", [
+            f"--etcd-servers={etcd}", "--bind-address=127.0.0.1", f"--secure-port={port}", f"--tls-cert-file={self.path('server.pem')}",
+            f"--tls-private-key-file={self.path('server.key')}", f"--token-auth-file={self.path('tokens.csv')}", "--anonymous-auth=false",
+            "--authorization-mode=RBAC", f"--service-account-issuer={ISSUER}", f"--service-account-key-file={self.path('accounts.key')}",
+            f"--service-account-signing-key-file={self.path('accounts.key')}", "--service-cluster-ip-range=10.96.0.0/24",
+            "--endpoint-reconciler-type=none", "--enable-priority-and-fairness=false", "--profiling=false", "--watch-cache=false",
+            f"--feature-gates={FEATURES}"])
+        self.endpoint = f"https://127.0.0.1:{port}"
+        self.wait_until_ready()
+
+    def wait_until_ready(self):
+        end = time.monotonic() + START_S
+        while time.monotonic() < end:
+            for name, process in self.processes:
+                if process.poll() is not None:
+                    raise RuntimeError(f"{name} ended with {process.returncode}:\n{self.log(name)}")
+            try:
+                if self.request("GET", "/readyz", raw=True) == b"ok" and self.get("/api/v1/namespaces/default"):
+                    return
+            except (OSError, Refused):
+                pass
+            time.sleep(0.2)
+        raise RuntimeError(f"the API server was not ready within {START_S} s:\n{self.log('kube-apiserver')}")
+
+    def stop(self):
+        for _, process in reversed(self.processes):
+            process.kill()
+            process.wait()
+        self.processes = []
+
+    def log(self, name):
+        return pathlib.Path(self.path(f"{name}.log")).read_text(errors="replace")[-4000:]
+
+    # ---- another client's requests ----
+
+    def request(self, method, path, body=None, content_type="application/json", token=None, raw=False):
+        headers = {"Authorization": f"Bearer {token or self.admin}", "Content-Type": content_type}
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self.endpoint + path, data=data, method=method, headers=headers)
+        try:
+            with urllib.request.urlopen(request, context=ssl.create_default_context(cadata=self.ca_pem), timeout=30) as answer:
+                content = answer.read()
+        except urllib.error.HTTPError as error:
+            raise Refused(error.code, error.read().decode(errors="replace")) from None
+        return content if raw else json.loads(content)
+
+    def get(self, path):
+        return self.request("GET", path)
+
+    def apply(self, path, body, manager, force=False):
+        query = f"?fieldManager={manager}&force={str(force).lower()}"
+        return self.request("PATCH", path + query, body, "application/apply-patch+yaml")
+
+    def merge(self, path, body, manager="kubectl-edit"):
+        return self.request("PATCH", f"{path}?fieldManager={manager}", body, "application/merge-patch+json")
+
+    # ---- what controllers do elsewhere ----
+
+    def finish_namespace(self, name):
+        """The namespace controller's last step, once everything in it is deleted."""
+        namespace = self.get(f"/api/v1/namespaces/{name}")
+        namespace["spec"]["finalizers"] = []
+        self.request("PUT", f"/api/v1/namespaces/{name}/finalize", namespace)
+
+    def set_status(self, path, status):
+        self.request("PATCH", f"{path}/status", {"status": status}, "application/merge-patch+json")
+
+    def account_token(self, namespace, name, seconds):
+        """A token of a service account that is good for so many seconds from now (negative: it has been)."""
+        uid = self.get(f"/api/v1/namespaces/{namespace}/serviceaccounts/{name}")["metadata"]["uid"]
+        now = int(time.time())
+        claims = {"iss": ISSUER, "aud": [ISSUER], "sub": f"system:serviceaccount:{namespace}:{name}", "iat": now - 7200, "nbf": now - 7200,
+                  "exp": now + seconds, "kubernetes.io": {"namespace": namespace, "serviceaccount": {"name": name, "uid": uid}}}
+        text = ".".join(b64(json.dumps(part).encode()) for part in ({"alg": "ES256", "typ": "JWT"}, claims))
+        r, s = decode_dss_signature(self.account_key.sign(text.encode(), ec.ECDSA(hashes.SHA256())))
+        return f"{text}.{b64(r.to_bytes(32, 'big') + s.to_bytes(32, 'big'))}"
+
+
+def main():
+    with Cluster() as cluster:
+        print(json.dumps({"endpoint": cluster.endpoint, "ca_file": cluster.path("ca.pem"), "token": cluster.admin}), flush=True)
+        sys.stdin.read()
+
+
+if __name__ == "__main__":
+    main()
