@@ -33,6 +33,8 @@ struct http_settings {
     const char *ca_pem; /* certificates as PEM text that alone are trusted for the server, in place
                            of ca_bundle, environment and system; needs libcurl 7.77 */
     const char *client_cert_pem, *client_key_pem; /* paths, for mutual TLS */
+    bool http1; /* no HTTP/2: libcurl 7.88 at least loses answers that a server gives over it, and
+                   closes the connection, before it has read the request's body */
     bool insecure;               /* do not verify certificates: test endpoints only */
     int64_t connect_timeout_ms;  /* 0: 10 s */
     int64_t request_timeout_ms;  /* one exchange, from when a connection is free for it; 0: 60 s;

@@ -181,7 +181,8 @@ static bool set_connection(struct exchange *x)
     long connect_ms = s->connect_timeout_ms > 0 ? (long)s->connect_timeout_ms : CONNECT_TIMEOUT_MS;
     c->easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, connect_ms);
     c->easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
-    c->easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
+    c->easy_setopt(e, CURLOPT_HTTP_VERSION,
+                   (long)(s->http1 ? CURL_HTTP_VERSION_1_1 : CURL_HTTP_VERSION_2TLS));
     c->easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L);
     c->easy_setopt(e, CURLOPT_PATH_AS_IS, 1L);
     c->easy_setopt(e, CURLOPT_TCP_KEEPALIVE, 1L);

@@ -67,6 +67,7 @@ static void set_http(struct cloud_client *c, const struct kubernetes_cluster *cl
     c->http.client_cert_pem = NULL;
     c->http.client_key_pem = NULL;
     c->http.insecure = false;
+    c->http.http1 = true; /* API servers answer 401 at once, and close the connection */
     c->http.ca_pem = arena_strdup(c->arena, cluster->ca_pem);
 }
 
