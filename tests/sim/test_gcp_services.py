@@ -346,6 +346,7 @@ def test_a_cluster_and_its_node_pools(clean):
     clusters = cloud.client("container").projects().locations().clusters()
     operations = cloud.client("container").projects().locations().operations()
     parent = f"projects/{P}/locations/us-central1"
+    cloud.done(cloud.compute.networks().insert(project=P, body={"name": "default", "autoCreateSubnetworks": True}).execute())
 
     def done(operation):
         while operation["status"] != "DONE":
@@ -358,12 +359,12 @@ def test_a_cluster_and_its_node_pools(clean):
     assert clusters.get(name=name).execute()["nodePools"][0]["status"] == "RUNNING"
     pool = {"nodePool": {"name": "gpu", "initialNodeCount": 0, "config": {"machineType": "g2-standard-4"}}}
     done(clusters.nodePools().create(parent=name, body=pool).execute())
-    assert refused(clusters.nodePools().create(parent=name, body=pool))[:2] == (409, "ALREADY_EXISTS")
+    assert refused(clusters.nodePools().create(parent=name, body=pool))[:2] == (409, "alreadyExists")
     started = clusters.nodePools().delete(name=f"{name}/nodePools/gpu").execute()
-    assert refused(clusters.delete(name=name))[:2] == (400, "FAILED_PRECONDITION")
+    assert refused(clusters.delete(name=name))[:2] == (400, "failedPrecondition")
     done(started)
     done(clusters.delete(name=name).execute())
-    assert refused(clusters.get(name=name))[:2] == (404, "NOT_FOUND")
+    assert refused(clusters.get(name=name))[:2] == (404, "notFound")
 
 
 def test_buckets_and_objects(clean):

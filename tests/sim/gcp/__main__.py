@@ -27,10 +27,12 @@ Control, JSON over HTTP below /_sim/:
     POST quotas {"NVIDIA_L4_GPUS": 0, "us-central1/NVIDIA_L4_GPUS": 8, "GPUS_ALL_REGIONS": 0}
     POST stock {"us-central1-a": {"nvidia-l4": 0, "g2-standard-4": 2, "spot:nvidia-l4": 0}}     what is left there; absent: enough
     POST offers {"nvidia-l4": ["us-central1-a"]}    the zones that have it; {"image versions": ["20261115"]}: newer public images
+    POST cluster_endpoint {"endpoint": "127.0.0.1:N", "clusterCaCertificate": base64 PEM, "cluster": name or absent: all}  where clusters say they are
     POST clock {"offset_s": N}
     POST settle {"compute.instances.insert": 2}     seconds until the effect of a method is there
     POST visible {"iam.projects.serviceAccounts.create": 2}     seconds until other calls know what it made
-    POST settings {"check_tokens": true, "operation_s": 0.1, "wait_s": 120, "page_size": 0, "issued_for_s": 3600, "stockout_details": true}
+    POST settings {"check_tokens": true, "operation_s": 0.1, "wait_s": 120, "page_size": 0, "issued_for_s": 3600, "stockout_details": true,
+                "concurrent_pools": true}
     POST permissions {"allowed": [names] or null, "denied": [names]}    what callers hold; without it, everything. GET permissions: "used" too
     POST projects {"other": {"number": "1", "services": ["compute.googleapis.com"]}}    makes or changes; "services": the enabled ones
     POST guest {"instance or *": {"namespace/key": value}}      guest attributes (and "serial": the serial port's output)
@@ -182,6 +184,10 @@ class Controls:
     def offers(self, given):
         STATE.offers.update(given)
         return STATE.offers
+
+    def cluster_endpoint(self, given):
+        STATE.cluster_endpoints[given.get("cluster", "*")] = {k: given[k] for k in ("endpoint", "clusterCaCertificate") if k in given}
+        return STATE.cluster_endpoints
 
     def clock(self, given):
         STATE.clock_offset_s = given["offset_s"]

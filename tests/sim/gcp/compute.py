@@ -174,8 +174,12 @@ def links(value, key=""):
         yield value[len(LINK):]
 
 
+OTHER_USERS = []  # f(path): names of what other services keep there
+
+
 def users_of(path):
-    return [t.name for t in STATE.of("compute") if t.name != path and not t.data.get("automatic") and path in set(links(t.body))]
+    found = [t.name for t in STATE.of("compute") if t.name != path and not t.data.get("automatic") and path in set(links(t.body))]
+    return found + [user for others in OTHER_USERS for user in others(path)]
 
 
 def check_unused(thing):

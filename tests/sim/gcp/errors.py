@@ -9,6 +9,10 @@ REASON = {400: "invalid", 401: "authError", 403: "forbidden", 404: "notFound", 4
 HTTP_MESSAGE = {400: "BAD REQUEST", 403: "FORBIDDEN", 404: "NOT FOUND", 409: "CONFLICT", 412: "PRECONDITION FAILED", 500: "INTERNAL SERVER ERROR",
                 503: "SERVICE UNAVAILABLE"}
 OLD_SHAPE = ("compute", "storage", "oauth2")
+# Services that answer in both shapes, with these reasons for the canonical codes.
+BOTH_SHAPES = ("container",)
+REASON_OF = {"INVALID_ARGUMENT": "badRequest", "FAILED_PRECONDITION": "failedPrecondition", "NOT_FOUND": "notFound", "ALREADY_EXISTS": "alreadyExists",
+             "PERMISSION_DENIED": "forbidden", "ABORTED": "aborted", "UNAUTHENTICATED": "authError", "RESOURCE_EXHAUSTED": "rateLimitExceeded"}
 
 
 class GoogleError(Exception):
@@ -27,7 +31,9 @@ class GoogleError(Exception):
         entry = {"message": self.message, "domain": self.domain, "reason": self.reason}
         if self.location:
             entry.update(location=self.location, locationType="parameter")
-        if service in OLD_SHAPE or self.domain != "global":
+        if service in BOTH_SHAPES and not self.named:
+            entry["reason"] = REASON_OF.get(self.status, self.reason)
+        if service in OLD_SHAPE + BOTH_SHAPES or self.domain != "global":
             error["errors"] = [entry]
         if service not in OLD_SHAPE or self.details:
             error["status"] = self.status

@@ -14,7 +14,7 @@ DOCUMENTS = os.path.join(os.path.dirname(googleapiclient.__file__), "discovery_c
 # In this order a path is looked up when neither prefix nor Host names the service.
 VERSIONS = {"compute": ["v1"], "iam": ["v1"], "secretmanager": ["v1"], "cloudresourcemanager": ["v1", "v3"], "logging": ["v2"],
             "serviceusage": ["v1"], "iamcredentials": ["v1"], "storage": ["v1"], "sts": ["v1"], "oauth2": ["v2"], "artifactregistry": ["v1"],
-            "container": ["v1"], "aiplatform": ["v1"]}
+            "container": ["v1"], "aiplatform": ["v1"], "monitoring": ["v3", "v1"]}
 # Parameters of every method, besides those that a document lists.
 COMMON = {"$alt", "$callback", "$prettyPrint", "$fields", "$key", "$quotaUser", "$userProject"}
 INTEGERS = {"int32": (-1 << 31, (1 << 31) - 1), "uint32": (0, (1 << 32) - 1), "int64": (-1 << 63, (1 << 63) - 1), "uint64": (0, (1 << 64) - 1)}

@@ -98,6 +98,7 @@ def subnetwork(request, thing):
                 raise GoogleError(400, f"Invalid IPCidrRange: {text} conflicts with existing subnetwork '{name.rsplit('/', 1)[1]}' in region "
                                        f"'{name.split('/')[3]}'.", "invalid")
         taken.append((thing.name, block))
+    secondary_ranges(thing)
     if hasattr(thing, "old"):
         for fixed in ("ipCidrRange", "network"):
             if body.get(fixed) != thing.old.get(fixed):
@@ -114,6 +115,22 @@ def subnetwork(request, thing):
     def settle():
         parent.body.setdefault("subnetworks", []).append(LINK + thing.name)
     thing.data["settle"] = settle
+
+
+def secondary_ranges(thing):
+    """Their names are unique, and those that a cluster uses stay."""
+    names = [s.get("rangeName", "") for s in thing.body.get("secondaryIpRanges", [])]
+    for index, name in enumerate(names):
+        if not compute.NAME.fullmatch(name) or name in names[:index]:
+            raise invalid_field(f"resource.secondaryIpRanges[{index}].rangeName", name, "Names of secondary ranges must be valid and unique.")
+    for entry in getattr(thing, "old", {}).get("secondaryIpRanges", []):
+        user = next((u for used in RANGE_USERS for u in used(thing.name, entry["rangeName"])), None)
+        if user and entry not in thing.body.get("secondaryIpRanges", []):
+            raise GoogleError(400, f"The secondary range '{entry['rangeName']}' of '{thing.name}' is already being used by '{user}'",
+                              "resourceInUseByAnotherResource")
+
+
+RANGE_USERS = []  # f(subnetwork, range): names of what other services keep there
 
 
 def ranges(network_path):

@@ -17,6 +17,8 @@ ALSO = {f"compute.{c}.{v}": [POLICY] for c in ("firewalls", "subnetworks", "rout
     "compute.disks.createSnapshot": ["compute.snapshots.create"], "compute.snapshots.insert": ["compute.disks.createSnapshot"],
     "compute.instances.attachDisk": ["compute.disks.use"], "compute.instances.detachDisk": ["compute.disks.use"],
     "compute.instances.setServiceAccount": ["iam.serviceAccounts.actAs"]}
+# Node pools are part of their cluster ("GKE API permissions").
+CLUSTER = {"setResourceLabels": "update", "updateMaster": "update", "setMaintenancePolicy": "update", "getServerConfig": "list"}
 NONE = ("sts", "oauth2", "iamcredentials")  # they look at policies themselves
 
 
@@ -28,6 +30,9 @@ def direct(method):
         verb = {"wait": "get"}.get(verb, verb) if collection.endswith("Operations") else verb
     if method.service == "iam" and verb == "list" and collection == "roles":
         return "iam.roles.list"
+    if method.service == "container" and collection in ("clusters", "nodePools", "locations", "well-known"):
+        verb = CLUSTER.get(verb, verb if collection == "clusters" else "get" if verb in ("get", "list", "getOpenid-configuration") else "update")
+        return f"container.clusters.{verb}"
     if method.id == "secretmanager.projects.secrets.addVersion":
         return "secretmanager.versions.add"
     return f"{service}.{COLLECTIONS.get(collection, collection)}.{verb}"
@@ -37,8 +42,12 @@ def needed(request):
     """All permissions that a call needs."""
     if request.service in NONE or request.project is None or request.project.number == PUBLIC:
         return []
+    if request.method.id == "artifactregistry.projects.locations.operations.get":
+        return []
     found = [direct(request.method), *ALSO.get(request.method.id, [])]
     body = request.body or {}
+    if request.method.id in ("container.projects.locations.clusters.create", "container.projects.locations.clusters.nodePools.create"):
+        found.append("iam.serviceAccounts.actAs")
     if request.method.id == "compute.instances.insert":
         found += of_instance(body)
     if request.method.verb == "insert" and body.get("labels") and request.service == "compute":

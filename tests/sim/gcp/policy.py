@@ -10,6 +10,8 @@ from tests.sim.gcp.state import STATE
 ROLE = re.compile(r"roles/[\w.]+|(projects|organizations)/[^/]+/roles/[\w.]+")
 MEMBER = re.compile(r"allUsers|allAuthenticatedUsers|(user|serviceAccount|group|domain|projectOwner|projectEditor|projectViewer|principal|principalSet|"
                     r"deleted):.+")
+# PROJECT.svc.id.goog[namespace/service account]
+POOL = re.compile(r"(([a-z][-a-z0-9.:]*)\.svc\.id\.goog)\[([a-z0-9][-a-z0-9]*)/([a-z0-9][-a-z0-9.]*)\]")
 CONFLICT = ("There were concurrent policy changes. Please retry the whole read-modify-write with exponential backoff. The request's ETag '{}' did not "
             "match the current policy's ETag '{}'.")
 _etags = itertools.count(1)
@@ -75,6 +77,12 @@ def check(binding, field, service_accounts):
         if not MEMBER.fullmatch(member):
             raise GoogleError(400, f"Invalid member: {member}", details=[bad_request(f"{field}.members", member)])
         email = member.partition(":")[2]
+        pool = POOL.fullmatch(email) if member.startswith("serviceAccount:") else None
+        if pool and STATE.project(pool[2]) and pool[1] not in STATE.project(pool[2]).identity_pools:
+            raise GoogleError(400, f"Identity Pool does not exist ({pool[1]}). Please check that you specified a valid resource name as returned in the "
+                                   "`name` attribute in the configuration API.")
+        if ".svc.id.goog" in email and not pool:
+            raise GoogleError(400, f"Invalid member: {member}", details=[bad_request(f"{field}.members", member)])
         if member.startswith("serviceAccount:") and email.endswith(".iam.gserviceaccount.com") and service_accounts and not known_account(email):
             raise GoogleError(400, f"Service account {email} does not exist.")
 

@@ -11,11 +11,13 @@ import uuid
 PROJECT, NUMBER = "test-project", "123456789012"
 PUBLIC = "0"  # the number of projects whose images are everyone's
 SERVICES = ("compute", "iam", "iamcredentials", "cloudresourcemanager", "secretmanager", "logging", "serviceusage", "storage", "sts", "container",
-            "artifactregistry", "aiplatform", "oauth2")
+            "artifactregistry", "aiplatform", "monitoring", "oauth2")
 # Settings that tests may change. check_tokens: refuse calls without a known bearer token. operation_s: how long operations take unless
 # `settle` says otherwise. wait_s: how long operations.wait waits at most. page_size: most items of a page; 0 leaves it to the caller.
-# stockout_details: name the zones that have capacity. issued_for_s: how long tokens are good.
-SETTINGS = {"check_tokens": True, "operation_s": 0.1, "wait_s": 120, "page_size": 0, "issued_for_s": 3600, "stockout_details": True}
+# stockout_details: name the zones that have capacity. issued_for_s: how long tokens are good. concurrent_pools: node pools of one cluster change
+# side by side; without it each waits for the others.
+SETTINGS = {"check_tokens": True, "operation_s": 0.1, "wait_s": 120, "page_size": 0, "issued_for_s": 3600, "stockout_details": True,
+            "concurrent_pools": True}
 
 
 class Thing:
@@ -34,6 +36,7 @@ class Project:
         self.metadata = []  # common instance metadata
         self.policy = None
         self.state = "ACTIVE"
+        self.identity_pools = set()  # PROJECT.svc.id.goog, once a cluster has Workload Identity
 
 
 class State:
@@ -56,6 +59,7 @@ class State:
         self.stock = {}  # zone -> {machine type or accelerator: what is left}
         self.offers = {}  # machine type or accelerator -> zones, when a test has set them
         self.guest = {}  # instance name or "*" -> {"namespace/key": value}
+        self.cluster_endpoints = {}  # cluster's name or "*" -> {"endpoint", "clusterCaCertificate"}
         self.hidden = {}  # name -> reads that do not find it yet
         self.young = {}  # name -> time from which on all parts know it
         self.buried = {}  # service accounts that were deleted, by unique id
