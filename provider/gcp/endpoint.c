@@ -10,10 +10,13 @@ struct service {
 };
 
 static const struct service services[] = {
+    {"artifact_registry", "GOOGLE_ARTIFACT_REGISTRY_CUSTOM_ENDPOINT", "artifactregistry", ""},
     {"compute", "GOOGLE_COMPUTE_CUSTOM_ENDPOINT", "compute", "/compute"},
+    {"container", "GOOGLE_CONTAINER_CUSTOM_ENDPOINT", "container", ""},
     {"iam", "GOOGLE_IAM_CUSTOM_ENDPOINT", "iam", ""},
     {"iam_credentials", "GOOGLE_IAM_CREDENTIALS_CUSTOM_ENDPOINT", "iamcredentials", ""},
     {"logging", "GOOGLE_LOGGING_CUSTOM_ENDPOINT", "logging", ""},
+    {"monitoring", "GOOGLE_MONITORING_CUSTOM_ENDPOINT", "monitoring", ""},
     {"oauth2", "GOOGLE_OAUTH2_CUSTOM_ENDPOINT", "oauth2", ""},
     {"resource_manager", "GOOGLE_RESOURCE_MANAGER_CUSTOM_ENDPOINT", "cloudresourcemanager", ""},
     {"secret_manager", "GOOGLE_SECRET_MANAGER_CUSTOM_ENDPOINT", "secretmanager", ""},

@@ -22,6 +22,8 @@ static const struct code_class codes[] = {
     {"resource_availability", CLOUD_ERROR_CAPACITY},
     {"stockout", CLOUD_ERROR_CAPACITY},
     {"STOCKOUT", CLOUD_ERROR_CAPACITY},
+    {"GCE_STOCKOUT", CLOUD_ERROR_CAPACITY},
+    {"GCE_QUOTA_EXCEEDED", CLOUD_ERROR_QUOTA},
     {"QUOTA_EXCEEDED", CLOUD_ERROR_QUOTA},
     {"quotaExceeded", CLOUD_ERROR_QUOTA},
     {"limitExceeded", CLOUD_ERROR_QUOTA},
@@ -72,6 +74,7 @@ static const struct code_class codes[] = {
     {"badRequest", CLOUD_ERROR_INVALID},
     {"INVALID_ARGUMENT", CLOUD_ERROR_INVALID},
     {"FAILED_PRECONDITION", CLOUD_ERROR_INVALID},
+    {"failedPrecondition", CLOUD_ERROR_INVALID},
 };
 
 static bool class_of(const char *code, enum cloud_error_class *ret)
@@ -278,6 +281,14 @@ static void say_error_details(struct buf *b, const struct value *details)
     say_zones(b, zones);
 }
 
+/* GKE says within the message why machines did not come: "[GCE_STOCKOUT]: Instance …". */
+static const char *reason_within(struct arena *a, const char *message)
+{
+    const char *at = message ? strstr(message, "[GCE_") : NULL;
+    size_t len = at ? strcspn(at, "]") : 0;
+    return at && at[len] == ']' ? arena_strndup(a, at + 1, len - 1) : NULL;
+}
+
 void gcp_error_of_operation(struct arena *a, const struct value *operation, struct cloud_error *err)
 {
     _cleanup_buf_ struct buf b = BUF_INIT(TEXT_MOST);
@@ -314,10 +325,12 @@ void gcp_error_of_operation(struct arena *a, const struct value *operation, stru
         int64_t number = 0;
         bool known = value_to_int(value_get(e, "code"), &number) && number > 0 && number < 17;
         const char *message = text(e, "message");
+        message = message ? message : text(operation, "statusMessage");
         buf_printf(&b, "%s", message ? message : "");
         const char *reason = say_details(&b, value_get(e, "details"));
-        const char *const candidates[] = {reason, known ? names[number] : NULL};
-        set_code(err, candidates, 2);
+        const char *const candidates[] = {reason_within(a, message), reason,
+                                          known ? names[number] : NULL};
+        set_code(err, candidates, 3);
     }
     set_message(a, err, &b);
 }

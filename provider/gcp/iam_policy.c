@@ -53,11 +53,12 @@ static int fail(struct policy_change *p, enum cloud_error_class class_, const ch
 /* Conditional bindings are only shown, and only kept, in version 3. */
 static int read_policy(struct policy_change *p, const struct value **ret)
 {
-    bool secrets = strcmp(p->op->service, "secretmanager") == 0;
+    bool by_get = strcmp(p->op->service, "secretmanager") == 0 ||
+                  strcmp(p->op->service, "artifactregistry") == 0;
     bool projects = strcmp(p->op->service, "cloudresourcemanager") == 0;
     const struct gcp_exchange x = {
         .op = p->op,
-        .method = secrets ? "GET" : "POST",
+        .method = by_get ? "GET" : "POST",
         .url = arena_printf(p->a, "%s:getIamPolicy%s", p->url,
                             projects ? "" : "?options.requestedPolicyVersion=3"),
         .body = projects ? SLICE_LIT("{\"options\":{\"requestedPolicyVersion\":3}}") : SLICE_EMPTY,

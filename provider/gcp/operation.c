@@ -1,5 +1,6 @@
 /* Long-running operations. Compute Engine: zoneOperations.wait and its kin, which answer when the
- * operation is done or after two minutes (API reference, v1). Others: google.longrunning, polled.
+ * operation is done or after two minutes (API reference, v1). GKE: projects.locations.operations,
+ * polled. Others: google.longrunning, polled.
  */
 #include <string.h>
 
@@ -24,6 +25,9 @@ bool gcp_is_operation(const struct gcp_service *s, const struct value *answer)
         return strncmp(name, "operations/", 11) == 0 ||
                (strstr(name, "/operations/") &&
                 (value_get(answer, "done") || value_get(answer, "metadata")));
+    case GCP_OPERATIONS_CONTAINER:
+        return value_get(answer, "operationType") &&
+               strstr(text(answer, "selfLink"), "/operations/");
     case GCP_OPERATIONS_NONE:
         break;
     }
@@ -42,8 +46,8 @@ struct waiting {
 
 static bool is_done(const struct waiting *o, const struct value *v)
 {
-    return o->s->operations == GCP_OPERATIONS_COMPUTE ? strcmp(text(v, "status"), "DONE") == 0
-                                                      : value_true(value_get(v, "done"));
+    return o->s->operations == GCP_OPERATIONS_LONGRUNNING ? value_true(value_get(v, "done"))
+                                                          : strcmp(text(v, "status"), "DONE") == 0;
 }
 
 /* What follows the last slash of a link. */
@@ -58,11 +62,15 @@ static int prepare(struct waiting *o, const struct value *v)
 {
     const char *base = gcp_endpoint(&o->client->config, o->a, o->s->id);
     const char *name = text(v, "name"), *zone = text(v, "zone"), *region = text(v, "region");
-    const char *url = NULL;
-    o->look = (struct gcp_exchange){.op = o->op, .safe = true};
-    if (o->s->operations == GCP_OPERATIONS_COMPUTE) {
-        const char *link = text(v, "selfLink"), *projects = strstr(link, "/projects/");
-        size_t len = projects ? strcspn(projects + 10, "/") : 0;
+    const char *link = text(v, "selfLink"), *projects = strstr(link, "/projects/"), *url = NULL;
+    size_t len = projects ? strcspn(projects + 10, "/") : 0;
+    o->look = (struct gcp_exchange){.op = o->op, .method = "GET", .safe = true};
+    if (o->s->operations == GCP_OPERATIONS_CONTAINER) {
+        const char *place = *text(v, "location") ? text(v, "location") : zone;
+        if (base && len && *place)
+            url = arena_printf(o->a, "%s/v1/projects/%.*s/locations/%s/operations/%s", base,
+                               (int)len, projects + 10, place, name);
+    } else if (o->s->operations == GCP_OPERATIONS_COMPUTE) {
         const char *place = *zone     ? arena_printf(o->a, "zones/%s", last(zone))
                             : *region ? arena_printf(o->a, "regions/%s", last(region))
                                       : "global";
@@ -75,7 +83,6 @@ static int prepare(struct waiting *o, const struct value *v)
         /* "/v1/projects/…" or "/v2/…": operations are of the same version. */
         size_t version = 1 + strcspn(o->op->uri + 1, "/");
         url = arena_printf(o->a, "%s%.*s/%s", base, (int)version, o->op->uri, name);
-        o->look.method = "GET";
     }
     o->look.url = url;
     if (url)
@@ -129,7 +136,10 @@ int gcp_operation_wait(struct cloud_client *client, const struct work *w, struct
             return not_in_time(&o, operation);
         pause = pause * 3 / 2 < PAUSE_MOST_MS ? pause * 3 / 2 : PAUSE_MOST_MS;
     }
-    if (value_is_known(value_get(operation, "error"))) {
+    /* GKE's older operations say what went wrong in their status message alone. */
+    bool failed = value_is_known(value_get(operation, "error")) ||
+                  (s->operations == GCP_OPERATIONS_CONTAINER && *text(operation, "statusMessage"));
+    if (failed) {
         memset(err, 0, sizeof(*err));
         err->service = op->service;
         err->operation = op->name;

@@ -13,6 +13,9 @@ static const struct gcp_service services[] = {
     {"logging", GCP_OPERATIONS_LONGRUNNING},
     {"serviceusage", GCP_OPERATIONS_LONGRUNNING},
     {"storage", GCP_OPERATIONS_NONE},
+    {"container", GCP_OPERATIONS_CONTAINER},
+    {"artifactregistry", GCP_OPERATIONS_LONGRUNNING},
+    {"monitoring", GCP_OPERATIONS_NONE},
 };
 
 const struct gcp_service *gcp_service_find(const char *id)

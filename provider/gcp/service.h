@@ -6,6 +6,7 @@ enum gcp_operations {
     GCP_OPERATIONS_NONE,
     GCP_OPERATIONS_COMPUTE,     /* compute#operation: zonal, regional, global; with a wait method */
     GCP_OPERATIONS_LONGRUNNING, /* google.longrunning.Operation: polled by its name */
+    GCP_OPERATIONS_CONTAINER,   /* GKE's own: projects.locations.operations, polled */
 };
 
 struct gcp_service {

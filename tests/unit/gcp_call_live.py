@@ -25,8 +25,8 @@ class Ground:
             time.sleep(0.05)
         self.address = f"http://127.0.0.1:{port_file.read_text()}"
         self.program = subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={"HOME": self.directory.name})
-        names = ("compute", "iam", "resource_manager", "secret_manager", "logging", "service_usage")
-        paths = ("compute", "iam", "cloudresourcemanager", "secretmanager", "logging", "serviceusage")
+        names = ("compute", "iam", "resource_manager", "secret_manager", "logging", "service_usage", "container", "artifact_registry", "monitoring")
+        paths = ("compute", "iam", "cloudresourcemanager", "secretmanager", "logging", "serviceusage", "container", "artifactregistry", "monitoring")
         self.block = {"project": PROJECT, "access_token": "test", "endpoints": {n: f"{self.address}/{p}/" for n, p in zip(names, paths)}}
 
     def end(self):
@@ -115,6 +115,51 @@ def test_long_running(g):
     assert answer["service"]["state"] == "ENABLED", answer
 
 
+PLACE = "/v1/projects/{project}/locations/{location}"
+CLUSTER = ("container", "projects.locations.clusters.create", "POST", PLACE + "/clusters", {"location": REGION, "cluster": {
+    "name": "c", "network": "n", "subnetwork": "s", "initialNodeCount": 1, "workloadIdentityConfig": {"workloadPool": f"{PROJECT}.svc.id.goog"}}})
+
+
+def test_operations_of_gke(g):
+    network(g)
+    made = g.ok(*CLUSTER)
+    assert made["status"] == "DONE" and made["targetLink"].endswith("/clusters/c"), made
+    got = g.ok("container", "projects.locations.clusters.get", "GET", PLACE + "/clusters/{cluster}", {"location": REGION, "cluster": "c"})
+    assert got["status"] == "RUNNING" and got["endpoint"]
+    assert len(g.calls("container.projects.locations.operations.get")) > 1
+    result = g.send(*CLUSTER)
+    assert result["class"] == "conflict" and result["code"] == "alreadyExists", result
+    g.control("rules", [{"operation": "container.projects.locations.clusters.delete", "operation_ms": -1}])
+    delete = ("container", "projects.locations.clusters.delete", "DELETE", PLACE + "/clusters/{cluster}", {"location": REGION, "cluster": "c"})
+    result = g.send(*delete, deadline_ms=2000)
+    assert result["class"] == "deadline" and "operation-" in result["message"], result
+    result = g.send(*delete)
+    assert result["code"] == "failedPrecondition" and "incompatible operation" in result["message"], result
+
+
+def test_an_operation_of_gke_that_fails(g):
+    network(g)
+    g.control("rules", [{"operation": "container.projects.locations.clusters.create", "operation_error": {"message": "All is lost."}, "times": 1}])
+    result = g.send(*CLUSTER)
+    assert result["code"] == "INTERNAL" and "All is lost." in result["message"], result
+
+
+def test_gke_without_machines(g):
+    network(g)
+    g.control("stock", {ZONE: {"e2-medium": 0}})
+    result = g.send(*CLUSTER)
+    assert result["class"] == "capacity" and result["code"] == "GCE_STOCKOUT" and "does not have enough resources" in result["message"], result
+
+
+def test_operations_of_artifact_registry(g):
+    made = g.ok("artifactregistry", "projects.locations.repositories.create", "POST", PLACE + "/repositories{?repositoryId}",
+                {"location": REGION, "repositoryId": "repository", "format": "DOCKER"})
+    assert made["name"].endswith("/repositories/repository"), made
+    where = {"service": "artifactregistry", "uri": PLACE + "/repositories/{repository}", "location": REGION, "repository": "repository"}
+    assert "answer" in member(g, "add", "roles/artifactregistry.reader", "user:a@example.com", **where)
+    assert "answer" in member(g, "get", "roles/artifactregistry.reader", "user:a@example.com", **where)
+
+
 def test_not_found_and_taken(g):
     network(g)
     result = g.send("compute", "networks.get", "GET", COMPUTE + "/global/networks/{network}", {"network": "other"})
@@ -199,6 +244,21 @@ def test_members_of_a_secret(g):
     where = {"service": "secretmanager", "uri": "/v1/projects/{project}/secrets/{secret}", "secret": "s"}
     assert "answer" in member(g, "add", "roles/secretmanager.secretAccessor", "user:a@example.com", **where)
     assert bindings(g, "secretmanager", f"/v1/projects/{PROJECT}/secrets/s") == {"roles/secretmanager.secretAccessor": {"user:a@example.com"}}
+
+
+def test_members_of_a_service_account(g):
+    g.ok("iam", "projects.serviceAccounts.create", "POST", "/v1/projects/{project}/serviceAccounts", {"accountId": "quant-api", "serviceAccount": {}})
+    account = f"quant-api@{PROJECT}.iam.gserviceaccount.com"
+    where = {"service": "iam", "uri": "/v1/projects/{project}/serviceAccounts/{account}", "account": account}
+    role, who = "roles/iam.workloadIdentityUser", f"serviceAccount:{PROJECT}.svc.id.goog[platform/quant-api]"
+    result = member(g, "add", role, who, **where)
+    assert result["class"] == "invalid" and "Identity Pool does not exist" in result["message"], result
+    network(g)
+    g.ok(*CLUSTER)
+    assert "answer" in member(g, "add", role, who, **where)
+    assert bindings(g, "iam", f"/v1/projects/{PROJECT}/serviceAccounts/{account}") == {role: {who}}
+    assert "answer" in member(g, "remove", role, who, **where)
+    assert member(g, "get", role, who, **where)["class"] == "not found"
 
 
 def test_a_policy_that_others_change(g):

@@ -335,7 +335,7 @@ def operate(request, target, effect, failed=None, name=None, metadata=None, resp
     if service == "iam":
         parent = target + "/"
     name = name or f"{parent}operations/{secrets.token_hex(12)}"
-    operation = Operation(name, metadata)
+    operation = Operation(name, metadata or {"@type": f"type.googleapis.com/google.{service}.{request.method.version}.OperationMetadata"})
     planned = next((r for r in request.rules if "operation_ms" in r or "operation_error" in r), {})
     seconds = STATE.settle.get(request.method.id, STATE.settings["operation_s"])
     if "operation_ms" in planned:

@@ -69,7 +69,7 @@ def of_nodes(text, master, channel):
     return found
 
 
-@own("container.projects.locations.getServerConfig", "container.projects.zones.getServerconfig")
+@own("container.projects.locations.getServerConfig")
 def server_config(request):
     from tests.sim.gcp.container import place_of
     place_of(request, "name")
