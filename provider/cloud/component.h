@@ -26,8 +26,9 @@ struct component_attr {
     bool owner;     /* the owner tags alone, of an object that has no tags (in a description) */
     const char *read_path; /* in the item that `read` selects; NULL: keeps what was recorded */
     enum template_transform read_as;
-    const char *version_of; /* of a sensitive input: the input that changes with it */
-    const char *read_where; /* "name=value": picks one of a list before read_path's last part */
+    const char *version_of;     /* of a sensitive input: the input that changes with it */
+    const struct value *absent; /* what it means that read_path is not there; NULL: null */
+    const char *read_where;     /* "name=value": picks one of a list before read_path's last part */
 };
 
 /* A value taken from an answer into an attribute. */

@@ -110,6 +110,8 @@ static const struct value *attr_from(struct arena *a, const struct component_att
     diags_init(&ignored, a);
     const struct value *v = attr->read_where ? select_where(a, item, path, attr->read_where)
                                              : template_select(a, item, path);
+    if (value_is_null(v) && attr->absent)
+        return attr->absent;
     if (!v)
         v = value_null(a, &type_dynamic);
     v = template_transform(a, attr->read_as, v);

@@ -108,6 +108,8 @@ static void test_component(void **state)
     assert_string_equal(k->attrs[0].name, "cidr");
     assert_int_equal(k->attrs[0].change, COMPONENT_REPLACE);
     assert_true(k->attrs[0].input && k->attrs[0].required && k->attrs[0].in_create);
+    assert_null(k->attrs[0].absent);
+    assert_true(value_is_known(k->attrs[1].absent) && !value_true(k->attrs[1].absent));
     assert_true(k->attrs[2].tags && k->attrs[2].read_as == TRANSFORM_TAGS_MAP);
     assert_int_equal(k->create_count, 1);
     assert_string_equal(k->create[0].op->name, "CreateNet");

@@ -262,6 +262,10 @@ static void check_read_path(struct compilation *c, const struct component_def *d
 {
     if (!a->read && (a->read_as || a->read_where))
         refuse(c, a->at, "\"read_as\" and \"read_where\" need \"read\"");
+    if (a->absent && (!a->read || json_is_null(a->absent)))
+        refuse(c, a->at, "\"absent\" is a value, and needs \"read\"");
+    else if (a->absent && a->type)
+        type_check_json(c, place_key(c, a->at, "absent"), a->type, a->absent);
     if (a->read_where && !strchr(a->read_where, '='))
         refuse(c, a->at, "\"read_where\" is written \"name=value\"");
     if (!a->read)

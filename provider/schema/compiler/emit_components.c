@@ -199,7 +199,7 @@ static void emit_updates(struct compilation *c, FILE *f, const struct component_
     fprintf(f, "}, .update_count = %zu,\n    ", d->update_count);
 }
 
-static void emit_component_attr(FILE *f, const struct component_attr_def *a)
+static void emit_component_attr(struct compilation *c, FILE *f, const struct component_attr_def *a)
 {
     fputs("\n        {.name = ", f);
     emit_string(f, a->name);
@@ -215,6 +215,10 @@ static void emit_component_attr(FILE *f, const struct component_attr_def *a)
         fprintf(f, ".read_as = %s, ", a->read_as);
     member(f, "version_of", a->version_of);
     member(f, "read_where", a->read_where);
+    if (a->absent) {
+        fputs(".absent = ", f);
+        emit_value(c, f, a->type, a->absent);
+    }
     fputs("}, ", f);
 }
 
@@ -227,7 +231,7 @@ static void emit_component(struct compilation *c, FILE *f, const struct componen
     fprintf(f, ".hidden = %s, .adopt_only = %s,\n    .attrs = (const struct component_attr[]){",
             boolean(d->hidden), boolean(d->adopt_only));
     for (size_t i = 0; i < d->attr_count; i++)
-        emit_component_attr(f, &d->attrs[i]);
+        emit_component_attr(c, f, &d->attrs[i]);
     fprintf(f, "}, .attr_count = %zu,\n    ", d->attr_count);
     member(f, "id_attr", d->id);
     member(f, "display", d->display);

@@ -368,6 +368,7 @@ static void field_component_attributes(struct compilation *c, const struct place
         {"read", false, field_string, offsetof(struct component_attr_def, read)},
         {"read_as", false, field_transform, offsetof(struct component_attr_def, read_as)},
         {"read_where", false, field_string, offsetof(struct component_attr_def, read_where)},
+        {"absent", false, field_json, offsetof(struct component_attr_def, absent)},
         {"version_of", false, field_string, offsetof(struct component_attr_def, version_of)},
         {"unsent", false, field_string, offsetof(struct component_attr_def, unsent)},
     };

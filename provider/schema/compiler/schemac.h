@@ -180,6 +180,7 @@ struct component_attr_def {
     bool input, output, required, sensitive, in_create, is_set, tags, owner;
     const char *read, *read_as, *read_where;
     const char *version_of, *unsent;
+    json_t *absent;
     bool sent, set; /* found by the check pass */
 };
 
