@@ -30,6 +30,16 @@ if(EXISTS ${test_python})
   set_tests_properties(unit.gcp_call_live PROPERTIES TIMEOUT 300)
 endif()
 
+# The tables of single objects, by the engine and the driver, against the simulator.
+add_executable(gcp_component_lines gcp_component_lines.c)
+target_link_libraries(gcp_component_lines PRIVATE room_engine room_gcp tables_components)
+if(EXISTS ${test_python})
+  add_test(NAME unit.gcp_component_live
+    COMMAND ${test_python} ${CMAKE_CURRENT_SOURCE_DIR}/gcp_component_live.py
+      $<TARGET_FILE:gcp_component_lines>)
+  set_tests_properties(unit.gcp_component_live PROPERTIES TIMEOUT 300)
+endif()
+
 # The component tables against Google's discovery documents.
 if(EXISTS ${test_python})
   add_test(NAME unit.gcp_components

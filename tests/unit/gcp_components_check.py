@@ -20,10 +20,15 @@ DOCUMENT = {}
 
 
 def document(service):
+    """service: its name and the version, as in "monitoring.v1"."""
     if service not in DOCUMENT:
-        version = {"cloudresourcemanager": "v1"}.get(service, VERSIONS[service][0])
-        DOCUMENT[service] = json.loads((pathlib.Path(DOCUMENTS) / f"{service}.{version}.json").read_text())
+        DOCUMENT[service] = json.loads((pathlib.Path(DOCUMENTS) / f"{service}.json").read_text())
     return DOCUMENT[service]
+
+
+def with_version(service, uri):
+    version = re.match(r"/(?:\w+/)?(v\d+)/", uri)[1]
+    return f"{service}.{version if version in VERSIONS[service] else VERSIONS[service][0]}"
 
 
 def methods(service):
@@ -73,8 +78,8 @@ def check_call(service, call, at, problems):
     name = call["op"]
     if MEMBERS.search(name):
         return 0
-    known = methods(service)
-    method = known.get(f"{service}.{name}")
+    method_id, service = f"{service}.{name}", with_version(service, call["uri"])
+    method = methods(service).get(method_id)
     if method is None:
         problems.append(f"{at}: {service} has no method {name}")
         return 1
