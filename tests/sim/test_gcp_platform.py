@@ -139,6 +139,10 @@ def test_the_endpoint_is_where_the_test_says(clean):
     clean.control("cluster_endpoint", {"endpoint": "127.0.0.1:6443", "clusterCaCertificate": certificate})
     cluster = platform.get()
     assert cluster["endpoint"] == "127.0.0.1:6443" and cluster["masterAuth"] == {"clusterCaCertificate": certificate}
+    clean.control("cluster_endpoint", {"endpoint": "127.0.0.1:6444", "cluster": "c"})
+    assert platform.get()["endpoint"] == "127.0.0.1:6444"
+    status, found = clean.rest("GET", f"/container/v1/{NAME}/.well-known/openid-configuration")
+    assert status == 200 and found["issuer"] == f"https://container.googleapis.com/v1/{NAME}"
 
 
 def test_a_cluster_changes_one_thing_at_a_time(clean):
@@ -177,7 +181,7 @@ def test_settings_of_a_cluster(clean):
     assert platform.get()["controlPlaneEndpointsConfig"]["ipEndpointsConfig"]["enablePublicEndpoint"] is True
     platform.done(platform.update(desiredMonitoringConfig={"componentConfig": {"enableComponents": ["SYSTEM_COMPONENTS", "DCGM"]},
                                                            "managedPrometheusConfig": {"enabled": False}}))
-    assert platform.get()["monitoringConfig"] == {"componentConfig": {"enableComponents": ["SYSTEM_COMPONENTS", "DCGM"]}, "managedPrometheusConfig": {"enabled": False}}
+    assert platform.get()["monitoringConfig"] == {"componentConfig": {"enableComponents": ["SYSTEM_COMPONENTS", "DCGM"]}, "managedPrometheusConfig": {}}
     platform.done(platform.update(desiredAddonsConfig={"dnsCacheConfig": {"enabled": False}}))
     assert platform.get()["addonsConfig"]["dnsCacheConfig"] == {} and platform.get()["addonsConfig"]["gcePersistentDiskCsiDriverConfig"] == {"enabled": True}
     platform.done(platform.update(desiredReleaseChannel={"channel": "STABLE"}))
@@ -294,6 +298,9 @@ def test_a_pool_changes(clean):
     assert pool["config"]["labels"] == {"team": "b"} and pool["config"]["taints"] == taints and pool["config"]["diskSizeGb"] == 200
     assert pool["config"]["machineType"] == "e2-standard-8" and pool["upgradeSettings"] == {"maxSurge": 2, "maxUnavailable": 1, "strategy": "SURGE"}
     assert pool["config"]["resourceLabels"] == {"x": "y", "goog-gke-node-pool-provisioning-model": "on-demand"} and pool["locations"] == [f"{R}-a", f"{R}-b"]
+    platform.done(platform.update(desiredNodePoolId="general", desiredImageType="ubuntu_containerd"))
+    assert platform.get_pool()["config"]["imageType"] == "UBUNTU_CONTAINERD"
+    assert refused(platform.update(desiredNodePoolId="none", desiredImageType="COS_CONTAINERD"))[:2] == (404, "notFound")
     platform.done(platform.change(taints={"taints": []}))
     assert "taints" not in platform.get_pool()["config"]
     assert refused(platform.change(labels={"labels": {}}, taints={"taints": []}))[:2] == BAD and refused(platform.change())[:2] == BAD

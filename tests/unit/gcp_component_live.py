@@ -153,7 +153,7 @@ def test_a_pool_with_gpus(g):
     taints = [*GPU["taints"], {"key": "team", "value": "a", "effect": "NO_EXECUTE"}]
     pool.change(min_nodes=1, max_nodes=5, location_policy="BALANCED", node_labels={"team": "b", "x": "y"}, taints=taints, network_tags=["llm"], max_surge=2, max_unavailable=1,
                 disk_size=300, image_type="UBUNTU_CONTAINERD", labels={"env": "dev"}, node_locations=[ZONES[0]])
-    pool.change(min_nodes=0, node_labels={}, network_tags=[], max_unavailable=0)
+    pool.change(min_nodes=0, node_labels={}, network_tags=[], max_unavailable=0, private_nodes=False)
     pool.end()
 
 

@@ -16,7 +16,7 @@ CLUSTERS = "container.projects.locations.clusters"
 CERTIFICATE = base64.b64encode(b"-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n").decode()
 # Of these fields false is told from absent; others are left out of answers when they are false, 0 or empty.
 TOLD = {"enablePublicEndpoint", "enabled", "allowExternalTraffic", "globalAccess", "defaultEnablePrivateNodes", "enablePrivateNodes"}
-TOLD_IN = {"ipEndpointsConfig", "dnsEndpointConfig", "networkConfig", "managedPrometheusConfig"}
+TOLD_IN = {"ipEndpointsConfig", "dnsEndpointConfig", "networkConfig"}
 # Which desired… fields may come in one update; others come alone.
 TOGETHER = ({"desiredLoggingService", "desiredMonitoringService", "desiredLoggingConfig", "desiredMonitoringConfig"},
             {"desiredNodeVersion", "desiredNodePoolId", "desiredImageType", "desiredImage", "desiredImageProject"},
@@ -314,7 +314,7 @@ def update(request):
         raise GoogleError(409, f"The etag \"{change['etag']}\" is not that of the cluster.", status="ABORTED")
     if "desiredMasterVersion" in names:
         return upgrade_master(request, thing, change["desiredMasterVersion"])
-    if names & {"desiredNodeVersion", "desiredNodePoolId", "desiredNodePoolAutoscaling"}:
+    if names & {"desiredNodeVersion", "desiredNodePoolId", "desiredNodePoolAutoscaling", "desiredImageType"}:
         from tests.sim.gcp import container_pools
         return container_pools.by_cluster(request, thing, change)
     idle(thing)

@@ -234,12 +234,20 @@ def by_cluster(request, cluster, change):
     if not pools:
         raise GoogleError(404, f"Not found: node pool {change.get('desiredNodePoolId')}.")
     idle(cluster)
-    new = {}
+    new, image = {}, change.get("desiredImageType", IMAGES[0]).upper()
+    if image not in IMAGES:
+        raise GoogleError(400, f"Image type \"{image}\" is not supported.")
     if "desiredNodeVersion" in change:
         new["version"] = of_nodes(change["desiredNodeVersion"], cluster.body["currentMasterVersion"], channel_of(cluster))
     if "desiredNodePoolAutoscaling" in change:
         new["autoscaling"] = check_autoscaling(change["desiredNodePoolAutoscaling"])
-    return operate(request, "UPGRADE_NODES", [cluster, *pools], lambda: [p.body.update(new) for p in pools])
+
+    def effect():
+        for pool in pools:
+            pool.body.update(new, etag=secrets.token_hex(8))
+            if "desiredImageType" in change:
+                pool.body["config"] = {**pool.body["config"], "imageType": image}
+    return operate(request, "UPGRADE_NODES", [cluster, *pools], effect)
 
 
 @own(f"{POOLS}.setSize")
