@@ -12,7 +12,13 @@ Control, JSON over HTTP below /_sim/:
     POST rules, DELETE rules, GET rules     see tests/sim/faults.py
     POST quotas {code: vCPUs}, POST offers {"g5.xlarge": ["us-east-1a"]}, POST clock {"offset_s": N}: the cloud's clock is ahead
     POST settle {"CreateNatGateway": 2}     seconds until the effect of an operation is there: NAT gateways, instances and volumes pass
-                                through their states, EC2 learns of instance profiles, a deleted secret's name is free again
+                                through their states, EC2 learns of instance profiles, a deleted secret's name is free again; clusters,
+                                node groups, addons and their updates likewise, and EKS learns of roles ("CreateRole")
+    POST failures [{"operation": "CreateNodegroup", "name": "gpu", "code": …, "message": …, "resource_ids": […], "times": 1}]
+                                what operations of EKS end with: a health issue, or an update's error
+    POST cluster_endpoint {"endpoint": "https://127.0.0.1:N", "certificateAuthority": base64 PEM, "issuer": …, "cluster": name}
+                                what is behind a simulated cluster; behind all of them without a name
+    GET cluster_token?token=k8s-aws-v1.…[&cluster=NAME]     whether it lets anyone in, and whom: see tests/sim/cluster_token.py
     POST visible {"CreateVpc": 2}           seconds until other calls know what a create made
     POST settings {"page_size": 2, "check_signatures": false, "issued_for_s": 60}
     POST keys {access key: secret key}
@@ -30,6 +36,7 @@ import re
 import sys
 import threading
 import time
+import urllib.parse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 os.environ.setdefault("MOTO_IAM_LOAD_MANAGED_POLICIES", "false")
@@ -41,7 +48,7 @@ import moto.core.responses  # noqa: E402
 from moto.ec2.models import ec2_backends  # noqa: E402
 from moto.moto_api._internal import moto_api_backend  # noqa: E402
 
-from tests.sim import answer, faults, identity, perform  # noqa: E402
+from tests.sim import answer, cluster_token, faults, identity, perform  # noqa: E402
 from tests.sim.model import Request, service_model  # noqa: E402
 from tests.sim.state import ACCOUNT, STATE, Key  # noqa: E402
 
@@ -132,6 +139,17 @@ class Controls:
         STATE.settle = given
         return {}
 
+    def failures(self, given):
+        STATE.failures = given
+        return {}
+
+    def cluster_endpoint(self, given):
+        STATE.cluster_endpoints[given.get("cluster")] = given
+        return {}
+
+    def cluster_token(self, given):
+        return cluster_token.look(given["token"], given.get("cluster"))
+
     def visible(self, given):
         STATE.settings["visible_after_s"] = given
         return {}
@@ -208,14 +226,14 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(body)
         self.wfile.flush()
 
-    def control(self, name, body):
+    def control(self, name, query, body):
         function = getattr(CONTROLS, f"delete_{name}" if self.command == "DELETE" else name, None)
         if function is None or name.startswith("_"):
             return self.send(404, {"content-type": "application/json"}, json.dumps({"error": f"no control {name}"}).encode())
         if name == "reset":  # takes moto's lock first, as calls do
             value = function(None)
         else:
-            given = json.loads(body) if body else None
+            given = json.loads(body) if body else dict(urllib.parse.parse_qsl(query)) or None
             value = function(given) if name == "tags" else self.locked(function, given)
         return self.send(200, {"content-type": "application/json"}, json.dumps(value, default=str).encode())
 
@@ -248,7 +266,7 @@ class Handler(BaseHTTPRequestHandler):
         path, _, query = self.path.partition("?")
         body = self.body()
         if path.startswith("/_sim/"):
-            return self.control(path[len("/_sim/"):], body)
+            return self.control(path[len("/_sim/"):], query, body)
         headers = {k.lower(): v for k, v in self.headers.items()}
         known = identity.answer(self.command, path, headers)
         if known:

@@ -111,7 +111,8 @@ def vpc_is_empty(request):
 @check("ec2", "DeleteSecurityGroup")
 def group_is_unused(request):
     cloud, group = backend(request), request.params.get("GroupId")
-    users = [i for i in living(cloud) if any(g.id == group for nic in i.nics.values() for g in nic.group_set)
+    held = [e for e in cloud.enis.values() if (e.description or "").startswith("Amazon EKS ") and any(g.id == group for g in e.group_set)]
+    users = held + [i for i in living(cloud) if any(g.id == group for nic in i.nics.values() for g in nic.group_set)
              or any(g.id == group for g in i.security_groups)]
     names = [g for groups in cloud.groups.values() for g in groups.values() if g.id != group
              and any(r.source_group.get("GroupId") == group for r in [*g.ingress_rules, *g.egress_rules])]

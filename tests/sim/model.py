@@ -76,14 +76,20 @@ class Request:
 
     @property
     def protocol(self):
-        return service_model(self.service).metadata["protocol"] if self.service else "ec2"
+        """The one that the request uses, of a service that has several."""
+        if not self.service:
+            return "ec2"
+        model = service_model(self.service)
+        if "query" in model.metadata.get("protocols", []) and "x-amz-target" not in self.headers:
+            return "query"
+        return model.resolved_protocol
 
     def _identify(self):
         try:
             model = service_model(self.service)
         except Exception as error:
             raise Violation(f"no service signs as {self.service!r}") from error
-        protocol = model.metadata["protocol"]
+        protocol = self.protocol
         if protocol in ("ec2", "query"):
             self._identify_form(model, protocol)
         elif protocol == "json":
@@ -132,14 +138,15 @@ class Request:
         self.params = wire.from_json(self.model.input_shape, value, "") if self.model.input_shape else value
 
     def _identify_rest(self, model, protocol):
-        given = dict(urllib.parse.parse_qsl(self.query, keep_blank_values=True))
+        query = urllib.parse.parse_qs(self.query, keep_blank_values=True)
+        given = {k: v[-1] for k, v in query.items()}
         path = self._path_with_bucket()
         for method, pattern, constants, operation, _, _ in rest_routes(self.service):
             found = pattern.match(path) if method == self.method else None
             if found and all(given.get(k) == v for k, v in constants.items()) and self._needed(model, operation, given):
                 self.operation, self.model = operation, model.operation_model(operation)
                 labels = {k: urllib.parse.unquote(v) for k, v in found.groupdict().items()}
-                rest = wire.Rest(self.headers, labels, {k: v for k, v in given.items() if k not in constants or constants[k] != v},
+                rest = wire.Rest(self.headers, labels, {k: v for k, v in query.items() if k not in constants or constants[k] != v[-1]},
                                  self.body, protocol, self.service == "s3")
                 self.params = rest.parse(self.model.input_shape)
                 return

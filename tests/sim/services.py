@@ -187,6 +187,13 @@ def role_is_in_the_profile(request):
         raise Refused("NoSuchEntity", f"Role {role} cannot be found in the instance profile {name}.", 404)
 
 
+@effect("iam", "CreateRole")
+def role_spreads(request, output):
+    """Other services know a role only some seconds after IAM does."""
+    if STATE.settle.get("CreateRole", 0) > 0:
+        STATE.young[("role", request.params["RoleName"])] = time.time() + STATE.settle["CreateRole"]
+
+
 @effect("iam", "CreateInstanceProfile", "AddRoleToInstanceProfile")
 def profile_spreads(request, output):
     """EC2 knows a profile only some seconds after IAM does."""

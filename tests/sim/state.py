@@ -40,6 +40,9 @@ class State:
         self.settle = {}  # seconds until the effect of an operation is there
         self.later = []  # (time, function): effects that are still to come
         self.young = {}  # id or name -> time from which on all parts of the cloud know it
+        self.clusters = {}  # EKS: (account, region) -> {name: Cluster}
+        self.cluster_endpoints = {}  # name, or None for all -> what a test has put behind them
+        self.failures = []  # what operations of EKS are to end with
         self.nat_failures = {}  # NAT gateway -> (code, message)
         self.keys = {key: Key(secret) for key, secret in KEYS.items()}
 

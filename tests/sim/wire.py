@@ -191,7 +191,7 @@ COMMON_HEADERS = re.compile(
 
 
 class Rest:
-    """Parameters of a rest-json or rest-xml request: from path, query, headers and body."""
+    """Parameters of a rest-json or rest-xml request: from path, query (name -> values), headers and body."""
 
     def __init__(self, headers, labels, query, body, protocol, is_s3):
         self.headers, self.labels, self.query, self.body, self.protocol, self.is_s3 = headers, labels, query, body, protocol, is_s3
@@ -226,8 +226,11 @@ class Rest:
     def _query_member(self, params, member, shape, name, queries):
         if name in self.query:
             queries.add(name)
-            text = self.query[name]
-            params[member] = [scalar(shape.member.type_name, text, name)] if shape.type_name == "list" else scalar(shape.type_name, text, name)
+            texts = self.query[name]
+            if shape.type_name != "list" and len(texts) > 1:
+                raise Malformed(f"{name} is given twice")
+            params[member] = ([scalar(shape.member.type_name, t, name) for t in texts] if shape.type_name == "list"
+                              else scalar(shape.type_name, texts[0], name))
 
     def _prefixed(self, params, member, prefix, headers):
         found = {k: v for k, v in self.headers.items() if k.startswith(prefix.lower())}
