@@ -64,4 +64,54 @@ class Cloud:
             found.append(("secret", secret["Name"], ""))
         for group in self.client("logs").describe_log_groups()["logGroups"]:
             found.append(("log group", group["logGroupName"], f"{group.get('retentionInDays')} days"))
+        return found + self.owned_by_platforms(mine, iam)
+
+    def owned_by_platforms(self, mine, iam):
+        """As owned(): what only platform clusters have."""
+        ec2, ecr, cloudwatch, found = self.client("ec2"), self.client("ecr"), self.client("cloudwatch"), []
+        for template in filter(mine, ec2.describe_launch_templates()["LaunchTemplates"]):
+            found.append(("launch template", template["LaunchTemplateId"], f"version {template['DefaultVersionNumber']}"))
+        for policy in iam.list_policies(Scope="Local")["Policies"]:
+            if mine(iam.get_policy(PolicyArn=policy["Arn"])["Policy"]):
+                found.append(("IAM policy", policy["Arn"], f"{policy['AttachmentCount']} times attached"))
+        for provider in iam.list_open_id_connect_providers()["OpenIDConnectProviderList"]:
+            seen = iam.get_open_id_connect_provider(OpenIDConnectProviderArn=provider["Arn"])
+            if mine(seen):
+                found.append(("OIDC provider", provider["Arn"], ", ".join(seen["ThumbprintList"])))
+        for repository in ecr.describe_repositories()["repositories"]:
+            if mine({"Tags": ecr.list_tags_for_resource(resourceArn=repository["repositoryArn"])["tags"]}):
+                found.append(("ECR repository", repository["repositoryName"], repository["imageTagMutability"]))
+        for alarm in cloudwatch.describe_alarms()["MetricAlarms"]:
+            if mine(cloudwatch.list_tags_for_resource(ResourceARN=alarm["AlarmArn"])):
+                found.append(("CloudWatch alarm", alarm["AlarmName"], alarm["MetricName"]))
+        for dashboard in cloudwatch.list_dashboards()["DashboardEntries"]:
+            if mine(cloudwatch.list_tags_for_resource(ResourceARN=dashboard["DashboardArn"])):
+                found.append(("CloudWatch dashboard", dashboard["DashboardName"], ""))
+        return found + self.owned_in_clusters()
+
+    def owned_in_clusters(self):
+        eks, found = self.client("eks"), []
+        mine = lambda o: "llm:resource" in o.get("tags", {})
+        for name in eks.list_clusters()["clusters"]:
+            cluster = eks.describe_cluster(name=name)["cluster"]
+            if mine(cluster):
+                found.append(("EKS cluster", name, f"{cluster['version']} {cluster['status']}"))
+            for group in eks.list_nodegroups(clusterName=name)["nodegroups"]:
+                group = eks.describe_nodegroup(clusterName=name, nodegroupName=group)["nodegroup"]
+                if mine(group):
+                    found.append(("EKS node group", group["nodegroupName"], f"{group['version']} {group['status']}"))
+            for addon in eks.list_addons(clusterName=name)["addons"]:
+                addon = eks.describe_addon(clusterName=name, addonName=addon)["addon"]
+                if mine(addon):
+                    found.append(("EKS addon", addon["addonName"], f"{addon['addonVersion']} {addon['status']}"))
+            for association in eks.list_pod_identity_associations(clusterName=name)["associations"]:
+                seen = eks.describe_pod_identity_association(clusterName=name, associationId=association["associationId"])["association"]
+                if mine(seen):
+                    found.append(("EKS pod identity association", seen["associationId"], f"{seen['namespace']}/{seen['serviceAccount']}"))
+            if cluster["accessConfig"]["authenticationMode"] == "CONFIG_MAP" or cluster["status"] not in ("ACTIVE", "UPDATING"):
+                continue
+            for principal in eks.list_access_entries(clusterName=name)["accessEntries"]:
+                if mine(eks.describe_access_entry(clusterName=name, principalArn=principal)["accessEntry"]):
+                    policies = eks.list_associated_access_policies(clusterName=name, principalArn=principal)["associatedAccessPolicies"]
+                    found.append(("EKS access entry", principal, ", ".join(p["policyArn"].rpartition("/")[2] for p in policies)))
         return found

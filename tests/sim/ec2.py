@@ -31,6 +31,7 @@ KINDS = {
     "eipalloc": ("InvalidAllocationID.NotFound", "allocation ID"), "rtb": ("InvalidRouteTableID.NotFound", "routeTable ID"),
     "sg": ("InvalidGroup.NotFound", "security group"), "vol": ("InvalidVolume.NotFound", "volume"),
     "i": ("InvalidInstanceID.NotFound", "instance ID"), "ami": ("InvalidAMIID.NotFound", "image id"),
+    "lt": ("InvalidLaunchTemplateId.NotFound", "launch template ID"),
     "sgr": ("InvalidSecurityGroupRuleId.NotFound", "security group rule ID"),
 }
 
@@ -53,7 +54,7 @@ def exists(cloud, identity):
         "subnet": lambda: [s for zone in cloud.subnets.values() for s in zone],
         "eipalloc": lambda: [a.allocation_id for a in cloud.addresses],
         "sg": lambda: [g for groups in cloud.groups.values() for g in groups],
-        "i": lambda: [i.id for i in cloud.all_instances()],
+        "i": lambda: [i.id for i in cloud.all_instances()], "lt": lambda: cloud.launch_templates,
     }
     return prefix not in tables or identity in tables[prefix]()
 
@@ -267,6 +268,17 @@ def check_all_tags(request):
     check_tags(request.params.get("Tags", []) if request.operation == "CreateTags" else [])
     for specification in request.params.get("TagSpecifications", []):
         check_tags(specification.get("Tags", []))
+
+
+# ---- launch templates
+
+
+@check("ec2", "DescribeLaunchTemplates", "DescribeLaunchTemplateVersions", "DeleteLaunchTemplate", "ModifyLaunchTemplate", "CreateLaunchTemplateVersion")
+def launch_template_exists(request):
+    named = request.params.get("LaunchTemplateIds", []) + [request.params[k] for k in ("LaunchTemplateId",) if k in request.params]
+    for identity in named:
+        if not exists(backend(request), identity):
+            raise not_found(identity)
 
 
 # ---- instances

@@ -72,3 +72,26 @@ def provider_is_new(request):
     arn = f"arn:aws:iam::{backend(request).account_id}:oidc-provider/{request.params['Url'].partition('://')[2].rstrip('/')}"
     if arn in backend(request).open_id_providers:
         raise Refused("EntityAlreadyExists", f"Provider with url {request.params['Url']} already exists.")
+
+
+def provider_of(request):
+    arn = request.params["OpenIDConnectProviderArn"]
+    found = backend(request).open_id_providers.get(arn)
+    if found is None:
+        raise Refused("NoSuchEntity", f"OpenIDConnect Provider not found for arn {arn}")
+    return found
+
+
+@own("iam", "AddClientIDToOpenIDConnectProvider")
+def add_client(request):
+    provider = provider_of(request)
+    if request.params["ClientID"] not in provider.client_id_list:
+        provider.client_id_list.append(request.params["ClientID"])
+    return {}
+
+
+@own("iam", "RemoveClientIDFromOpenIDConnectProvider")
+def remove_client(request):
+    provider = provider_of(request)
+    provider.client_id_list = [c for c in provider.client_id_list if c != request.params["ClientID"]]
+    return {}
