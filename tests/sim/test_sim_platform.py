@@ -3,6 +3,8 @@ import base64
 import json
 import urllib.parse
 
+from tests.sim.cloud import Cloud
+from tests.sim.test_sim_eks import VIEW, Platform, trust
 from tests.sim.test_sim import POLICY, TRUST, clean, front, process, refused  # noqa: F401
 
 MANAGED = "arn:aws:iam::aws:policy/AmazonEKSClusterPolicy"
@@ -90,7 +92,8 @@ def test_registries(clean):
     ecr.tag_resource(resourceArn=made["repositoryArn"], tags=[{"Key": "c", "Value": "d"}])
     ecr.untag_resource(resourceArn=made["repositoryArn"], tagKeys=["a"])
     assert ecr.list_tags_for_resource(resourceArn=made["repositoryArn"])["tags"] == [{"Key": "c", "Value": "d"}]
-    ecr.put_image(repositoryName="team/api", imageManifest=json.dumps({"schemaVersion": 2, "layers": []}), imageTag="v1")
+    ecr.put_image(repositoryName="team/api", imageManifest=json.dumps({"schemaVersion": 2, "mediaType": "application/vnd.docker.distribution.manifest.v2+json", "config": {
+        "mediaType": "application/vnd.docker.container.image.v1+json", "size": 2, "digest": "sha256:" + "0" * 64}, "layers": []}), imageTag="v1")
     assert refused(ecr.delete_repository, repositoryName="team/api") == "RepositoryNotEmptyException"
     ecr.delete_repository(repositoryName="team/api", force=True)
     assert refused(ecr.describe_repositories, repositoryNames=["team/api"]) == "RepositoryNotFoundException"
@@ -130,14 +133,16 @@ BODY = json.dumps({"widgets": [{"type": "text", "x": 0, "y": 0, "width": 6, "hei
 
 def test_dashboards(clean):
     cloudwatch = clean.client("cloudwatch")
-    assert cloudwatch.put_dashboard(DashboardName="d", DashboardBody=BODY).get("DashboardValidationMessages", []) == []
+    assert cloudwatch.put_dashboard(DashboardName="d", DashboardBody=BODY, Tags=TAGS).get("DashboardValidationMessages", []) == []
     found = cloudwatch.get_dashboard(DashboardName="d")
+    cloudwatch.put_dashboard(DashboardName="d", DashboardBody=BODY, Tags=[{"Key": "x", "Value": "y"}])
+    assert cloudwatch.list_tags_for_resource(ResourceARN=found["DashboardArn"])["Tags"] == TAGS, "a dashboard that is there keeps its tags"
     assert json.loads(found["DashboardBody"]) == json.loads(BODY) and found["DashboardArn"] == "arn:aws:cloudwatch::123456789012:dashboard/d"
     assert [d["DashboardName"] for d in cloudwatch.list_dashboards(DashboardNamePrefix="d")["DashboardEntries"]] == ["d"]
-    assert refused(cloudwatch.put_dashboard, DashboardName="d", DashboardBody="{") in ("InvalidParameterInput", "DashboardInvalidInputError")
+    assert refused(cloudwatch.put_dashboard, DashboardName="d", DashboardBody="{") == "InvalidParameterInput"
     cloudwatch.delete_dashboards(DashboardNames=["d"])
-    assert refused(cloudwatch.get_dashboard, DashboardName="d") in ("ResourceNotFound", "DashboardNotFoundError")
-    assert refused(cloudwatch.delete_dashboards, DashboardNames=["d"]) in ("ResourceNotFound", "DashboardNotFoundError")
+    assert refused(cloudwatch.get_dashboard, DashboardName="d") == "ResourceNotFound"
+    assert refused(cloudwatch.delete_dashboards, DashboardNames=["d"]) == "ResourceNotFound"
 
 
 def test_alarms(clean):
@@ -191,3 +196,30 @@ def test_cloudwatch_by_its_form(clean):
     assert status == 404 and "<Code>ResourceNotFound</Code>" in text, text
     status, text = call(Action="DeleteDashboards", **{"DashboardNames.member.1": "none"})
     assert status == 404 and "<Code>ResourceNotFound</Code>" in text, text
+
+
+def test_what_a_platform_owns(clean):
+    """All kinds of objects that a platform makes are in the tests' own view of the cloud."""
+    owner, p = {"llm:resource": "llm_platform_cluster/x"}, Platform(clean)
+    tags = [{"Key": k, "Value": v} for k, v in owner.items()]
+    p.group(tags=owner)
+    p.eks.tag_resource(resourceArn=p.cluster()["arn"], tags=owner)
+    p.eks.create_addon(clusterName="c", addonName="kube-proxy", tags=owner)
+    p.eks.create_access_entry(clusterName="c", principalArn=p.role, tags=owner)
+    p.eks.associate_access_policy(clusterName="c", principalArn=p.role, policyArn=VIEW, accessScope={"type": "cluster"})
+    pod = p.make_role("pod", trust("pods.eks.amazonaws.com", "sts:AssumeRole", "sts:TagSession"))
+    p.eks.create_pod_identity_association(clusterName="c", namespace="n", serviceAccount="s", roleArn=pod, tags=owner)
+    p.iam.create_open_id_connect_provider(Url="https://example.com/id", ThumbprintList=["a" * 40], Tags=tags)
+    p.iam.create_policy(PolicyName="p", PolicyDocument=POLICY, Tags=tags)
+    p.ec2.create_launch_template(LaunchTemplateName="t", LaunchTemplateData={"InstanceType": "m5.large"},
+                                 TagSpecifications=[{"ResourceType": "launch-template", "Tags": tags}])
+    clean.client("ecr").create_repository(repositoryName="team/api", tags=tags)
+    cloudwatch = clean.client("cloudwatch")
+    cloudwatch.put_dashboard(DashboardName="d", DashboardBody=BODY, Tags=tags)
+    cloudwatch.put_metric_alarm(AlarmName="a", Namespace="n", MetricName="m", Statistic="Sum", Period=60, EvaluationPeriods=1, Threshold=1,
+                                ComparisonOperator="GreaterThanThreshold", Tags=tags)
+    found = {(kind, note) for kind, _, note in Cloud(clean.url).owned()}
+    assert {kind for kind, _ in found} == {
+        "EKS cluster", "EKS node group", "EKS addon", "EKS access entry", "EKS pod identity association", "OIDC provider", "IAM policy",
+        "launch template", "ECR repository", "CloudWatch dashboard", "CloudWatch alarm"}
+    assert ("EKS cluster", "1.33 ACTIVE") in found and ("EKS access entry", "AmazonEKSViewPolicy") in found
