@@ -67,6 +67,20 @@ static const char *configured(const struct aws_config *c, const struct aws_servi
     return url ? url : aws_section_get(c->section, "endpoint_url");
 }
 
+/* What stands before the region: most services are "<prefix>" and "<prefix>-fips". */
+static const char *host_prefix(struct arena *a, const struct aws_config *c,
+                               const struct aws_service *s, const struct partition *p)
+{
+    bool ecr = strcmp(s->id, "ecr") == 0, china = strcmp(p->name, "aws-cn") == 0;
+    if (ecr && !china && (c->use_fips || c->use_dualstack))
+        return c->use_fips ? "ecr-fips" : "ecr";
+    if (ecr && c->use_dualstack && !c->use_fips)
+        return "ecr";
+    if (strcmp(s->id, "eks") == 0 && c->use_fips && !c->use_dualstack && !china)
+        return strcmp(p->name, "aws") == 0 ? "fips.eks" : "eks";
+    return arena_printf(a, "%s%s", s->prefix, c->use_fips ? "-fips" : "");
+}
+
 static const char *regional_host(struct arena *a, const struct aws_config *c,
                                  const struct aws_service *s, const char *region,
                                  const struct partition *p)
@@ -75,8 +89,10 @@ static const char *regional_host(struct arena *a, const struct aws_config *c,
     if (strcmp(s->id, "s3") == 0)
         return arena_printf(a, "s3%s%s.%s.%s", fips, c->use_dualstack ? ".dualstack" : "", region,
                             p->suffix);
-    return arena_printf(a, "%s%s.%s.%s", s->prefix, fips, region,
-                        c->use_dualstack ? p->dualstack_suffix : p->suffix);
+    const char *prefix = host_prefix(a, c, s, p);
+    return prefix ? arena_printf(a, "%s.%s.%s", prefix, region,
+                                 c->use_dualstack ? p->dualstack_suffix : p->suffix)
+                  : NULL;
 }
 
 static const char *global_host(struct arena *a, const struct aws_config *c,

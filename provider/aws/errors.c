@@ -1,6 +1,6 @@
 /* The table of AWS error codes.
  * Sources: EC2 API Reference, "Error codes"; IAM, STS, CloudWatch Logs, Secrets Manager, Systems
- * Manager and Service Quotas API references, "Common errors"; SDKs and Tools Reference Guide,
+ * Manager, Service Quotas, EKS, ECR and CloudWatch API references, "Common errors"; SDKs and Tools Reference Guide,
  * "Retry behavior". */
 #include "aws/errors.h"
 
@@ -58,6 +58,7 @@ static const struct code_class codes[] = {
     {"Unsupported", CLOUD_ERROR_UNSUPPORTED},
     {"UnsupportedOperation", CLOUD_ERROR_UNSUPPORTED},
     {"UnsupportedInstanceAttribute", CLOUD_ERROR_UNSUPPORTED},
+    {"UnsupportedAvailabilityZoneException", CLOUD_ERROR_UNSUPPORTED},
     {"InvalidAvailabilityZone", CLOUD_ERROR_UNSUPPORTED},
     {"VolumeTypeNotAvailableInZone", CLOUD_ERROR_UNSUPPORTED},
     {"UnsupportedHibernationConfiguration", CLOUD_ERROR_UNSUPPORTED},
@@ -95,6 +96,7 @@ static const struct code_class codes[] = {
     {"ParameterNotFound", CLOUD_ERROR_NOT_FOUND},
     {"NoSuchResourceException", CLOUD_ERROR_NOT_FOUND},
     {"NatGatewayNotFound", CLOUD_ERROR_NOT_FOUND},
+    {"ResourceNotFound", CLOUD_ERROR_NOT_FOUND},
     {"NoSuchBucket", CLOUD_ERROR_NOT_FOUND},
     {"NoSuchKey", CLOUD_ERROR_NOT_FOUND},
     {"NoSuchEntityException", CLOUD_ERROR_NOT_FOUND},
@@ -112,6 +114,7 @@ static const struct code_class codes[] = {
     {"ResourceInUse", CLOUD_ERROR_DEPENDENCY},
     {"ResourceInUseException", CLOUD_ERROR_DEPENDENCY},
     {"BucketNotEmpty", CLOUD_ERROR_DEPENDENCY},
+    {"RepositoryNotEmptyException", CLOUD_ERROR_DEPENDENCY},
     /* exists, or is being changed */
     {"EntityAlreadyExists", CLOUD_ERROR_CONFLICT},
     {"ResourceAlreadyExistsException", CLOUD_ERROR_CONFLICT},
@@ -131,6 +134,7 @@ static const struct code_class codes[] = {
     {"OperationAborted", CLOUD_ERROR_CONFLICT},
     {"ConflictException", CLOUD_ERROR_CONFLICT},
     {"*AlreadyExists", CLOUD_ERROR_CONFLICT},
+    {"*AlreadyExistsException", CLOUD_ERROR_CONFLICT},
     /* broken for the moment */
     {"InternalError", CLOUD_ERROR_TRANSIENT},
     {"InternalFailure", CLOUD_ERROR_TRANSIENT},
@@ -138,6 +142,7 @@ static const struct code_class codes[] = {
     {"InternalServerError", CLOUD_ERROR_TRANSIENT},
     {"ServerInternal", CLOUD_ERROR_TRANSIENT},
     {"ServiceFailure", CLOUD_ERROR_TRANSIENT},
+    {"ServerException", CLOUD_ERROR_TRANSIENT},
     {"ServiceException", CLOUD_ERROR_TRANSIENT},
     {"ServiceUnavailable", CLOUD_ERROR_TRANSIENT},
     {"ServiceUnavailableException", CLOUD_ERROR_TRANSIENT},
@@ -145,6 +150,7 @@ static const struct code_class codes[] = {
     {"RequestTimeout", CLOUD_ERROR_TRANSIENT},
     {"RequestTimeoutException", CLOUD_ERROR_TRANSIENT},
     {"IDPCommunicationError", CLOUD_ERROR_TRANSIENT},
+    {"OpenIdIdpCommunicationError", CLOUD_ERROR_TRANSIENT},
     {"Internal", CLOUD_ERROR_TRANSIENT},
     /* the request is wrong */
     {"Invalid*", CLOUD_ERROR_INVALID},

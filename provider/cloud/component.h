@@ -56,6 +56,18 @@ struct component_states {
     const char *gone_path;   /* an item that has this is gone ("DeletedDate"); NULL: none */
 };
 
+struct component_read {
+    const struct cloud_operation *op;
+    const struct template *request; /* "$ids" is the list of ids when batch is set */
+    bool batch;                     /* one call reads many */
+    const char *items;            /* where the objects are ("vpcSet.*"); NULL: the answer itself */
+    const char *match;            /* path in an item that equals match_attr; NULL: the only item */
+    const char *match_attr;       /* NULL: the component's id attribute */
+    const char *const *not_found; /* codes that mean it does not exist */
+    size_t not_found_count;
+    const char *next_token; /* "NextToken": more pages when the answer has it; NULL: one page */
+};
+
 /* One step of a create, update or delete: a call, or a wait until the object has a state. */
 struct component_step {
     const struct cloud_operation *op; /* NULL: a wait */
@@ -86,7 +98,10 @@ struct component_step {
     const char *const *restart;
     size_t restart_count;
     const struct component_states *wait; /* when op is NULL */
-    bool wait_gone;                      /* wait until the object is gone */
+    /* What the wait looks at, such as an update with an end of its own; NULL: the object's `read`
+     */
+    const struct component_read *wait_read;
+    bool wait_gone; /* wait until the object is gone */
 };
 
 struct component_update {
@@ -95,18 +110,6 @@ struct component_update {
     const char *warning; /* shown at plan ("stops and starts the instance"); NULL: none */
     const struct component_step *steps;
     size_t step_count;
-};
-
-struct component_read {
-    const struct cloud_operation *op;
-    const struct template *request; /* "$ids" is the list of ids when batch is set */
-    bool batch;                     /* one call reads many */
-    const char *items;            /* where the objects are ("vpcSet.*"); NULL: the answer itself */
-    const char *match;            /* path in an item that equals match_attr; NULL: the only item */
-    const char *match_attr;       /* NULL: the component's id attribute */
-    const char *const *not_found; /* codes that mean it does not exist */
-    size_t not_found_count;
-    const char *next_token; /* "NextToken": more pages when the answer has it; NULL: one page */
 };
 
 /* More calls for attributes that `read` does not answer (an attribute's read_path starts with

@@ -36,6 +36,7 @@ enum template_transform {
     TRANSFORM_LIST,          /* a single value -> [value] */
     TRANSFORM_FIRST_OF,      /* [x, …] -> x; null when empty */
     TRANSFORM_BASENAME,      /* "…/zones/us-east1-b" -> "us-east1-b" */
+    TRANSFORM_WITHOUT_SCHEME, /* "https://host/path" -> "host/path" */
     TRANSFORM_RELATIVE,      /* "https://…/projects/p/x" -> "projects/p/x", the resource's name */
 };
 

@@ -127,6 +127,12 @@ static const struct value *relative(struct arena *a, struct slice s)
     return value_string(a, at ? slice_from(at + 1, s.len - (size_t)(at + 1 - s.ptr)) : s);
 }
 
+static const struct value *without_scheme(struct arena *a, struct slice s)
+{
+    const char *at = s.len ? memmem(s.ptr, s.len, "://", 3) : NULL;
+    return value_string(a, at ? slice_from(at + 3, s.len - (size_t)(at + 3 - s.ptr)) : s);
+}
+
 static const struct value *basename_of(struct arena *a, struct slice s)
 {
     const char *slash = s.len ? memrchr(s.ptr, '/', s.len) : NULL;
@@ -177,6 +183,8 @@ const struct value *template_transform(struct arena *a, enum template_transform 
         return value_count(v) ? value_at(v, 0) : value_null(a, &type_dynamic);
     case TRANSFORM_BASENAME:
         return v->type->kind == TYPE_STRING ? basename_of(a, v->string) : NULL;
+    case TRANSFORM_WITHOUT_SCHEME:
+        return v->type->kind == TYPE_STRING ? without_scheme(a, v->string) : NULL;
     case TRANSFORM_RELATIVE:
         return v->type->kind == TYPE_STRING ? relative(a, v->string) : NULL;
     default:

@@ -112,6 +112,9 @@ const struct value *object_attrs_from(struct arena *a, const struct component *c
                                       const char *extra);
 /* Waits until the state is one of `ready`, or the object is gone (`want_gone`). */
 int object_wait(struct object *o, const struct component_states *s, bool want_gone);
+/* As object_wait, but looks at what `r` reads: an update, for example. */
+int object_wait_for(struct object *o, const struct component_states *s,
+                    const struct component_read *r);
 /* The state of an item. */
 enum object_state { OBJECT_PENDING, OBJECT_READY, OBJECT_STATE_GONE, OBJECT_STATE_FAILED };
 enum object_state object_state_of(struct arena *a, const struct component_states *s,

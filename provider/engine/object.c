@@ -262,8 +262,10 @@ int object_run_steps(struct object *o, const struct component_step *steps, size_
         const struct component_step *s = &steps[i];
         if (!step_applies(o, s))
             continue;
-        int rc = !s->op ? object_wait(o, s->wait_gone || !s->wait ? &o->component->states : s->wait,
-                                      s->wait_gone)
+        int rc = s->wait_read ? object_wait_for(o, s->wait, s->wait_read)
+                 : !s->op
+                     ? object_wait(o, s->wait_gone || !s->wait ? &o->component->states : s->wait,
+                                   s->wait_gone)
                  : s->each == COMPONENT_ONCE ? run_once(o, s)
                                              : run_each(o, s);
         if (rc < 0 && begins_again(o, s, &restarts)) {

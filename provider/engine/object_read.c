@@ -97,7 +97,9 @@ static const struct value *select_where(struct arena *a, const struct value *ite
     const struct value *members = list ? template_select(a, item, list) : NULL;
     for (size_t i = 0; key && i < value_count(members); i++) {
         const struct value *m = value_at(members, i);
-        if (slice_eq_str(value_slice(template_select(a, m, key)), equals + 1))
+        const struct value *found =
+            template_transform(a, TRANSFORM_STRING, template_select(a, m, key));
+        if (slice_eq_str(value_slice(found), equals + 1))
             return template_select(a, m, last + 1);
     }
     return NULL;
@@ -110,8 +112,6 @@ static const struct value *attr_from(struct arena *a, const struct component_att
     diags_init(&ignored, a);
     const struct value *v = attr->read_where ? select_where(a, item, path, attr->read_where)
                                              : template_select(a, item, path);
-    if (value_is_null(v) && attr->absent)
-        return attr->absent;
     if (!v)
         v = value_null(a, &type_dynamic);
     v = template_transform(a, attr->read_as, v);
@@ -119,6 +119,8 @@ static const struct value *attr_from(struct arena *a, const struct component_att
     bool empty = value_is_known(v) && v->type->kind == TYPE_STRING && !v->string.len;
     if (!v || (empty && attr->type->kind != TYPE_STRING))
         v = value_null(a, &type_dynamic);
+    if (value_is_null(v) && attr->absent)
+        return attr->absent;
     const struct value *typed = value_convert(a, v, attr->type, NULL, &ignored);
     return typed ? typed : value_null(a, attr->type);
 }
@@ -297,17 +299,29 @@ static int gone_meanwhile(struct object *o)
 /* A new object may not be found for a while; one that was seen and is gone will not come back. */
 enum { GONE_READS_MOST = 20 };
 
-int object_wait(struct object *o, const struct component_states *s, bool want_gone)
+/* What is waited for: the object, as its own read sees it, or what `r` reads. */
+static enum object_found look(struct object *o, const struct component_read *r, bool want_gone,
+                              const struct value **item)
+{
+    if (r)
+        return read_with(o, r, item);
+    /* What was just read need not be read again. */
+    enum object_found found = o->item && !want_gone ? OBJECT_FOUND : object_read(o, false);
+    *item = o->item;
+    return found;
+}
+
+static int wait_with(struct object *o, const struct component_states *s,
+                     const struct component_read *r, bool want_gone)
 {
     const struct clock *clock = o->work->clock;
     int64_t pause = o->component->poll_ms ? o->component->poll_ms : POLL_MS;
     int64_t most = o->component->poll_max_ms ? o->component->poll_max_ms : POLL_MOST_MS;
     int gone_reads = 0;
-    bool seen = o->item != NULL;
+    bool seen = !r && o->item;
     for (;;) {
-        /* What was just read need not be read again. */
-        enum object_found found = o->item && !want_gone ? OBJECT_FOUND : object_read(o, false);
-        const struct value *item = o->item;
+        const struct value *item = NULL;
+        enum object_found found = look(o, r, want_gone, &item);
         if (found == OBJECT_FAILED)
             return -1;
         enum object_state state =
@@ -330,4 +344,16 @@ int object_wait(struct object *o, const struct component_states *s, bool want_go
         log_at(LOG_TRACE, "Waiting for a component", LOG_STR("component", o->name),
                LOG_INT("pause_ms", pause));
     }
+}
+
+int object_wait(struct object *o, const struct component_states *s, bool want_gone)
+{
+    return wait_with(o, s, NULL, want_gone);
+}
+
+int object_wait_for(struct object *o, const struct component_states *s,
+                    const struct component_read *r)
+{
+    o->item = NULL;
+    return wait_with(o, s, r, false);
 }

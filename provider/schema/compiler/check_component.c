@@ -173,13 +173,26 @@ static void check_outputs(struct compilation *c, const struct component_def *d,
     }
 }
 
+static void check_read(struct compilation *c, const struct component_def *d, struct read_def *r,
+                       struct scope scope)
+{
+    if (!r->op.name || !r->request)
+        return;
+    scope.ids = r->batch;
+    check_request(c, d, r->at, &r->op, r->request, &scope);
+    if (r->match_attr && !component_attr_find(d, r->match_attr))
+        refuse(c, r->at, "\"match_attr\": there is no attribute \"%s\"", r->match_attr);
+}
+
 static void check_step(struct compilation *c, const struct component_def *d, struct step_def *s,
                        struct scope scope)
 {
     check_when(c, d, s->at, s->when.attr, s->when.equals);
     check_when(c, d, s->at, s->unless.attr, s->unless.equals);
+    if (s->wait_read)
+        check_read(c, d, s->wait_read, scope);
     if (!s->op.name) {
-        if (!d->read.op.name)
+        if (!s->wait_read && !d->read.op.name)
             refuse(c, s->at, "a wait without a \"read\" to look with");
         return;
     }
@@ -203,17 +216,6 @@ static void check_steps(struct compilation *c, const struct component_def *d, st
 {
     for (size_t i = 0; i < steps->count; i++)
         check_step(c, d, &steps->items[i], scope);
-}
-
-static void check_read(struct compilation *c, const struct component_def *d, struct read_def *r,
-                       struct scope scope)
-{
-    if (!r->op.name || !r->request)
-        return;
-    scope.ids = r->batch;
-    check_request(c, d, r->at, &r->op, r->request, &scope);
-    if (r->match_attr && !component_attr_find(d, r->match_attr))
-        refuse(c, r->at, "\"match_attr\": there is no attribute \"%s\"", r->match_attr);
 }
 
 static void check_updates(struct compilation *c, const struct component_def *d)

@@ -108,6 +108,20 @@ static void emit_outputs(FILE *f, const struct step_def *s)
     fprintf(f, "}, .output_count = %zu, ", s->output_count);
 }
 
+static void emit_read(struct compilation *c, FILE *f, const struct read_def *r)
+{
+    fputs("{", f);
+    emit_operation(f, &r->op);
+    template_member(c, f, "request", r->request);
+    fprintf(f, ".batch = %s, ", boolean(r->batch));
+    member(f, "items", r->items);
+    member(f, "match", r->match);
+    member(f, "match_attr", r->match_attr);
+    emit_strings(f, "not_found", "not_found_count", &r->not_found);
+    member(f, "next_token", r->next_token);
+    fputs("}", f);
+}
+
 static void emit_step(struct compilation *c, FILE *f, const struct step_def *s)
 {
     fputs("\n        {", f);
@@ -131,6 +145,11 @@ static void emit_step(struct compilation *c, FILE *f, const struct step_def *s)
         emit_states(f, s->wait);
         fputs(", ", f);
     }
+    if (s->wait_read) {
+        fputs(".wait_read = &(const struct component_read)", f);
+        emit_read(c, f, s->wait_read);
+        fputs(", ", f);
+    }
     fprintf(f, ".wait_gone = %s}, ", boolean(s->wait_gone));
 }
 
@@ -143,20 +162,6 @@ static void emit_steps(struct compilation *c, FILE *f, const char *name, const c
     for (size_t i = 0; i < s->count; i++)
         emit_step(c, f, &s->items[i]);
     fprintf(f, "}, .%s = %zu,\n    ", count_name, s->count);
-}
-
-static void emit_read(struct compilation *c, FILE *f, const struct read_def *r)
-{
-    fputs("{", f);
-    emit_operation(f, &r->op);
-    template_member(c, f, "request", r->request);
-    fprintf(f, ".batch = %s, ", boolean(r->batch));
-    member(f, "items", r->items);
-    member(f, "match", r->match);
-    member(f, "match_attr", r->match_attr);
-    emit_strings(f, "not_found", "not_found_count", &r->not_found);
-    member(f, "next_token", r->next_token);
-    fputs("}", f);
 }
 
 static void emit_reads(struct compilation *c, FILE *f, const struct component_def *d)

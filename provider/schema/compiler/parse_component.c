@@ -8,14 +8,23 @@
 /* ---- templates ---- */
 
 static const struct word transforms[] = {
-    {"tags", "TRANSFORM_TAGS"},         {"tags_lower", "TRANSFORM_TAGS_LOWER"},
-    {"tag_keys", "TRANSFORM_TAG_KEYS"}, {"keys", "TRANSFORM_KEYS"},
-    {"json", "TRANSFORM_JSON"},         {"json_parse", "TRANSFORM_JSON_PARSE"},
-    {"base64", "TRANSFORM_BASE64"},     {"string", "TRANSFORM_STRING"},
-    {"number", "TRANSFORM_NUMBER"},     {"bool", "TRANSFORM_BOOL"},
-    {"tags_map", "TRANSFORM_TAGS_MAP"}, {"json_document", "TRANSFORM_JSON_DOCUMENT"},
-    {"list", "TRANSFORM_LIST"},         {"first_of", "TRANSFORM_FIRST_OF"},
-    {"basename", "TRANSFORM_BASENAME"}, {"relative", "TRANSFORM_RELATIVE"},
+    {"tags", "TRANSFORM_TAGS"},
+    {"tags_lower", "TRANSFORM_TAGS_LOWER"},
+    {"tag_keys", "TRANSFORM_TAG_KEYS"},
+    {"keys", "TRANSFORM_KEYS"},
+    {"json", "TRANSFORM_JSON"},
+    {"json_parse", "TRANSFORM_JSON_PARSE"},
+    {"base64", "TRANSFORM_BASE64"},
+    {"string", "TRANSFORM_STRING"},
+    {"number", "TRANSFORM_NUMBER"},
+    {"bool", "TRANSFORM_BOOL"},
+    {"tags_map", "TRANSFORM_TAGS_MAP"},
+    {"json_document", "TRANSFORM_JSON_DOCUMENT"},
+    {"list", "TRANSFORM_LIST"},
+    {"first_of", "TRANSFORM_FIRST_OF"},
+    {"basename", "TRANSFORM_BASENAME"},
+    {"relative", "TRANSFORM_RELATIVE"},
+    {"without_scheme", "TRANSFORM_WITHOUT_SCHEME"},
 };
 
 static void field_transform(struct compilation *c, const struct place *at, json_t *v, void *out)
@@ -154,6 +163,45 @@ static void field_wait(struct compilation *c, const struct place *at, json_t *v,
     *(struct states_def **)out = s;
 }
 
+/* ---- reads ---- */
+
+static void field_read(struct compilation *c, const struct place *at, json_t *v, void *out)
+{
+    static const struct field fields[] = {
+        {"op", true, field_string, offsetof(struct read_def, op.name)},
+        {"service", false, field_string, offsetof(struct read_def, op.service)},
+        {"method", false, field_string, offsetof(struct read_def, op.method)},
+        {"uri", false, field_string, offsetof(struct read_def, op.uri)},
+        {"request", true, field_template, offsetof(struct read_def, request)},
+        {"batch", false, field_bool, offsetof(struct read_def, batch)},
+        {"items", false, field_string, offsetof(struct read_def, items)},
+        {"match", false, field_string, offsetof(struct read_def, match)},
+        {"match_attr", false, field_string, offsetof(struct read_def, match_attr)},
+        {"not_found", false, field_strings, offsetof(struct read_def, not_found)},
+        {"next_token", false, field_string, offsetof(struct read_def, next_token)},
+    };
+    struct read_def *r = out;
+    r->at = at;
+    r->op.idempotent = true;
+    if (!fields_read(c, at, v, fields, COUNT(fields), r))
+        return;
+    if (r->batch && (!r->items || !r->match))
+        refuse(c, at, "a batch needs \"items\" and \"match\"");
+    if (r->match_attr && !r->match)
+        refuse(c, at, "\"match_attr\" without \"match\"");
+    if ((r->op.method != NULL) != (r->op.uri != NULL))
+        refuse(c, at, "\"method\" and \"uri\" go together");
+}
+
+static void field_wait_read(struct compilation *c, const struct place *at, json_t *v, void *out)
+{
+    struct read_def *r = take(c, 1, sizeof(*r));
+    field_read(c, at, v, r);
+    if (r->batch)
+        refuse(c, at, "a wait looks for one");
+    *(struct read_def **)out = r;
+}
+
 /* ---- steps ---- */
 
 static void parse_output(struct compilation *c, const struct place *at, json_t *v,
@@ -232,6 +280,7 @@ static void parse_step(struct compilation *c, const struct place *at, json_t *v,
         {"restart", false, field_strings, offsetof(struct step_def, restart)},
         {"retry_ms", false, field_int, offsetof(struct step_def, retry_ms)},
         {"wait", false, field_wait, offsetof(struct step_def, wait)},
+        {"read", false, field_wait_read, offsetof(struct step_def, wait_read)},
         {"wait_gone", false, field_bool, offsetof(struct step_def, wait_gone)},
     };
     s->at = at;
@@ -245,6 +294,8 @@ static void parse_step(struct compilation *c, const struct place *at, json_t *v,
              (s->request || s->outputs || s->each || s->op.service || s->op.token ||
               s->op.idempotent || s->tolerate.count || s->retry.count || s->restart.count))
         refuse(c, at, "a wait takes no fields of a call");
+    if (s->wait_read && !s->wait)
+        refuse(c, at, "\"read\" belongs to \"wait\"");
     if ((s->op.method != NULL) != (s->op.uri != NULL))
         refuse(c, at, "\"method\" and \"uri\" go together");
     if (s->retry_ms < 0)
@@ -263,35 +314,7 @@ void field_steps(struct compilation *c, const struct place *at, json_t *v, void 
         parse_step(c, place_index(c, at, i), json_array_get(v, i), &s->items[s->count++]);
 }
 
-/* ---- reads ---- */
-
-static void field_read(struct compilation *c, const struct place *at, json_t *v, void *out)
-{
-    static const struct field fields[] = {
-        {"op", true, field_string, offsetof(struct read_def, op.name)},
-        {"service", false, field_string, offsetof(struct read_def, op.service)},
-        {"method", false, field_string, offsetof(struct read_def, op.method)},
-        {"uri", false, field_string, offsetof(struct read_def, op.uri)},
-        {"request", true, field_template, offsetof(struct read_def, request)},
-        {"batch", false, field_bool, offsetof(struct read_def, batch)},
-        {"items", false, field_string, offsetof(struct read_def, items)},
-        {"match", false, field_string, offsetof(struct read_def, match)},
-        {"match_attr", false, field_string, offsetof(struct read_def, match_attr)},
-        {"not_found", false, field_strings, offsetof(struct read_def, not_found)},
-        {"next_token", false, field_string, offsetof(struct read_def, next_token)},
-    };
-    struct read_def *r = out;
-    r->at = at;
-    r->op.idempotent = true;
-    if (!fields_read(c, at, v, fields, COUNT(fields), r))
-        return;
-    if (r->batch && (!r->items || !r->match))
-        refuse(c, at, "a batch needs \"items\" and \"match\"");
-    if (r->match_attr && !r->match)
-        refuse(c, at, "\"match_attr\" without \"match\"");
-    if ((r->op.method != NULL) != (r->op.uri != NULL))
-        refuse(c, at, "\"method\" and \"uri\" go together");
-}
+/* ---- extra reads, updates ---- */
 
 static void field_extra_reads(struct compilation *c, const struct place *at, json_t *v, void *out)
 {

@@ -131,6 +131,15 @@ struct condition_def {
     const char *attr, *equals;
 };
 
+struct read_def {
+    const struct place *at;
+    struct operation_def op; /* name NULL: none */
+    struct tmpl *request;
+    bool batch;
+    const char *items, *match, *match_attr, *next_token;
+    struct strings not_found;
+};
+
 struct step_def {
     const struct place *at;
     struct operation_def op; /* name NULL: a wait */
@@ -143,21 +152,13 @@ struct step_def {
     struct strings tolerate, retry, restart;
     int64_t retry_ms;
     struct states_def *wait;
+    struct read_def *wait_read; /* NULL: the object's own */
     bool wait_gone;
 };
 
 struct steps {
     struct step_def *items;
     size_t count;
-};
-
-struct read_def {
-    const struct place *at;
-    struct operation_def op; /* name NULL: none */
-    struct tmpl *request;
-    bool batch;
-    const char *items, *match, *match_attr, *next_token;
-    struct strings not_found;
 };
 
 struct extra_read_def {
