@@ -11,3 +11,12 @@ endif()
 foreach(test decode encode errors xml)
   llm_unit_test(aws_${test} room_aws)
 endforeach()
+
+# The component tables of a platform, one object after the other, against the simulator.
+add_executable(aws_component_lines aws_component_lines.c)
+target_link_libraries(aws_component_lines PRIVATE room_engine room_aws tables_components)
+if(EXISTS ${test_python})
+  add_test(NAME unit.aws_component_live
+    COMMAND ${test_python} ${CMAKE_CURRENT_SOURCE_DIR}/aws_component_live.py $<TARGET_FILE:aws_component_lines>)
+  set_tests_properties(unit.aws_component_live PROPERTIES TIMEOUT 300)
+endif()
