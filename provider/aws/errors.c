@@ -1,7 +1,7 @@
 /* The table of AWS error codes.
  * Sources: EC2 API Reference, "Error codes"; IAM, STS, CloudWatch Logs, Secrets Manager, Systems
- * Manager, Service Quotas, EKS, ECR and CloudWatch API references, "Common errors"; SDKs and Tools Reference Guide,
- * "Retry behavior". */
+ * Manager, Service Quotas, EKS, ECR and CloudWatch API references, "Common errors"; SDKs and Tools
+ * Reference Guide, "Retry behavior". */
 #include "aws/errors.h"
 
 #include <string.h>

@@ -21,23 +21,23 @@ enum template_kind {
 /* Transformations of one value ("as" in the files). */
 enum template_transform {
     TRANSFORM_NONE,
-    TRANSFORM_TAGS,          /* map -> [{Key, Value}], sorted */
-    TRANSFORM_TAGS_LOWER,    /* map -> [{key, value}] */
-    TRANSFORM_TAG_KEYS,      /* map -> [{Key}] */
-    TRANSFORM_KEYS,          /* map -> [key] */
-    TRANSFORM_JSON,          /* any -> its JSON text */
-    TRANSFORM_JSON_PARSE,    /* JSON text -> value */
-    TRANSFORM_BASE64,        /* string -> base64 */
-    TRANSFORM_STRING,        /* number, bool -> string */
-    TRANSFORM_NUMBER,        /* string -> number */
-    TRANSFORM_BOOL,          /* "true"/"false" -> bool */
-    TRANSFORM_TAGS_MAP,      /* [{key|Key, value|Value}] -> map */
-    TRANSFORM_JSON_DOCUMENT, /* JSON text, percent-encoded or not -> its canonical JSON text */
-    TRANSFORM_LIST,          /* a single value -> [value] */
-    TRANSFORM_FIRST_OF,      /* [x, …] -> x; null when empty */
-    TRANSFORM_BASENAME,      /* "…/zones/us-east1-b" -> "us-east1-b" */
+    TRANSFORM_TAGS,           /* map -> [{Key, Value}], sorted */
+    TRANSFORM_TAGS_LOWER,     /* map -> [{key, value}] */
+    TRANSFORM_TAG_KEYS,       /* map -> [{Key}] */
+    TRANSFORM_KEYS,           /* map -> [key] */
+    TRANSFORM_JSON,           /* any -> its JSON text */
+    TRANSFORM_JSON_PARSE,     /* JSON text -> value */
+    TRANSFORM_BASE64,         /* string -> base64 */
+    TRANSFORM_STRING,         /* number, bool -> string */
+    TRANSFORM_NUMBER,         /* string -> number */
+    TRANSFORM_BOOL,           /* "true"/"false" -> bool */
+    TRANSFORM_TAGS_MAP,       /* [{key|Key, value|Value}] -> map */
+    TRANSFORM_JSON_DOCUMENT,  /* JSON text, percent-encoded or not -> its canonical JSON text */
+    TRANSFORM_LIST,           /* a single value -> [value] */
+    TRANSFORM_FIRST_OF,       /* [x, …] -> x; null when empty */
+    TRANSFORM_BASENAME,       /* "…/zones/us-east1-b" -> "us-east1-b" */
     TRANSFORM_WITHOUT_SCHEME, /* "https://host/path" -> "host/path" */
-    TRANSFORM_RELATIVE,      /* "https://…/projects/p/x" -> "projects/p/x", the resource's name */
+    TRANSFORM_RELATIVE, /* "https://…/projects/p/x" -> "projects/p/x", the resource's name */
 };
 
 struct template_member {

@@ -228,8 +228,10 @@ enum object_found object_find(struct object *o)
     for (size_t i = 0; scope && found_attrs && i < c->extra_read_count; i++) {
         const struct component_extra_read *x = &c->extra_reads[i];
         const struct value *more = NULL;
-        if (read_with(o, &x->read, &more) == OBJECT_FOUND)
-            found_attrs = object_attrs_from(o->a, c, found_attrs, more, x->name);
+        found = read_with(o, &x->read, &more);
+        if (found != OBJECT_FAILED)
+            found_attrs = object_attrs_from(o->a, c, found_attrs,
+                                            found == OBJECT_FOUND ? more : NULL, x->name);
     }
     o->attrs = found_attrs;
     return o->attrs ? OBJECT_FOUND : OBJECT_FAILED;

@@ -281,6 +281,13 @@ def launch_template_exists(request):
             raise not_found(identity)
 
 
+@edit("ec2", "DescribeLaunchTemplates")
+def tags_of_launch_templates(request, output):
+    """moto answers those that a template was made with."""
+    for template in output["LaunchTemplates"]:
+        template["Tags"] = [{"Key": t["key"], "Value": t["value"]} for t in backend(request).launch_templates[template["LaunchTemplateId"]].get_tags()]
+
+
 # ---- instances
 
 

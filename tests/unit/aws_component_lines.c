@@ -47,8 +47,7 @@ static const struct template *inputs_of(struct arena *a, const char *name,
 
 static struct graph *graph_of(struct arena *a, const struct value *components, struct diags *diags)
 {
-    struct resource_component *entries =
-        arena_calloc(a, value_count(components), sizeof(*entries));
+    struct resource_component *entries = arena_calloc(a, value_count(components), sizeof(*entries));
     struct resource_cloud *cloud = arena_calloc(a, 1, sizeof(*cloud));
     struct graph *g = NULL;
     bool partial = false;
@@ -121,7 +120,8 @@ static const struct value *run(struct lines *l, struct http_transport *transport
                                const struct value *line)
 {
     struct buf text _cleanup_buf_ = BUF_INIT(LINE_MOST);
-    const struct value *records = value_get(line, "records"), *nothing = value_object(l->a, NULL, 0);
+    const struct value *records = value_get(line, "records"),
+                       *nothing = value_object(l->a, NULL, 0);
     const struct clock *clock = clock_system();
     struct cloud_client *client =
         aws_driver.configure(nothing, transport, clock, "test/1", &l->diags);
@@ -138,8 +138,8 @@ static const struct value *run(struct lines *l, struct http_transport *transport
                                 .tags = value_map(l->a, &type_string, NULL, 0),
                                 .nonce = value_cstr(value_get(line, "nonce"), "n")};
     l->graph = graph_of(l->a, value_get(line, "components"), &l->diags);
-    if (l->graph && (value_is_null(records) || records_decode(l->a, records, all_components,
-                                                              &l->prior, &l->diags) == 0))
+    if (l->graph && (value_is_null(records) ||
+                     records_decode(l->a, records, all_components, &l->prior, &l->diags) == 0))
         act(l, value_cstr(value_get(line, "do"), ""));
     aws_driver.free(client);
     const struct value *written = nothing;

@@ -111,6 +111,8 @@ static void test_json(void **state)
     assert_string_equal(encoded("servicequotas", "Op", "{\"n\":[1,2.5,true,\"\"]}"),
                         "{\"n\":[1,2.5,true,\"\"]}");
     assert_string_equal(header("x-amz-target"), "ServiceQuotasV20190624.Op");
+    assert_string_equal(encoded("ecr", "Op", NULL), "{}");
+    assert_string_equal(header("x-amz-target"), "AmazonEC2ContainerRegistry_V20150921.Op");
 }
 
 static void test_rest_uri(void **state)
@@ -121,6 +123,9 @@ static void test_rest_uri(void **state)
                         "GET /federation/credentials?role_name=a%20b&account_id=1");
     assert_string_equal(rest("sso", "GET", "/x{?a,b,c}", "{\"c\":3,\"b\":null}"), "GET /x?c=3");
     assert_string_equal(rest("sso", "GET", "/x", NULL), "GET /x");
+    assert_string_equal(rest("eks", "DELETE", "/clusters/{name}/access-entries/{principalArn}",
+                             "{\"name\":\"c\",\"principalArn\":\"arn:aws:iam::1:role/r\"}"),
+                        "DELETE /clusters/c/access-entries/arn%3Aaws%3Aiam%3A%3A1%3Arole%2Fr");
     assert_string_equal(rest("s3", "GET", "/{Bucket}?list-type=2{?prefix,max-keys}",
                              "{\"Bucket\":\"b\",\"prefix\":\"m/\",\"max-keys\":10}"),
                         "GET /b?list-type=2&prefix=m%2F&max-keys=10");
@@ -256,6 +261,7 @@ static void test_services(void **state)
     assert_false(aws_service_find("ec2")->global);
     assert_string_equal(aws_service_find("logs")->signing_name, "logs");
     assert_string_equal(aws_service_find("sso")->signing_name, "awsssoportal");
+    assert_string_equal(aws_service_find("cloudwatch")->signing_name, "monitoring");
 }
 
 int main(void)
