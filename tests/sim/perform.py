@@ -65,12 +65,14 @@ def once(request):
 
 
 def token_key(request):
-    """EC2 gives the same answer to the same token; moto does not."""
+    """EC2 and EKS give the same answer to the same token; moto does not."""
     token = next((request.params[t] for t in TOKENS if t in request.params), None)
-    return (request.region, request.operation, token) if token and request.service == "ec2" else None
+    return (request.region, request.operation, token) if token and request.service in ("ec2", "eks") else None
 
 
 def again(request, params, result):
+    if params != request.params and request.service == "eks":
+        raise Refused("InvalidParameterException", "The client request token has been used with other parameters")
     if params != request.params:
         raise Refused("IdempotentParameterMismatch", "The request uses the same client token as a previous, but non-identical request. "
                                                      "Do not reuse a client token with different requests, unless the requests are identical")

@@ -225,13 +225,13 @@ def test_node_groups_that_fail(clean):
 
 def test_node_groups_with_a_launch_template(clean):
     p = Platform(clean)
-    template = p.ec2.create_launch_template(LaunchTemplateName="t", LaunchTemplateData={
+    template = p.ec2.create_launch_template(LaunchTemplateName="nodes", LaunchTemplateData={
         "BlockDeviceMappings": [{"DeviceName": "/dev/xvda", "Ebs": {"VolumeSize": 100, "VolumeType": "gp3"}}]})["LaunchTemplate"]["LaunchTemplateId"]
     given = {"id": template, "version": "1"}
     assert refused(p.group, launchTemplate=given, diskSize=50) == "InvalidParameterException"
     assert refused(p.group, launchTemplate={"id": template, "version": "7"}) == "InvalidRequestException"
     p.group(launchTemplate=given)
-    assert p.group_now()["launchTemplate"] == {"id": template, "name": "t", "version": "1"} and "diskSize" not in p.group_now()
+    assert p.group_now()["launchTemplate"] == {"id": template, "name": "nodes", "version": "1"} and "diskSize" not in p.group_now()
     p.ec2.create_launch_template_version(LaunchTemplateId=template, LaunchTemplateData={"MetadataOptions": {"HttpTokens": "required"}})
     p.eks.update_nodegroup_version(clusterName="c", nodegroupName="general", launchTemplate={"id": template, "version": "2"})
     assert p.group_now()["launchTemplate"]["version"] == "2"

@@ -105,10 +105,10 @@ def test_launch_templates(clean):
             "MetadataOptions": {"HttpTokens": "required", "HttpPutResponseHopLimit": 2}, "UserData": base64.b64encode(b"#!/bin/sh\n").decode(),
             "TagSpecifications": [{"ResourceType": "instance", "Tags": TAGS}]}
     tags = [{"ResourceType": "launch-template", "Tags": TAGS}]
-    made = ec2.create_launch_template(LaunchTemplateName="t", LaunchTemplateData=data, ClientToken="x", TagSpecifications=tags)["LaunchTemplate"]
+    made = ec2.create_launch_template(LaunchTemplateName="nodes", LaunchTemplateData=data, ClientToken="x", TagSpecifications=tags)["LaunchTemplate"]
     name = made["LaunchTemplateId"]
-    assert ec2.create_launch_template(LaunchTemplateName="t", LaunchTemplateData=data, ClientToken="x", TagSpecifications=tags)["LaunchTemplate"]["LaunchTemplateId"] == name
-    assert refused(ec2.create_launch_template, LaunchTemplateName="t", LaunchTemplateData=data) == "InvalidLaunchTemplateName.AlreadyExistsException"
+    assert ec2.create_launch_template(LaunchTemplateName="nodes", LaunchTemplateData=data, ClientToken="x", TagSpecifications=tags)["LaunchTemplate"]["LaunchTemplateId"] == name
+    assert refused(ec2.create_launch_template, LaunchTemplateName="nodes", LaunchTemplateData=data) == "InvalidLaunchTemplateName.AlreadyExistsException"
     assert made["Tags"] == TAGS and (made["DefaultVersionNumber"], made["LatestVersionNumber"]) == (1, 1)
     [version] = ec2.describe_launch_template_versions(LaunchTemplateId=name, Versions=["$Latest"])["LaunchTemplateVersions"]
     read = version["LaunchTemplateData"]
@@ -120,9 +120,9 @@ def test_launch_templates(clean):
     [found] = ec2.describe_launch_templates(LaunchTemplateIds=[name])["LaunchTemplates"]
     assert (found["DefaultVersionNumber"], found["LatestVersionNumber"]) == (2, 2)
     ec2.create_tags(Resources=[name], Tags=[{"Key": "llm:resource", "Value": "x"}])
-    ec2.create_launch_template(LaunchTemplateName="u", LaunchTemplateData=data)
+    ec2.create_launch_template(LaunchTemplateName="other", LaunchTemplateData=data)
     mine = ec2.describe_launch_templates(Filters=[{"Name": "tag:llm:resource", "Values": ["x"]}])["LaunchTemplates"]
-    assert [t["LaunchTemplateName"] for t in mine] == ["t"]
+    assert [t["LaunchTemplateName"] for t in mine] == ["nodes"]
     assert refused(ec2.describe_launch_templates, LaunchTemplateIds=["lt-0123456789abcdef0"]) == "InvalidLaunchTemplateId.NotFound"
     ec2.delete_launch_template(LaunchTemplateId=name)
     assert refused(ec2.delete_launch_template, LaunchTemplateId=name) == "InvalidLaunchTemplateId.NotFound"
@@ -211,7 +211,7 @@ def test_what_a_platform_owns(clean):
     p.eks.create_pod_identity_association(clusterName="c", namespace="n", serviceAccount="s", roleArn=pod, tags=owner)
     p.iam.create_open_id_connect_provider(Url="https://example.com/id", ThumbprintList=["a" * 40], Tags=tags)
     p.iam.create_policy(PolicyName="p", PolicyDocument=POLICY, Tags=tags)
-    p.ec2.create_launch_template(LaunchTemplateName="t", LaunchTemplateData={"InstanceType": "m5.large"},
+    p.ec2.create_launch_template(LaunchTemplateName="nodes", LaunchTemplateData={"InstanceType": "m5.large"},
                                  TagSpecifications=[{"ResourceType": "launch-template", "Tags": tags}])
     clean.client("ecr").create_repository(repositoryName="team/api", tags=tags)
     cloudwatch = clean.client("cloudwatch")

@@ -199,7 +199,7 @@ def eks_node_group_that_fails(ground):
 
 def eks_node_group_with_a_launch_template(ground):
     subnets, role, ec2 = ground.cluster(), ground.role("nodes", "ec2.amazonaws.com"), ground.cloud.client("ec2")
-    template = ec2.create_launch_template(LaunchTemplateName="t", LaunchTemplateData={"EbsOptimized": True})["LaunchTemplate"]["LaunchTemplateId"]
+    template = ec2.create_launch_template(LaunchTemplateName="nodes", LaunchTemplateData={"EbsOptimized": True})["LaunchTemplate"]["LaunchTemplateId"]
     ec2.create_launch_template_version(LaunchTemplateId=template, LaunchTemplateData={"EbsOptimized": False})
     life(ground, "aws_eks_node_group", {
         "cluster_name": "c", "name": "general", "node_role_arn": role, "subnet_ids": subnets, "instance_types": ["m5.large"], "launch_template_id": template,
@@ -257,7 +257,7 @@ def ecr_repository(ground):
 
 
 def launch_template(ground):
-    life(ground, "aws_launch_template", {"name": "t", "device_name": "/dev/xvda", "disk_gib": 100, "volume_type": "gp3", "encrypted": True,
+    life(ground, "aws_launch_template", {"name": "nodes", "device_name": "/dev/xvda", "disk_gib": 100, "volume_type": "gp3", "encrypted": True,
                                          "metadata_hops": 2, "node_tags": {"team": "x"}, "tags": {"a": "b"}},
          {"disk_gib": 200}, {"metadata_hops": 1, "node_tags": {"team": "y"}}, {"user_data": "#!/bin/sh\n"}, {"tags": {"c": "d"}})
 

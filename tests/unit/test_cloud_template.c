@@ -213,6 +213,8 @@ static void test_tags_map(void **state)
     assert_string_equal(as(TRANSFORM_TAGS_MAP, "\"\""), "{}");
     assert_string_equal(as(TRANSFORM_TAGS_MAP, "null"), "{}");
     assert_string_equal(as(TRANSFORM_TAGS_MAP, "[]"), "{}");
+    assert_string_equal(as(TRANSFORM_WITHOUT_SCHEME, "\"https://host/id/A1\""), "\"host/id/A1\"");
+    assert_string_equal(as(TRANSFORM_WITHOUT_SCHEME, "\"host/id\""), "\"host/id\"");
     const struct value *v = template_transform(arena, TRANSFORM_TAGS_MAP, json("[]"));
     assert_true(type_equal(v->type, &type_map_of_string));
 }
