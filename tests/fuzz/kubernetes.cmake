@@ -1,0 +1,1 @@
+llm_fuzz_target(kubernetes_answer room_kubernetes)
