@@ -85,6 +85,18 @@ void cloud_error_of_transport(struct arena *a, const char *url, const struct htt
         err->message = "no answer";
 }
 
+int64_t cloud_error_retry_after_ms(const struct http_response *r)
+{
+    struct slice s = http_header_get(r, "retry-after");
+    int64_t seconds = 0;
+    for (size_t i = 0; i < s.len; i++) {
+        if (s.ptr[i] < '0' || s.ptr[i] > '9' || seconds > 100000)
+            return -1;
+        seconds = seconds * 10 + (s.ptr[i] - '0');
+    }
+    return s.len ? seconds * 1000 : -1;
+}
+
 int cloud_error_report(struct diags *diags, const struct path *path, const char *doing,
                        const struct cloud_error *err)
 {

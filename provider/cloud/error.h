@@ -47,6 +47,10 @@ const char *cloud_error_class_name(enum cloud_error_class c);
 void cloud_error_of_transport(struct arena *a, const char *url, const struct http_response *r,
                               struct cloud_error *err);
 
+/* Milliseconds that the answer asks to wait, in whole seconds of its Retry-After header; -1: there
+ * is none, or it is no such number (RFC 9110, 10.2.3, has dates too). */
+int64_t cloud_error_retry_after_ms(const struct http_response *r);
+
 /* Appends the error: "creating VPC: ec2.CreateVpc: VpcLimitExceeded: … (request id …)" with advice
  * for its class. `doing` is a phrase like "creating the VPC of llm_gpu_node \"x\"". Returns -1. */
 int cloud_error_report(struct diags *diags, const struct path *path, const char *doing,

@@ -197,18 +197,6 @@ static void set_message(struct arena *a, struct cloud_error *err, const struct b
 
 /* ---- answers ---- */
 
-static int64_t retry_after_ms(const struct http_response *r)
-{
-    struct slice s = http_header_get(r, "retry-after");
-    int64_t seconds = 0;
-    for (size_t i = 0; i < s.len; i++) {
-        if (s.ptr[i] < '0' || s.ptr[i] > '9' || seconds > 100000)
-            return -1;
-        seconds = seconds * 10 + (s.ptr[i] - '0');
-    }
-    return s.len ? seconds * 1000 : -1;
-}
-
 static void decode_json(struct arena *a, const struct value *answer, struct cloud_error *err)
 {
     _cleanup_buf_ struct buf b = BUF_INIT(TEXT_MOST);
@@ -236,7 +224,7 @@ void gcp_error_decode(struct arena *a, const struct http_response *r, struct clo
     struct diags ignored;
     diags_init(&ignored, a);
     err->http_status = r->status;
-    err->retry_after_ms = retry_after_ms(r);
+    err->retry_after_ms = cloud_error_retry_after_ms(r);
     /* A server that failed may have failed after it was done. */
     err->maybe_processed = r->status >= 500;
     if (r->body.len && value_json_parse(a, r->body, &v, &ignored) == 0) {

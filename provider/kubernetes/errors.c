@@ -7,7 +7,7 @@
 
 #include "value/codec.h"
 
-enum { TEXT_MOST = 8192, CAUSES_MOST = 32 };
+enum { TEXT_MOST = 8192, CAUSES_MOST = 32, RETRY_AFTER_MOST_S = 1000000 };
 
 static const char CONFLICT_PREFIX[] = "conflict with ";
 
@@ -159,18 +159,15 @@ static void say_fields(struct buf *b, const struct value *causes)
 
 /* ---- answers ---- */
 
+/* The header's, or else the Status' own. */
 static int64_t retry_after_ms(const struct http_response *r, const struct value *status)
 {
-    struct slice s = http_header_get(r, "retry-after");
-    int64_t seconds = 0;
-    for (size_t i = 0; i < s.len; i++) {
-        if (s.ptr[i] < '0' || s.ptr[i] > '9' || seconds > 100000)
-            return -1;
-        seconds = seconds * 10 + (s.ptr[i] - '0');
-    }
-    if (!s.len)
+    int64_t ms = cloud_error_retry_after_ms(r), seconds = 0;
+    if (!http_header_get(r, "retry-after").len) {
         seconds = value_int_or(value_path(status, "details.retryAfterSeconds"), 0);
-    return seconds > 0 && seconds <= 1000000 ? seconds * 1000 : -1;
+        ms = seconds > 0 && seconds <= RETRY_AFTER_MOST_S ? seconds * 1000 : -1;
+    }
+    return ms > 0 && ms <= RETRY_AFTER_MOST_S * 1000 ? ms : -1;
 }
 
 static void class_by_words(struct cloud_error *err)
