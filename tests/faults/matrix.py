@@ -11,6 +11,7 @@ was written; the second run says so, and with which id to import it, and the thi
 import argparse
 import collections
 import concurrent.futures
+import contextlib
 import hashlib
 import os
 import pathlib
@@ -213,6 +214,15 @@ class Matrix:
         self.facts[cloud] = measure(self.grounds[-1])
         self.grounds[-1].reset()
 
+    @contextlib.contextmanager
+    def borrowed(self, cloud):
+        """A simulator of the cloud that no other case uses meanwhile."""
+        ground = self.pools[cloud].get()
+        try:
+            yield ground
+        finally:
+            self.pools[cloud].put(ground)
+
     def cases(self, cloud):
         o, (calls, _) = self.options, self.facts[cloud]
         found = []
@@ -225,16 +235,15 @@ class Matrix:
 
     def one(self, case):
         cloud, operation, fault, call, occurrence = case
-        ground = self.pools[cloud].get()
-        why, reached, begun, this = None, True, time.monotonic(), Case(ground, operation, fault, call, occurrence)
-        try:
-            reached = this.run(self.facts[cloud][1][operation])
-        except Lost as error:
-            why = error
-        except Exception as error:  # pylint: disable=broad-except
-            why = Lost(f"the harness: {type(error).__name__}: {error}")
-        finally:
-            self.pools[cloud].put(ground)
+        why, reached = None, True
+        with self.borrowed(cloud) as ground:
+            begun, this = time.monotonic(), Case(ground, operation, fault, call, occurrence)
+            try:
+                reached = this.run(self.facts[cloud][1][operation])
+            except Lost as error:
+                why = error
+            except Exception as error:  # pylint: disable=broad-except
+                why = Lost(f"the harness: {type(error).__name__}: {error}")
         with self.lock:
             row = self.rows.setdefault((cloud, operation, fault.name), Row())
             row.tried += 1

@@ -37,14 +37,19 @@ def matrix():
     one.close()
 
 
+@pytest.fixture(params=["aws", "gcp"])
+def ground(matrix, request):
+    """Each cloud, with nothing in it."""
+    with matrix.borrowed(request.param) as one:
+        one.reset()
+        yield one
+
+
 @pytest.mark.parametrize("case", ONCE_LOST, ids=lambda c: " ".join(map(str, c)))
 def test_once_lost(matrix, case):
     cloud, operation, fault, call, occurrence = case
-    ground = matrix.pools[cloud].get()
-    try:
+    with matrix.borrowed(cloud) as ground:
         assert Case(ground, operation, BY_NAME[fault], call, occurrence).run(matrix.facts[cloud][1][operation]), "the call was not reached"
-    finally:
-        matrix.pools[cloud].put(ground)
 
 
 def refused(core, config, text):
@@ -52,55 +57,43 @@ def refused(core, config, text):
         core.apply(config)
 
 
-@pytest.mark.parametrize("cloud", ["aws", "gcp"])
-def test_another_configuration_of_the_same_name(matrix, cloud):
+def test_another_configuration_of_the_same_name(ground):
     """It is refused while the first is at work, when the first has been killed on another machine, and when it is done."""
-    ground = matrix.pools[cloud].get()
-    try:
-        ground.reset()
-        sim, config = ground.sim, ground.base
-        with Core(ground.settings) as first, Core(ground.settings) as second:
-            sim.control("rules", [{"operation": ground.made_last, "hold": "before", "times": 1}])
-            thread = threading.Thread(target=first.apply, args=(config,))
-            thread.start()
-            while not sum(r.get("hits", 0) for r in sim.control("rules")):
-                assert thread.is_alive()
-            refused(second, config, "The name is taken: An apply is making a node")
-            assert not [c for c in sim.calls() if c["operation"] == ground.made_last][1:]
-            sim.clear_rules()
-            thread.join()
-            made = ground.exists()
-            refused(second, config, "The name is taken: A node .* exists")
-            assert ground.exists() == made
-            assert first.difference(config) == []
-            first.destroy()
-            assert not ground.exists()
-    finally:
-        matrix.pools[cloud].put(ground)
-
-
-@pytest.mark.parametrize("cloud", ["aws", "gcp"])
-def test_a_fresh_key_after_a_kill(matrix, cloud):
-    """What the killed create has stored is not taken for what is wanted now."""
-    ground = matrix.pools[cloud].get()
-    try:
-        ground.reset()
-        fresh = {**ground.base, "tailscale": {"auth_key_wo": "tskey-fresh", "auth_key_wo_version": 1}}
-        with Core(ground.settings) as killed:
-            rule = {"operation": ground.made_last, "signal": {"pid": killed.plugin.process.pid}, "drop": "before"}
-            killed.before_apply = lambda: ground.sim.control("rules", [rule])
-            with pytest.raises(Failed, match="no answer"):
-                killed.apply(ground.base)
-        assert ground.secret() == "tskey-x"
-        ground.sim.clear_rules()
-        with Core(ground.settings) as core:
-            core.apply(fresh)
-            assert ground.secret() == "tskey-fresh"
-            assert core.difference(fresh) == []
-            core.destroy()
+    sim, config = ground.sim, ground.base
+    with Core(ground.settings) as first, Core(ground.settings) as second:
+        sim.control("rules", [{"operation": ground.made_last, "hold": "before", "times": 1}])
+        thread = threading.Thread(target=first.apply, args=(config,))
+        thread.start()
+        while not sum(r.get("hits", 0) for r in sim.control("rules")):
+            assert thread.is_alive()
+        refused(second, config, "The name is taken: An apply is making a node")
+        assert not [c for c in sim.calls() if c["operation"] == ground.made_last][1:]
+        sim.clear_rules()
+        thread.join()
+        made = ground.exists()
+        refused(second, config, "The name is taken: A node .* exists")
+        assert ground.exists() == made
+        assert first.difference(config) == []
+        first.destroy()
         assert not ground.exists()
-    finally:
-        matrix.pools[cloud].put(ground)
+
+
+def test_a_fresh_key_after_a_kill(ground):
+    """What the killed create has stored is not taken for what is wanted now."""
+    fresh = {**ground.base, "tailscale": {"auth_key_wo": "tskey-fresh", "auth_key_wo_version": 1}}
+    with Core(ground.settings) as killed:
+        rule = {"operation": ground.made_last, "signal": {"pid": killed.plugin.process.pid}, "drop": "before"}
+        killed.before_apply = lambda: ground.sim.control("rules", [rule])
+        with pytest.raises(Failed, match="no answer"):
+            killed.apply(ground.base)
+    assert ground.secret() == "tskey-x"
+    ground.sim.clear_rules()
+    with Core(ground.settings) as core:
+        core.apply(fresh)
+        assert ground.secret() == "tskey-fresh"
+        assert core.difference(fresh) == []
+        core.destroy()
+    assert not ground.exists()
 
 
 def not_there(cloud, call):
@@ -116,30 +109,24 @@ def not_there(cloud, call):
     return {"error": {"status": 400, "code": "ResourceNotFoundException", "message": "simulated"}}
 
 
-@pytest.mark.parametrize("cloud", ["aws", "gcp"])
-def test_a_refresh_that_is_lied_to(matrix, cloud):
+def test_a_refresh_that_is_lied_to(ground):
     """Each of its reads once does not find what is there. Nothing is made twice, and nothing is replaced."""
-    ground = matrix.pools[cloud].get()
-    try:
-        ground.reset()
-        sim, config = ground.sim, ground.base
-        with Core(ground.settings) as core:
+    sim, config = ground.sim, ground.base
+    with Core(ground.settings) as core:
+        core.apply(config)
+        made, before = ground.identities(), len(sim.calls())
+        core.refresh()
+        counts = collections.Counter()
+        for call in [c for c in sim.calls()[before:] if not c["operation"].endswith("Attribute")]:
+            sim.control("rules", [{"operation": call["operation"], "skip": counts[call["operation"]], "times": 1, **not_there(ground.name, call)}])
+            counts[call["operation"]] += 1
             core.apply(config)
-            made, before = ground.identities(), len(sim.calls())
-            core.refresh()
-            counts = collections.Counter()
-            for call in [c for c in sim.calls()[before:] if not c["operation"].endswith("Attribute")]:
-                sim.control("rules", [{"operation": call["operation"], "skip": counts[call["operation"]], "times": 1, **not_there(cloud, call)}])
-                counts[call["operation"]] += 1
-                core.apply(config)
-                assert sum(r.get("hits", 0) for r in sim.control("rules")) == 1, call["operation"]
-                sim.clear_rules()
-                assert ground.identities() == made, call["operation"]
-                assert core.difference(config) == [], call["operation"]
-            core.destroy()
-            assert not ground.exists()
-    finally:
-        matrix.pools[cloud].put(ground)
+            assert sum(r.get("hits", 0) for r in sim.control("rules")) == 1, call["operation"]
+            sim.clear_rules()
+            assert ground.identities() == made, call["operation"]
+            assert core.difference(config) == [], call["operation"]
+        core.destroy()
+        assert not ground.exists()
 
 
 def test_sample(matrix):
