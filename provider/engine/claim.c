@@ -33,7 +33,8 @@ static uint64_t host_digest(void)
 }
 
 /* When a process was started, in the kernel's ticks (proc(5), field 22 of stat). 0: not known, or
- * there is none. */
+ * there is none, or it has ended and nobody has asked for its status: in many containers the first
+ * process never does. */
 static unsigned long long start_of(long pid)
 {
     char path[64], text[1024] = {0};
@@ -45,6 +46,8 @@ static unsigned long long start_of(long pid)
     /* The name is in brackets, and may hold anything. */
     const char *p = n ? strrchr(text, ')') : NULL;
     unsigned long long start = 0;
+    if (p && (strncmp(p, ") Z", 3) == 0 || strncmp(p, ") X", 3) == 0))
+        return 0;
     for (int field = 2; p && field < 22; field++)
         p = strchr(p + 1, ' ');
     return p && sscanf(p, " %llu", &start) == 1 ? start : 0;

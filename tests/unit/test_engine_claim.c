@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -58,6 +59,26 @@ static const char *claim_of_process(struct arena *a, const struct work *w, long 
                         start + (unsigned long long)start_offset);
 }
 
+/* Also when nobody waits for it. */
+static void a_claim_ends_with_its_process(struct arena *a, const struct work *w, int64_t now)
+{
+    char claim[80] = {0};
+    int ends[2];
+    siginfo_t info;
+    assert_int_equal(pipe(ends), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        const char *own = engine_claim_new(a, w);
+        _exit(own && write(ends[1], own, strlen(own)) > 0 ? 0 : 1);
+    }
+    assert_true(child > 0 && read(ends[0], claim, sizeof(claim) - 1) > 0);
+    assert_int_equal(waitid(P_PID, (id_t)child, &info, WEXITED | WNOWAIT), 0);
+    assert_int_equal(claim_at(claim, now), ENGINE_CLAIM_LEFT);
+    assert_int_equal(waitpid(child, NULL, 0), child);
+    close(ends[0]);
+    close(ends[1]);
+}
+
 static void a_claim_says_whether_its_maker_lives(void **state)
 {
     struct arena *a = *state;
@@ -77,6 +98,7 @@ static void a_claim_says_whether_its_maker_lives(void **state)
                                      (long)(4194304 + 7));
     assert_int_equal(claim_at(other, now), ENGINE_CLAIM_HELD);
     assert_int_equal(claim_at(other, until + 1), ENGINE_CLAIM_LEFT);
+    a_claim_ends_with_its_process(a, &w, now);
     static const char *const none[] = {"", "x", "12-34", "1-1-1-1x", "1-1--1-1"};
     for (size_t i = 0; i < 5; i++)
         assert_int_equal(claim_at(none[i], now), ENGINE_CLAIM_NONE);
