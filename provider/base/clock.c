@@ -22,6 +22,8 @@ struct cancel {
     } hooks[MOST_HOOKS];
     size_t hook_count;
     struct cancel_hook *first; /* of the callers' own hooks */
+    /* A whole's lock is taken before its parts' locks; it guards its list. */
+    struct cancel *whole, *first_part, *prev_part, *next_part;
 };
 
 /* Waiting and hooking change nothing that a reader of the flag sees: the lock and the list are not
@@ -46,10 +48,40 @@ struct cancel *cancel_new(void)
     return c;
 }
 
+struct cancel *cancel_new_part(struct cancel *whole)
+{
+    struct cancel *c = cancel_new();
+    if (!c)
+        return NULL;
+    pthread_mutex_lock(&whole->lock);
+    c->whole = whole;
+    c->next_part = whole->first_part;
+    if (whole->first_part)
+        whole->first_part->prev_part = c;
+    whole->first_part = c;
+    atomic_store(&c->level, atomic_load(&whole->level));
+    pthread_mutex_unlock(&whole->lock);
+    return c;
+}
+
+static void leave_whole(struct cancel *c)
+{
+    pthread_mutex_lock(&c->whole->lock);
+    if (c->prev_part)
+        c->prev_part->next_part = c->next_part;
+    else
+        c->whole->first_part = c->next_part;
+    if (c->next_part)
+        c->next_part->prev_part = c->prev_part;
+    pthread_mutex_unlock(&c->whole->lock);
+}
+
 void cancel_free(struct cancel *c)
 {
     if (!c)
         return;
+    if (c->whole)
+        leave_whole(c);
     pthread_cond_destroy(&c->changed);
     pthread_mutex_destroy(&c->lock);
     alloc_table.free(c);
@@ -68,6 +100,8 @@ void cancel_set(struct cancel *c, bool hard)
         for (struct cancel_hook *h = c->first; h; h = h->next)
             h->fn(h->arg);
     }
+    for (struct cancel *part = c->first_part; part; part = part->next_part)
+        cancel_set(part, hard);
     pthread_mutex_unlock(&c->lock);
 }
 

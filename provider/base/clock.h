@@ -12,6 +12,9 @@
 struct cancel;
 
 struct cancel *cancel_new(void);
+/* A flag for a part of the work of `whole`: set when that is, now or later, and may be set alone.
+ * It is freed before `whole`. NULL when memory is out. */
+struct cancel *cancel_new_part(struct cancel *whole);
 void cancel_free(struct cancel *c);
 void cancel_set(struct cancel *c, bool hard);
 bool cancel_is_set(const struct cancel *c);

@@ -183,8 +183,8 @@ static void answer(struct rpc *rpc, const ProtobufCMessage *response, struct grp
     fail(ret, STATUS_RESOURCE_EXHAUSTED, "memory ran out");
 }
 
-void rpc_dispatch(struct server *server, const char *method, struct slice bytes,
-                  struct grpc_answer *ret)
+void rpc_dispatch(struct server *server, const struct cancel *cancel, const char *method,
+                  struct slice bytes, struct grpc_answer *ret)
 {
     rpc_handler handler = NULL;
     const ProtobufCMethodDescriptor *m = NULL;
@@ -215,7 +215,7 @@ void rpc_dispatch(struct server *server, const char *method, struct slice bytes,
     m->output->message_init(response);
     struct rpc rpc = {.server = server, .provider = server_provider(server), .arena = arena};
     diags_init(&rpc.diags, arena);
-    rpc.request = (struct request){rpc.provider, arena, server_cancel(server), &rpc.diags};
+    rpc.request = (struct request){rpc.provider, arena, cancel, &rpc.diags};
     if (handler(&rpc, request, response) < 0)
         fail(ret, STATUS_RESOURCE_EXHAUSTED, "memory ran out");
     else

@@ -3,19 +3,22 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/signalfd.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "plugin/server.h"
 
-enum { CORE_PROTOCOL = 1, PLUGIN_PROTOCOL = 6, PARENT_CHECK_S = 1 };
+enum { CORE_PROTOCOL = 1, PLUGIN_PROTOCOL = 6, CHECK_MS = 1000 };
 
 static const char cookie_key[] = "TF_PLUGIN_MAGIC_COOKIE";
 static const char cookie_value[] =
@@ -134,21 +137,29 @@ static void on_shut_down(void *self)
 }
 
 /* Waits for the end: SIGTERM or SIGHUP, the host's Shutdown, SIGINT in debug mode (a core takes
- * SIGINT itself, and tells us with StopProvider), or the core's death. */
+ * SIGINT itself, and tells us with StopProvider), or the core's death. That is seen at
+ * once; on Linux before 5.3, which has no descriptors of processes, within a second. */
 static void wait_for_end(struct life *l, struct server *s)
 {
     pid_t parent = getppid();
-    const struct timespec pause = {PARENT_CHECK_S, 0};
-    for (;;) {
-        int signal = sigtimedwait(&l->signals, NULL, &pause);
-        if (signal == SIGTERM || signal == SIGHUP || (signal == SIGINT && l->options->debug))
-            return;
+    const struct timespec at_once = {0, 0};
+    struct pollfd events[] = {
+        {.fd = signalfd(-1, &l->signals, SFD_CLOEXEC), .events = POLLIN},
+        {.fd = l->options->debug ? -1 : (int)syscall(SYS_pidfd_open, parent, 0), .events = POLLIN}};
+    bool ended = false;
+    while (!ended) {
+        poll(events, 2, CHECK_MS);
+        int signal = sigtimedwait(&l->signals, NULL, &at_once);
+        ended = signal == SIGTERM || signal == SIGHUP || (signal == SIGINT && l->options->debug);
         server_check_stopped(s);
-        if (!l->options->debug && getppid() != parent) {
+        if (!l->options->debug && (getppid() != parent || events[1].revents)) {
             log_at(LOG_WARN, "The core is gone; the provider ends", LOG_INT("pid", parent));
-            return;
+            ended = true;
         }
     }
+    for (size_t i = 0; i < 2; i++)
+        if (events[i].fd >= 0)
+            close(events[i].fd);
 }
 
 static int serve(struct life *l)

@@ -27,19 +27,18 @@ struct rpc {
 typedef int (*rpc_handler)(struct rpc *rpc, const ProtobufCMessage *request,
                            ProtobufCMessage *response);
 
-/* Unpacks `bytes`, handles, packs into *ret. *ret_status is a gRPC status code; *ret_text says why
- * when it is not 0 (OK). */
+/* Unpacks `bytes`, handles until `cancel` says otherwise, packs into *ret. ret->status is a gRPC
+ * status code; ret->text says why when it is not 0 (OK). */
 struct grpc_answer {
     int status;
     const char *text;
     struct buf body;
 };
-void rpc_dispatch(struct server *server, const char *method, struct slice bytes,
-                  struct grpc_answer *ret);
+void rpc_dispatch(struct server *server, const struct cancel *cancel, const char *method,
+                  struct slice bytes, struct grpc_answer *ret);
 
 /* What the handlers may ask of the server. */
 struct provider *server_provider(struct server *s);
-const struct cancel *server_cancel(struct server *s);
 void server_stop_work(struct server *s); /* StopProvider: soft cancel */
 
 /* ---- convert.c ---- */

@@ -1,9 +1,10 @@
 /* The gRPC server on a completion queue.
  *
- * A call lives from grpc_server_request_call() to its last batch. Its batches carry the call and
- * what they are for as their tag. Unary methods (and those streams that this provider answers with
- * one message) go: requested, received, handled by a worker, answered. go-plugin's two long streams
- * go: requested, opened, closed by the client or by the server's end. */
+ * A call lives from grpc_server_request_call() to its last batch. Unary methods (and those streams
+ * that this provider answers with one message) go: requested, received, handled by a worker,
+ * answered. Beside that a batch of its own waits for the call's end: when it comes before the
+ * answer, nobody is there any more who would take it, and the work is cut off. go-plugin's two long
+ * streams go: requested, opened, closed by the client or by the server's end. */
 #include "plugin/server.h"
 
 #include <pthread.h>
@@ -42,8 +43,17 @@ struct server {
 
 enum step { STEP_REQUESTED, STEP_RECEIVED, STEP_ANSWERED, STEP_STREAM_CLOSED };
 
+/* What a batch carries. */
+struct tag {
+    struct call *call;
+    bool of_end; /* the batch that waits for the call's end; else one of its steps */
+};
+
 struct call {
     struct server *server;
+    struct tag step_tag, end_tag;
+    struct cancel *cancel; /* of this call's work */
+    atomic_int users;      /* the steps, and the batch that waits for the end */
     /* Written last before a batch starts, read first when it ends: what else a worker has written
      * here is the queue's thread's from then on. */
     _Atomic enum step step;
@@ -59,11 +69,6 @@ struct call {
 struct provider *server_provider(struct server *s)
 {
     return s->options.provider;
-}
-
-const struct cancel *server_cancel(struct server *s)
-{
-    return s->cancel;
 }
 
 static int64_t now_ms(void)
@@ -118,33 +123,48 @@ static void call_free(struct call *c)
     if (c->response)
         grpc_byte_buffer_destroy(c->response);
     grpc_slice_unref(c->status_text);
+    cancel_free(c->cancel);
     alloc_table.free(c);
     if (step != STEP_REQUESTED)
         count_calls(s, -1, step == STEP_ANSWERED ? -1 : 0, false);
 }
 
+static void call_leave(struct call *c)
+{
+    if (atomic_fetch_sub(&c->users, 1) == 1)
+        call_free(c);
+}
+
 static void request_next(struct server *s)
 {
     struct call *c = alloc_table.malloc(sizeof(*c));
-    if (!c) {
+    struct cancel *cancel = c ? cancel_new_part(s->cancel) : NULL;
+    if (!cancel) {
         log_at(LOG_ERROR, "Memory ran out; a call less can be served",
                LOG_INT("bytes", sizeof(*c)));
+        alloc_table.free(c);
         return;
     }
     memset(c, 0, sizeof(*c));
     c->server = s;
+    c->step_tag.call = c->end_tag.call = c;
+    c->end_tag.of_end = true;
+    c->cancel = cancel;
+    c->users = 1;
     c->status_text = grpc_empty_slice();
     grpc_call_details_init(&c->details);
     grpc_metadata_array_init(&c->metadata);
     if (grpc_server_request_call(s->grpc, &c->grpc, &c->details, &c->metadata, s->queue, s->queue,
-                                 c) != GRPC_CALL_OK)
-        call_free(c);
+                                 &c->step_tag) != GRPC_CALL_OK)
+        call_leave(c);
 }
 
-static void start_batch(struct call *c, const grpc_op *ops, size_t count)
+static void start_batch(struct call *c, const grpc_op *ops, size_t count, struct tag *tag)
 {
-    if (grpc_call_start_batch(c->grpc, ops, count, c, NULL) != GRPC_CALL_OK)
-        call_free(c);
+    if (grpc_call_start_batch(c->grpc, ops, count, tag, NULL) == GRPC_CALL_OK)
+        return;
+    grpc_call_cancel(c->grpc, NULL); /* its other batch ends */
+    call_leave(c);
 }
 
 static bool is_method(const struct call *c, const char *path)
@@ -168,7 +188,17 @@ static void open_stream(struct call *c)
     ops[1].op = GRPC_OP_RECV_CLOSE_ON_SERVER;
     ops[1].data.recv_close_on_server.cancelled = &c->cancelled;
     c->step = STEP_STREAM_CLOSED;
-    start_batch(c, ops, 2);
+    start_batch(c, ops, 2, &c->step_tag);
+}
+
+static void wait_for_call_end(struct call *c)
+{
+    grpc_op op;
+    memset(&op, 0, sizeof(op));
+    op.op = GRPC_OP_RECV_CLOSE_ON_SERVER;
+    op.data.recv_close_on_server.cancelled = &c->cancelled;
+    atomic_fetch_add(&c->users, 1);
+    start_batch(c, &op, 1, &c->end_tag);
 }
 
 static void receive(struct call *c)
@@ -178,12 +208,12 @@ static void receive(struct call *c)
     op.op = GRPC_OP_RECV_MESSAGE;
     op.data.recv_message.recv_message = &c->request;
     c->step = STEP_RECEIVED;
-    start_batch(c, &op, 1);
+    start_batch(c, &op, 1, &c->step_tag);
 }
 
 static void send_answer(struct call *c, struct grpc_answer *answer)
 {
-    grpc_op ops[4];
+    grpc_op ops[3];
     size_t n = 0;
     memset(ops, 0, sizeof(ops));
     ops[n++].op = GRPC_OP_SEND_INITIAL_METADATA;
@@ -198,10 +228,8 @@ static void send_answer(struct call *c, struct grpc_answer *answer)
     ops[n].op = GRPC_OP_SEND_STATUS_FROM_SERVER;
     ops[n].data.send_status_from_server.status = (grpc_status_code)answer->status;
     ops[n++].data.send_status_from_server.status_details = &c->status_text;
-    ops[n].op = GRPC_OP_RECV_CLOSE_ON_SERVER;
-    ops[n++].data.recv_close_on_server.cancelled = &c->cancelled;
     c->step = STEP_ANSWERED;
-    start_batch(c, ops, n);
+    start_batch(c, ops, n, &c->step_tag);
 }
 
 /* Requests bring the configuration's secrets: what gRPC keeps of one is zeroed before it goes back.
@@ -236,7 +264,7 @@ static void handle(void *arg)
         grpc_slice all = grpc_byte_buffer_reader_readall(&reader);
         log_at(LOG_TRACE, "Call", LOG_STR("method", method),
                LOG_INT("bytes", (int64_t)GRPC_SLICE_LENGTH(all)));
-        rpc_dispatch(c->server, method,
+        rpc_dispatch(c->server, c->cancel, method,
                      slice_from(GRPC_SLICE_START_PTR(all), GRPC_SLICE_LENGTH(all)), &answer);
         secret_zero(GRPC_SLICE_START_PTR(all), GRPC_SLICE_LENGTH(all));
         grpc_slice_unref(all);
@@ -249,20 +277,34 @@ static void handle(void *arg)
 
 /* ---- the queue's thread ---- */
 
-static void on_event(struct server *s, struct call *c, bool success)
+/* The client has its answer, or is gone: the core was killed, or has given the call up. Then nobody
+ * writes the state that the work would hand over, and the claim on what it makes is to stay. */
+static void on_call_end(struct call *c)
+{
+    if (c->cancelled) {
+        if (atomic_load(&c->step) == STEP_RECEIVED)
+            log_at(LOG_WARN, "The client of a call is gone; what it does is cut off");
+        cancel_set(c->cancel, true);
+    }
+    call_leave(c);
+}
+
+static void on_step(struct server *s, struct call *c, bool success)
 {
     switch ((enum step)atomic_load(&c->step)) {
     case STEP_REQUESTED:
         if (!success) {
-            call_free(c);
+            call_leave(c);
             return;
         }
         count_calls(s, 1, 0, false);
         request_next(s);
-        if (is_long_stream(c))
+        if (is_long_stream(c)) {
             open_stream(c);
-        else
-            receive(c);
+            return;
+        }
+        wait_for_call_end(c);
+        receive(c);
         return;
     case STEP_RECEIVED:
         count_calls(s, 0, 1, false);
@@ -274,12 +316,20 @@ static void on_event(struct server *s, struct call *c, bool success)
     case STEP_ANSWERED:
         if (is_method(c, "/plugin.GRPCController/Shutdown"))
             s->options.shut_down(s->options.self);
-        call_free(c);
+        call_leave(c);
         return;
     case STEP_STREAM_CLOSED:
-        call_free(c);
+        call_leave(c);
         return;
     }
+}
+
+static void on_event(struct server *s, const struct tag *tag, bool success)
+{
+    if (tag->of_end)
+        on_call_end(tag->call);
+    else
+        on_step(s, tag->call, success);
 }
 
 static void *queue_main(void *arg)

@@ -16,12 +16,6 @@ struct provider *server_provider(struct server *s)
     return provider;
 }
 
-const struct cancel *server_cancel(struct server *s)
-{
-    (void)s;
-    return NULL;
-}
-
 void server_stop_work(struct server *s)
 {
     (void)s;
@@ -89,7 +83,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     set_up();
     const ProtobufCMethodDescriptor *m = &d->methods[data[0] % d->n_methods];
     snprintf(method, sizeof(method), "/%s/%s", d->name, m->name);
-    rpc_dispatch(NULL, method, slice_from(data + 1, size - 1), &answer);
+    rpc_dispatch(NULL, NULL, method, slice_from(data + 1, size - 1), &answer);
     must(answer.status == 0 || (answer.text && *answer.text));
     if (answer.status == 0) {
         struct slice bytes = buf_slice(&answer.body);

@@ -3,14 +3,17 @@
 Messages are made from proto/*.proto at run time, by way of protoc's descriptor sets: no generated Python.
 """
 import base64
+import contextlib
 import datetime
 import functools
 import os
 import pathlib
 import select
+import socket
 import stat
 import subprocess
 import tempfile
+import threading
 import time
 
 import grpc
@@ -154,15 +157,16 @@ class Plugin:
     def server_cert(self):
         return x509.load_der_x509_certificate(unpadded_base64(self.fields[5]))
 
-    def connect(self, key=None, cert=None):
-        """A new channel with this client certificate; without TLS when the handshake line has no certificate."""
+    def connect(self, key=None, cert=None, socket=None):
+        """A new channel with this client certificate, by another socket where one is given; without TLS when the handshake line has no
+        certificate."""
         options = [("grpc.max_receive_message_length", 256 * MIB), ("grpc.max_send_message_length", -1),
                    ("grpc.use_local_subchannel_pool", 1)]
         if not self.fields[5]:
-            return grpc.insecure_channel(f"unix:{self.socket}", options=options)
+            return grpc.insecure_channel(f"unix:{socket or self.socket}", options=options)
         root = self.server_cert().public_bytes(serialization.Encoding.PEM)
         credentials = grpc.ssl_channel_credentials(root, key, cert)
-        return grpc.secure_channel(f"unix:{self.socket}", credentials,
+        return grpc.secure_channel(f"unix:{socket or self.socket}", credentials,
                                    options=[*options, ("grpc.ssl_target_name_override", "localhost")])
 
     def call(self, name, request=None, service="tfplugin6.Provider", timeout=30, channel=None):
@@ -224,6 +228,46 @@ class Plugin:
 
     def __exit__(self, *_):
         self.stop()
+
+
+class Relay:
+    """A socket that hands on to another, until it is cut: as a client that is killed, it says nothing before it is gone."""
+
+    def __init__(self, target):
+        self.directory = tempfile.TemporaryDirectory(prefix="llm-relay-")
+        self.path, self.target, self.ends = f"{self.directory.name}/socket", target, []
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(self.path)
+        self.listener.listen()
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                client, server = self.listener.accept()[0], socket.socket(socket.AF_UNIX)
+                self.ends += [client, server]
+                server.connect(self.target)
+                threading.Thread(target=self.hand_on, args=(client, server), daemon=True).start()
+                threading.Thread(target=self.hand_on, args=(server, client), daemon=True).start()
+
+    @staticmethod
+    def hand_on(source, sink):
+        with contextlib.suppress(OSError):
+            while data := source.recv(1 << 16):
+                sink.sendall(data)
+
+    def cut(self):
+        for end in [self.listener, *self.ends]:
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+            end.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.cut()
+        self.directory.cleanup()
 
 
 def wait_until(condition, seconds=10):

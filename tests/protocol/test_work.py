@@ -12,7 +12,7 @@ import msgpack
 import pytest
 
 from tests.acceptance.conftest import Simulator
-from tests.protocol.plugin import dynamic, null_block, texts, value_of, wait_until
+from tests.protocol.plugin import Relay, dynamic, null_block, texts, value_of, wait_until
 from tests.sim.cloud import Cloud
 
 NODE = "llm_gpu_node"
@@ -71,11 +71,11 @@ def plan(plugin, config, prior=None, private=b"", **options):
         "prior_private": private}, **options)
 
 
-def apply(plugin, config, planned, prior=None):
+def apply(plugin, config, planned, prior=None, **options):
     return plugin.call("ApplyResourceChange", {
         "type_name": NODE, "config": dynamic(config), "prior_state": dynamic(prior), "planned_state": planned.planned_state,
         "planned_private": planned.planned_private,
-        **({"planned_identity": planned.planned_identity} if planned.HasField("planned_identity") else {})}, timeout=120)
+        **({"planned_identity": planned.planned_identity} if planned.HasField("planned_identity") else {})}, **{"timeout": 120, **options})
 
 
 def made(plugin, **given):
@@ -144,6 +144,56 @@ def test_stopped_create_is_removed_by_the_next_process(start, sim):
         "planned_private": answer.private}, timeout=120)
     assert not gone.diagnostics, texts(gone.diagnostics)
     assert value_of(gone.new_state) is None and Cloud(sim.endpoint).owned() == []
+
+
+def given_up(start, sim, give_up):
+    """A provider whose client gives up a create that would be done with the call under way; and its configuration."""
+    plugin = configured(start, sim.endpoint)
+    config = node(plugin)
+    planned = plan(plugin, config)
+    sim.rule("AttachVolume", hold="after")
+    with ThreadPoolExecutor(1) as threads:
+        work = threads.submit(give_up, plugin, config, planned)
+        assert wait_until(lambda: sim.calls("AttachVolume"))
+        work.result(60)
+    time.sleep(0.5)  # the call goes on only when the provider may know
+    sim.clear_rules()
+    return plugin, config
+
+
+def drop(plugin, config, planned):
+    """The connection is gone while the call is under way; the provider is not told anything else."""
+    with Relay(plugin.socket) as relay:
+        channel = plugin.connect(plugin.key, plugin.cert, socket=relay.path)
+        threading.Timer(2, relay.cut).start()
+        with pytest.raises(grpc.RpcError, match="UNAVAILABLE"):
+            apply(plugin, config, planned, channel=channel)
+        channel.close()
+
+
+def time_out(plugin, config, planned):
+    with pytest.raises(grpc.RpcError, match="DEADLINE_EXCEEDED"):
+        apply(plugin, config, planned, timeout=2)
+
+
+@pytest.mark.parametrize("give_up", [drop, time_out])
+def test_client_gone_in_a_create(start, sim, give_up):
+    """Nobody writes the state: the create stops where it is, and the claim on what it has made stays for the next one to find."""
+    plugin, config = given_up(start, sim, give_up)
+    time.sleep(1)
+    cloud = Cloud(sim.endpoint)
+    [instance] = cloud.instances()
+    assert "llm:claim" in [t["Key"] for t in instance["Tags"]]
+    assert plugin.call("GetMetadata").resources, "its other calls go on"
+    plugin.stop()
+    other = configured(start, sim.endpoint)
+    planned = plan(other, config)
+    assert [d.summary for d in planned.diagnostics] == ["An interrupted apply is continued"], texts(planned.diagnostics)
+    answer = apply(other, config, planned)
+    assert not answer.diagnostics, texts(answer.diagnostics)
+    assert value_of(answer.new_state)["instance_id"] == instance["InstanceId"]
+    [instance] = cloud.instances()
+    assert "llm:claim" not in [t["Key"] for t in instance["Tags"]]
 
 
 def test_stop_before_a_destroy(start, sim):

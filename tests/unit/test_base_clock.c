@@ -140,6 +140,70 @@ static void test_cancel_hooks(void **state)
     cancel_free(c);
 }
 
+static void test_cancel_parts(void **state)
+{
+    (void)state;
+    struct cancel *whole = cancel_new();
+    struct cancel *parts[4] = {cancel_new_part(whole), cancel_new_part(whole),
+                               cancel_new_part(whole), NULL};
+    int calls = 0;
+    struct cancel_hook hook = {.fn = count_call, .arg = &calls};
+    cancel_hook_add(parts[0], &hook);
+    cancel_set(parts[1], true); /* alone */
+    assert_true(cancel_is_hard(parts[1]));
+    assert_false(cancel_is_set(whole) || cancel_is_set(parts[0]) || cancel_is_set(parts[2]));
+    cancel_free(parts[1]); /* the middle one */
+    cancel_set(whole, false);
+    assert_true(cancel_is_set(parts[0]) && cancel_is_set(parts[2]));
+    assert_false(cancel_is_hard(parts[0]) || cancel_is_hard(parts[2]));
+    parts[3] = cancel_new_part(whole); /* late */
+    assert_true(cancel_is_set(parts[3]) && !cancel_is_hard(parts[3]));
+    cancel_free(parts[3]); /* the first of the list, then its last */
+    cancel_hook_remove(parts[0], &hook);
+    cancel_free(parts[0]);
+    cancel_set(whole, true);
+    assert_true(cancel_is_hard(parts[2]));
+    assert_int_equal(calls, 0);
+    cancel_free(parts[2]);
+    cancel_free(whole);
+}
+
+static void *make_parts(void *arg)
+{
+    for (int i = 0; i < 2000; i++) {
+        struct cancel *part = cancel_new_part(arg);
+        int calls = 0;
+        struct cancel_hook hook = {.fn = count_call, .arg = &calls};
+        cancel_hook_add(part, &hook);
+        cancel_hook_remove(part, &hook);
+        cancel_free(part);
+        if (calls > 1)
+            return arg;
+    }
+    return NULL;
+}
+
+static void in_four_threads(void *(*run)(void *))
+{
+    struct cancel *c = cancel_new();
+    pthread_t threads[4];
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, run, c), 0);
+    cancel_set(c, true);
+    for (size_t i = 0; i < 4; i++) {
+        void *wrong = NULL;
+        pthread_join(threads[i], &wrong);
+        assert_null(wrong);
+    }
+    cancel_free(c);
+}
+
+static void test_cancel_parts_of_threads(void **state)
+{
+    (void)state;
+    in_four_threads(make_parts);
+}
+
 static void *hook_and_unhook(void *arg)
 {
     for (int i = 0; i < 2000; i++) {
@@ -156,17 +220,7 @@ static void *hook_and_unhook(void *arg)
 static void test_cancel_hooks_of_threads(void **state)
 {
     (void)state;
-    struct cancel *c = cancel_new();
-    pthread_t threads[4];
-    for (size_t i = 0; i < 4; i++)
-        assert_int_equal(pthread_create(&threads[i], NULL, hook_and_unhook, c), 0);
-    cancel_set(c, true);
-    for (size_t i = 0; i < 4; i++) {
-        void *wrong = NULL;
-        pthread_join(threads[i], &wrong);
-        assert_null(wrong);
-    }
-    cancel_free(c);
+    in_four_threads(hook_and_unhook);
 }
 
 int main(void)
@@ -179,6 +233,8 @@ int main(void)
         cmocka_unit_test(test_cancel_lasting_hooks),
         cmocka_unit_test(test_cancel_hooks),
         cmocka_unit_test(test_cancel_hooks_of_threads),
+        cmocka_unit_test(test_cancel_parts),
+        cmocka_unit_test(test_cancel_parts_of_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
