@@ -5,6 +5,8 @@ import threading
 
 import pytest
 
+from tests.acceptance.conftest import CORES
+from tests.faults import real
 from tests.faults.matrix import Case, Matrix, arguments
 from tests.faults.cases import BY_NAME
 from tests.faults.core import Core, Failed
@@ -50,6 +52,16 @@ def test_once_lost(matrix, case):
     cloud, operation, fault, call, occurrence = case
     with matrix.borrowed(cloud) as ground:
         assert Case(ground, operation, BY_NAME[fault], call, occurrence).run(matrix.facts[cloud][1][operation]), "the call was not reached"
+
+
+@pytest.mark.parametrize("call", ["placed", "made_last"])
+def test_the_core_alone_is_killed(ground, call):
+    """The provider does not go on without it: the next create does, by itself."""
+    binary = CORES[sorted(CORES)[-1]]
+    with real.Session(ground, binary) as session:
+        session.core.apply_ok()
+        expected = ground.exists()
+    assert not real.case(ground, binary, "apply", (getattr(ground, call), 0), "core killed", expected), "an import was needed"
 
 
 def refused(core, config, text):
