@@ -25,8 +25,8 @@ struct engine_cloud engine_cloud_of(const struct engine *e, const struct compone
 /* ---- scope ---- */
 
 /* FNV-1a twice with different starts: 128 bits that tell inputs apart; nothing is kept secret by
- * it. */
-static const char *client_token(struct object *o)
+ * it. NULL when memory is out: the token of a part of the inputs would be another one. */
+static const struct value *client_token(struct object *o)
 {
     const struct engine *e = o->engine;
     _cleanup_buf_ struct buf b = BUF_INIT(4 << 20);
@@ -35,11 +35,13 @@ static const char *client_token(struct object *o)
     value_json_write(&b, o->attrs, true);
     if (o->repeats)
         buf_printf(&b, "/%d", o->repeats);
+    if (b.failed)
+        return NULL;
     uint64_t h[2] = {14695981039346656037u, 0x6c62272e07bb0142u};
     for (size_t i = 0; i < b.len; i++)
         for (size_t k = 0; k < 2; k++)
             h[k] = (h[k] ^ (unsigned char)b.ptr[i]) * 1099511628211u;
-    return arena_printf(o->a, "%08x-%04x-4%03x-8%03x-%012llx", (unsigned)(h[0] >> 32),
+    return value_printf(o->a, "%08x-%04x-4%03x-8%03x-%012llx", (unsigned)(h[0] >> 32),
                         (unsigned)(h[0] >> 16) & 0xffff, (unsigned)(h[0] >> 4) & 0xfff,
                         (unsigned)(h[1] >> 48) & 0xfff,
                         (unsigned long long)(h[1] & 0xffffffffffffu));
@@ -61,15 +63,30 @@ static const struct value *owner_filter(struct object *o)
 {
     const struct engine *e = o->engine;
     const struct cloud_driver *d = engine_cloud_of(e, o->component).driver;
-    return d->owner_filter(o->a, d->owner_tags(o->a, e->resource_type, e->name, o->name));
+    const struct value *tags = d->owner_tags(o->a, e->resource_type, e->name, o->name);
+    return tags ? d->owner_filter(o->a, tags) : NULL;
+}
+
+/* What every request may name: NULL only when memory is out. */
+static const struct value *surroundings(struct object *o, const char *root)
+{
+    const struct engine *e = o->engine;
+    if (strcmp(root, "token") == 0)
+        return client_token(o);
+    if (strcmp(root, "owner_filter") == 0)
+        return owner_filter(o);
+    if (strcmp(root, "region") == 0)
+        return value_str(o->a, e->region);
+    if (strcmp(root, "account") == 0)
+        return value_str(o->a, e->account);
+    return value_str(o->a, e->partition);
 }
 
 static int lookup(void *self, struct arena *a, const char *root, const char *path,
                   const struct value **ret)
 {
     struct object *o = self;
-    const struct engine *e = o->engine;
-    *ret = NULL;
+    (void)a;
     if (!*root)
         *ret = own_attr(o->attrs, path);
     else if (strcmp(root, "prior") == 0)
@@ -78,16 +95,8 @@ static int lookup(void *self, struct arena *a, const char *root, const char *pat
         *ret = own_attr(o->element, path);
     else if (strcmp(root, "ids") == 0)
         *ret = id_list(o);
-    else if (strcmp(root, "token") == 0)
-        *ret = value_str(a, client_token(o));
-    else if (strcmp(root, "owner_filter") == 0)
-        *ret = owner_filter(o);
-    else if (strcmp(root, "region") == 0)
-        *ret = value_str(a, e->region);
-    else if (strcmp(root, "account") == 0)
-        *ret = value_str(a, e->account);
-    else if (strcmp(root, "partition") == 0)
-        *ret = value_str(a, e->partition);
+    else if (!(*ret = surroundings(o, root)))
+        return -1;
     return 0;
 }
 

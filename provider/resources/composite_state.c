@@ -47,7 +47,8 @@ int composite_private_encode(struct composite_run *r, struct slice *ret)
     struct composite_context *c = &r->context;
     buf_printf(&b, "{\"v\":%d,\"nonce\":\"%s\",\"records\":", PRIVATE_VERSION,
                r->nonce ? r->nonce : "");
-    records_encode(&b, &r->records);
+    if (records_encode(&b, &r->records) < 0)
+        b.failed = true;
     if (c->planning && r->derived)
         encode_decisions(r, &b);
     buf_append_char(&b, '}');

@@ -231,18 +231,25 @@ void fixture_free(struct fixture *f)
 
 static struct alloc_table whole;
 static atomic_long allocations_left;
+static bool only_one_fails;
+
+static bool there_is_memory(void)
+{
+    long left = atomic_fetch_sub(&allocations_left, 1);
+    return left > 0 || (left < 0 && only_one_fails);
+}
 
 static void *failing_malloc(size_t size)
 {
-    return atomic_fetch_sub(&allocations_left, 1) > 0 ? whole.malloc(size) : NULL;
+    return there_is_memory() ? whole.malloc(size) : NULL;
 }
 
 static void *failing_realloc(void *ptr, size_t size)
 {
-    return atomic_fetch_sub(&allocations_left, 1) > 0 ? whole.realloc(ptr, size) : NULL;
+    return there_is_memory() ? whole.realloc(ptr, size) : NULL;
 }
 
-void fixture_starve(void (*set_up)(struct fixture *f), int (*run)(struct fixture *f))
+static void starve(void (*set_up)(struct fixture *f), int (*run)(struct fixture *f))
 {
     bool done = false;
     whole = alloc_table;
@@ -265,4 +272,12 @@ void fixture_starve(void (*set_up)(struct fixture *f), int (*run)(struct fixture
         fixture_free(f);
     }
     assert_true(done);
+}
+
+void fixture_starve(void (*set_up)(struct fixture *f), int (*run)(struct fixture *f))
+{
+    for (int i = 0; i < 2; i++) {
+        only_one_fails = i > 0;
+        starve(set_up, run);
+    }
 }

@@ -55,8 +55,9 @@ void fixture_expect(struct fixture *f, enum diag_severity severity, const char *
 void fixture_expect_none(struct fixture *f);
 
 /* Calls `run` again and again, while each allocation in turn is the first one that fails, until
- * none does: `run` returns 0 or -1, and with -1 there has to be an error. `set_up` gets a new
- * fixture each time, before memory is short; c.arena is short of it, f->a is not. */
+ * none does, and once more while each is the only one: `run` returns 0 or -1, and with -1 there has
+ * to be an error. `set_up` gets a new fixture each time, before memory is short; c.arena is short
+ * of it, f->a is not. */
 void fixture_starve(void (*set_up)(struct fixture *f), int (*run)(struct fixture *f));
 
 #endif
