@@ -70,11 +70,14 @@ class Aws(Ground):
     def remove(self, choice):
         """Removes an object by another hand; which one, `choice` says."""
         c = self.clients
-        found = [(kind, name) for kind, name, _ in c.owned() if kind in ("instance", "secret", "log group", "NAT gateway", "Elastic IP address")]
+        ec2 = c.client("ec2")
+        # EC2 does not release an address that a NAT gateway has.
+        used = [a["AllocationId"] for n in ec2.describe_nat_gateways()["NatGateways"] if n["State"] != "deleted" for a in n["NatGatewayAddresses"]]
+        found = [(kind, name) for kind, name, _ in c.owned()
+                 if kind in ("instance", "secret", "log group", "NAT gateway", "Elastic IP address") and name not in used]
         if not found:
             return
         kind, name = found[choice % len(found)]
-        ec2 = c.client("ec2")
         {"instance": lambda: ec2.terminate_instances(InstanceIds=[name]), "NAT gateway": lambda: ec2.delete_nat_gateway(NatGatewayId=name),
          "Elastic IP address": lambda: ec2.release_address(AllocationId=name),
          "secret": lambda: c.client("secretsmanager").delete_secret(SecretId=name, ForceDeleteWithoutRecovery=True),

@@ -73,10 +73,14 @@ class Case:
         until = time.monotonic() + REACH_S
         while not self.done and not self.hits() and time.monotonic() < until:
             time.sleep(0.01)
-        if not self.done and self.hits():
-            self.fault.meanwhile(self)
-            self.reached = True
-        self.ground.sim.clear_rules()
+        try:
+            if not self.done and self.hits():
+                self.fault.meanwhile(self)
+                self.reached = True
+        except Exception as error:  # pylint: disable=broad-except
+            self.broken = error
+        finally:
+            self.ground.sim.clear_rules()
 
     def kill_later(self, seconds):
         """The provider, `seconds` after the held call goes on."""
@@ -85,7 +89,7 @@ class Case:
 
     def first(self, core, before, after):
         """The run with the fault. Returns the core that goes on from it."""
-        self.core, self.done, self.reached, self.watcher = core, False, False, None
+        self.core, self.done, self.reached, self.watcher, self.broken = core, False, False, None, None
         if self.fault.short and after is not None:
             after = {**after, "timeouts": SHORT}
         core.before_apply = lambda: (setattr(core, "before_apply", lambda: None), self.prepare())
@@ -97,6 +101,8 @@ class Case:
         self.done = True
         if self.watcher:
             self.watcher.join()
+        if self.broken:
+            raise self.broken
         self.reached = self.reached or bool(self.fault.before) or self.hits() > 0
         core.stop()
         sim = self.ground.sim
