@@ -80,7 +80,11 @@ def interrupted(session, command, call, fault):
         if process.poll() is None:
             # As at a terminal, the whole group is interrupted; a CI's cancellation and a kill reach the core alone.
             (os.killpg if signum == signal.SIGINT else os.kill)(process.pid, signum)
-        if number == 0 and signum != signal.SIGKILL:
+        if number == 0 and signum == signal.SIGKILL:
+            # On a busy machine a killed process takes its time to go: the held call goes on when it has, and those who wait for it may know.
+            process.wait(30)
+            time.sleep(0.2)
+        elif number == 0:
             time.sleep(0.1)
             sim.clear_rules()
     sim.clear_rules()
