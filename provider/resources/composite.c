@@ -148,12 +148,20 @@ static int plan_online(struct composite_run *r, bool is_new, bool changes)
     return 0;
 }
 
-void composite_engine(struct composite_run *r, const struct value *config)
+int composite_engine(struct composite_run *r, const struct value *config)
 {
     struct composite_context *c = &r->context;
+    const struct composite *comp = composite_of(r->type);
+    if (comp->inner_cloud && !c->inner) {
+        if (comp->inner_cloud(c, &r->inner) < 0)
+            return -1;
+        c->inner = &r->inner;
+    }
     r->engine = (struct engine){
         .driver = c->driver,
         .client = c->client,
+        .more = c->inner,
+        .more_count = c->inner ? 1 : 0,
         .region = c->region,
         .account = c->account,
         .partition = c->driver && c->region ? c->driver->partition(c->region) : "",
@@ -161,8 +169,9 @@ void composite_engine(struct composite_run *r, const struct value *config)
         .name = value_get(config, "name"),
         .tags = value_get(config, "tags"),
         .nonce = r->nonce,
-        .claimed = composite_of(r->type)->claimed,
+        .claimed = comp->claimed,
     };
+    return 0;
 }
 
 const char *composite_new_nonce(struct arena *a)
@@ -242,8 +251,7 @@ static int work_out(struct composite_run *r, const struct value *planned, bool i
     if (plan_online(r, is_new, changed) < 0)
         return -1;
     c->config = planned;
-    composite_engine(r, planned);
-    if (comp->derive(c, &r->derived) < 0 ||
+    if (composite_engine(r, planned) < 0 || comp->derive(c, &r->derived) < 0 ||
         graph_expand(c->arena, r->cloud, planned, r->derived, c->secrets, &r->graph, &r->partial,
                      c->diags) < 0)
         return -1;
@@ -336,6 +344,9 @@ int composite_plan(const struct resource_type *t, struct request *rq,
 {
     struct composite_run r;
     if (value_is_null(args->proposed)) {
+        const struct composite *comp = composite_of(t);
+        if (comp->may_destroy && comp->may_destroy(rq, args->prior) < 0)
+            return -1;
         ret->planned = value_null(rq->arena, t->schema->type);
         ret->planned_private = args->prior_private;
         return ret->planned ? 0 : -1;
@@ -358,6 +369,9 @@ int composite_plan(const struct resource_type *t, struct request *rq,
     bool anew = ret->replace_count || !r.context.prior;
     if (anew)
         forget_records(&r);
+    if (ret->replace_count && composite_of(t)->may_destroy &&
+        composite_of(t)->may_destroy(rq, args->prior) < 0)
+        return -1;
     if (ret->replace_count)
         planned = schema_unknown_computed(rq->arena, t->schema, planned, args->config);
     /* Each plan has its own: what it makes is not what an earlier one has made. */
@@ -436,8 +450,7 @@ static int discover(struct composite_run *r, const struct value *config)
     struct composite_context *c = &r->context;
     c->config = config;
     c->prior = c->secrets = c->decided = NULL;
-    composite_engine(r, config);
-    if (composite_of(r->type)->derive(c, &r->derived) < 0 ||
+    if (composite_engine(r, config) < 0 || composite_of(r->type)->derive(c, &r->derived) < 0 ||
         graph_expand(c->arena, r->cloud, config, r->derived, c->secrets, &r->graph, &r->partial,
                      c->diags) < 0)
         return -1;
@@ -476,9 +489,9 @@ static int apply_destroy(struct composite_run *r, const struct resource_apply_ar
     struct composite_context *c = &r->context;
     struct records left = {NULL, 0};
     composite_work(r, "delete", args->prior);
-    if (composite_online(r, "destroying") < 0)
+    c->config = args->prior;
+    if (composite_online(r, "destroying") < 0 || composite_engine(r, args->prior) < 0)
         return -1;
-    composite_engine(r, args->prior);
     if (!r->records.count && find_tainted(r, args->prior) < 0)
         return -1;
     int rc = engine_destroy(c->arena, &r->engine, &r->work, &r->records, &left, c->diags);
@@ -538,8 +551,7 @@ static int apply_changes(struct composite_run *r, const struct resource_apply_ar
         return -1;
     if (value_is_unknown(value_get(args->planned, "region")))
         c->config = value_with(c->arena, args->planned, "region", value_str(c->arena, c->region));
-    composite_engine(r, c->config);
-    if (expand(r) < 0)
+    if (composite_engine(r, c->config) < 0 || expand(r) < 0)
         return -1;
     if (adopt(r) < 0)
         return -1;
@@ -602,9 +614,8 @@ int composite_read(const struct resource_type *t, struct request *rq,
         composite_private_decode(&r, args->private) < 0)
         return -1;
     struct composite_context *c = &r.context;
-    if (composite_online(&r, "reading") < 0)
+    if (composite_online(&r, "reading") < 0 || composite_engine(&r, args->state) < 0)
         return -1;
-    composite_engine(&r, args->state);
     /* When the provider dies in an update, the core keeps the state that was, and no private state:
      * the objects are found by their tags. */
     bool lost = !r.records.count && value_count(value_get(args->state, "components"));
@@ -673,7 +684,8 @@ int composite_import(const struct resource_type *t, struct request *rq,
         composite_online(&r, "importing") < 0)
         return -1;
     struct composite_context *c = &r.context;
-    composite_engine(&r, config);
+    if (composite_engine(&r, config) < 0)
+        return -1;
     if (!comp->describe)
         return diags_error(rq->diags, NULL, "Import is not possible", "%s cannot be imported.",
                            t->schema->name);

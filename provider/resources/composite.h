@@ -25,6 +25,9 @@ struct composite_context {
     bool planning;                 /* a plan: the check hook may follow */
     /* In an apply what the plan's derive decided (struct composite); NULL: nothing. */
     const struct value *decided;
+    /* Where components of another cloud are: what inner_cloud() gave; NULL: the composite has none.
+     */
+    const struct engine_cloud *inner;
     void **looked_up; /* for what the hooks have asked in this operation; starts as NULL, and lives
                          in `arena` */
     struct diags *diags;
@@ -50,6 +53,13 @@ struct composite {
      * is to be created or changed; never called in a plan that changes nothing. May be NULL. */
     int (*check)(const struct composite_context *c, const struct engine_changes *changes,
                  const struct value *derived);
+
+    /* Whether a plan may destroy the resource: 0, or -1 with a diagnostic. May be NULL: it may. */
+    int (*may_destroy)(struct request *rq, const struct value *prior);
+
+    /* The cloud of components that are inside what the resource makes (a cluster). Makes no call;
+     * lives in c->arena. 0, or -1 with a diagnostic. May be NULL: there are no such components. */
+    int (*inner_cloud)(const struct composite_context *c, struct engine_cloud *ret);
 
     /* Sets the computed attributes from derived values and records (or planned changes: unknown
      * where they are). `planned` has configuration and defaults. */

@@ -13,6 +13,7 @@ struct composite_run {
     void *looked_up;
     const struct resource_cloud *cloud; /* NULL: not known yet */
     struct engine engine;
+    struct engine_cloud inner; /* of the context */
     struct records records;
     const char *nonce;
     const struct value *derived;
@@ -31,7 +32,8 @@ int composite_begin(struct composite_run *r, const struct resource_type *t, stru
 void composite_work(struct composite_run *r, const char *operation, const struct value *config);
 /* Credentials and account, or an error: for everything but a plan. */
 int composite_online(struct composite_run *r, const char *doing);
-void composite_engine(struct composite_run *r, const struct value *config);
+/* 0 or -1 with a diagnostic. */
+int composite_engine(struct composite_run *r, const struct value *config);
 const struct value *composite_identity(struct composite_run *r, const struct value *state);
 const char *composite_new_nonce(struct arena *a);
 

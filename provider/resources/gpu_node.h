@@ -4,6 +4,7 @@
 #define LLM_RESOURCES_GPU_NODE_H
 
 #include "resources/composite.h"
+#include "resources/config.h"
 #include "resources/fit.h"
 
 extern const struct composite composite_gpu_node;
@@ -143,11 +144,6 @@ const struct gpu_node_cloud *gpu_node_cloud(const char *cloud);
 
 int gpu_node_validate(struct arena *a, const struct value *config, struct diags *diags);
 
-/* An attribute by dotted path; NULL when it or a parent is null or absent. */
-const struct value *gpu_node_get(const struct value *config, const char *dotted);
-/* Whether an attribute is that text. */
-bool gpu_node_is(const struct value *config, const char *dotted, const char *text);
-
 /* How the instance may be bought, by `machine.provisioning`. */
 struct gpu_node_markets {
     bool spot, on_demand;
@@ -157,10 +153,6 @@ struct gpu_node_markets gpu_node_markets(const struct value *config);
  * `text` NULL: memory is out. */
 int gpu_node_check_length(struct arena *a, const char *text, size_t most, const char *what,
                           struct diags *diags);
-
-/* Errors for attributes that this cloud lacks: {path, what to do instead}. 0 or -1. */
-int gpu_node_refuse(struct arena *a, const struct value *config, const char *cloud,
-                    const char *const (*paths)[2], size_t count, struct diags *diags);
 
 /* Errors for zones that are not of the region, and for those named twice; `example` is what a
  * zone's name has behind the region's. 0 or -1. */

@@ -227,7 +227,7 @@ static int check_role(struct gpu_node_checking *k, const struct value *derived)
 static int check_stop(const struct gpu_node_checking *k)
 {
     const struct record *r = records_find(k->c->records, "instance");
-    if (!r || gpu_node_is_made(k, "instance") || !gpu_node_is(k->c->config, "power", "stopped") ||
+    if (!r || gpu_node_is_made(k, "instance") || !config_is(k->c->config, "power", "stopped") ||
         strcmp(value_cstr(value_get(r->attrs, "market_type"), ""), "spot") != 0)
         return 0;
     return diags_error(k->c->diags, path_attribute(k->a, NULL, "power"),

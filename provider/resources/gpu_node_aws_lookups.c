@@ -21,7 +21,7 @@ void gpu_node_aws_want_checks(const struct composite_context *c,
                               const struct gpu_node_machines *machines)
 {
     const struct gpu_node_markets may = gpu_node_markets(c->config);
-    bool runs = gpu_node_is(c->config, "power", "running");
+    bool runs = config_is(c->config, "power", "running");
     if (value_is_known(value_get(c->config, "name")))
         gpu_node_want(c, GPU_NODE_LOOKUP_NODE, NULL);
     if (!runs || !machines->known || !machines->count)

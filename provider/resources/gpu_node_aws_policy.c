@@ -10,19 +10,6 @@
 
 enum { DOCUMENT_MOST = 16384 };
 
-/* The canonical text of a JSON document. */
-static const struct value *canonical(struct arena *a, const struct buf *text)
-{
-    struct diags ignored;
-    const struct value *v = NULL;
-    _cleanup_buf_ struct buf b = BUF_INIT(DOCUMENT_MOST);
-    diags_init(&ignored, a);
-    if (text->failed || value_json_parse(a, buf_slice(text), &v, &ignored) < 0 ||
-        value_json_write(&b, v, false) < 0)
-        return NULL;
-    return value_buf(a, &b);
-}
-
 const struct value *gpu_node_aws_trust_policy(struct arena *a, const char *partition)
 {
     _cleanup_buf_ struct buf b = BUF_INIT(DOCUMENT_MOST);
@@ -31,7 +18,7 @@ const struct value *gpu_node_aws_trust_policy(struct arena *a, const char *parti
         "{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":\"Allow\","
         "\"Action\":\"sts:AssumeRole\",\"Principal\":{\"Service\":\"ec2.amazonaws.com%s\"}}]}",
         strcmp(partition, "aws-cn") == 0 ? ".cn" : "");
-    return canonical(a, &b);
+    return derived_json(a, &b);
 }
 
 struct statement {
@@ -146,5 +133,5 @@ const struct value *gpu_node_aws_policy(const struct composite_context *c,
     secret_statements(c, &b, partition, names);
     cache_statements(c, &b, partition);
     buf_append_str(&b, "]}");
-    return canonical(c->arena, &b);
+    return derived_json(c->arena, &b);
 }

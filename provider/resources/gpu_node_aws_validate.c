@@ -17,8 +17,8 @@ int gpu_node_aws_subnets(struct slice cidr)
 
 static int check_cidr(struct arena *a, const struct value *config, struct diags *diags)
 {
-    const struct value *cidr = gpu_node_get(config, "network.cidr"),
-                       *zones = gpu_node_get(config, "zones");
+    const struct value *cidr = config_get(config, "network.cidr"),
+                       *zones = config_get(config, "zones");
     if (!value_is_known(cidr))
         return 0;
     int subnets = gpu_node_aws_subnets(value_slice(cidr));
@@ -48,17 +48,17 @@ static int check_conflicts(struct arena *a, const struct value *config, struct d
     };
     int rc = 0;
     for (size_t i = 0; i < sizeof(conflicts) / sizeof(*conflicts); i++)
-        if (value_is_known(gpu_node_get(config, conflicts[i].one)) &&
-            value_is_known(gpu_node_get(config, conflicts[i].other)))
+        if (value_is_known(config_get(config, conflicts[i].one)) &&
+            value_is_known(config_get(config, conflicts[i].other)))
             rc = diags_error(diags, path_parse(a, conflicts[i].other), "Conflicting settings",
                              "`%s` cannot be used with `%s`: %s.", conflicts[i].other,
                              conflicts[i].one, conflicts[i].why);
-    if (value_is_known(gpu_node_get(config, "network.security_group_id")) &&
-        !gpu_node_get(config, "network.vpc_id"))
+    if (value_is_known(config_get(config, "network.security_group_id")) &&
+        !config_get(config, "network.vpc_id"))
         rc = diags_error(diags, path_parse(a, "network.security_group_id"), "Conflicting settings",
                          "A security group belongs to a VPC: name it in `network.vpc_id`, with its "
                          "subnets.");
-    if (gpu_node_is(config, "egress", "existing") && !gpu_node_get(config, "network.vpc_id"))
+    if (config_is(config, "egress", "existing") && !config_get(config, "network.vpc_id"))
         rc = diags_error(diags, path_attribute(a, NULL, "egress"), "Conflicting settings",
                          "A network that is made has no way out but the NAT gateway. Use an "
                          "existing network (`network.vpc_id`), or `egress = \"nat\"`.");
@@ -78,7 +78,7 @@ int gpu_node_aws_check_zones(struct arena *a, const struct value *config, const 
 
 static int check_region(struct arena *a, const struct value *config, struct diags *diags)
 {
-    struct slice r = value_slice(gpu_node_get(config, "region"));
+    struct slice r = value_slice(config_get(config, "region"));
     bool zone = r.len > 2 && r.ptr[r.len - 1] >= 'a' && r.ptr[r.len - 1] <= 'z' &&
                 r.ptr[r.len - 2] >= '0' && r.ptr[r.len - 2] <= '9';
     if (!r.len)
@@ -87,8 +87,7 @@ static int check_region(struct arena *a, const struct value *config, struct diag
         return diags_error(diags, path_attribute(a, NULL, "region"), "A zone, not a region",
                            "\"%.*s\" is a zone. Its region is \"%.*s\".", (int)r.len, r.ptr,
                            (int)r.len - 1, r.ptr);
-    return gpu_node_aws_check_zones(a, config, value_cstr(gpu_node_get(config, "region"), ""),
-                                    diags);
+    return gpu_node_aws_check_zones(a, config, value_cstr(config_get(config, "region"), ""), diags);
 }
 
 /* ---- names ---- */
@@ -117,8 +116,8 @@ int gpu_node_aws_names(struct arena *a, const char *name, const char *region,
 static int check_names(struct arena *a, const struct value *config, struct diags *diags)
 {
     struct gpu_node_aws_names names;
-    const char *name = value_cstr(gpu_node_get(config, "name"), NULL),
-               *region = value_cstr(gpu_node_get(config, "region"), NULL);
+    const char *name = value_cstr(config_get(config, "name"), NULL),
+               *region = value_cstr(config_get(config, "region"), NULL);
     return name && region ? gpu_node_aws_names(a, name, region, &names, diags) : 0;
 }
 
@@ -142,7 +141,7 @@ static int check_ids(struct arena *a, const struct value *config, struct diags *
                {"model_cache.snapshot_id", "snap-", "a snapshot id"}};
     int rc = 0;
     for (size_t i = 0; i < sizeof(ids) / sizeof(*ids); i++) {
-        struct slice s = value_slice(gpu_node_get(config, ids[i].path));
+        struct slice s = value_slice(config_get(config, ids[i].path));
         if (s.len && !is_id(s, ids[i].prefix))
             rc = diags_error(diags, path_parse(a, ids[i].path), "Invalid value",
                              "\"%.*s\" is not %s, which starts with %s.", (int)s.len, s.ptr,
@@ -157,12 +156,12 @@ static int check_foreign(struct arena *a, const struct value *config, struct dia
         {"service_account", "Use `instance_profile`."},
         {"model_cache.gcs_uri", "Use `model_cache.s3_uri`."},
     };
-    return gpu_node_refuse(a, config, "AWS", others, sizeof(others) / sizeof(*others), diags);
+    return config_refuse(a, config, "AWS", others, sizeof(others) / sizeof(*others), diags);
 }
 
 static int check_disk(struct arena *a, const struct value *config, struct diags *diags)
 {
-    const char *type = value_cstr(gpu_node_get(config, "disk.type"), "gp3");
+    const char *type = value_cstr(config_get(config, "disk.type"), "gp3");
     bool unknown = value_is_unknown(value_path(config, "disk.type"));
     bool known = strcmp(type, "gp3") == 0 || strcmp(type, "gp2") == 0;
     bool provisioned = strcmp(type, "io1") == 0 || strcmp(type, "io2") == 0;
@@ -172,13 +171,13 @@ static int check_disk(struct arena *a, const struct value *config, struct diags 
     if (!known && !provisioned)
         return diags_error(diags, path_parse(a, "disk.type"), "Not a disk type of AWS",
                            "\"%s\" is not offered; there are gp3, gp2, io1 and io2.", type);
-    if (value_is_known(gpu_node_get(config, "disk.throughput")) && strcmp(type, "gp3") != 0)
+    if (value_is_known(config_get(config, "disk.throughput")) && strcmp(type, "gp3") != 0)
         rc = diags_error(diags, path_parse(a, "disk.throughput"), "Conflicting settings",
                          "Only gp3 volumes have a throughput of their own; this one is %s.", type);
-    if (value_is_known(gpu_node_get(config, "disk.iops")) && strcmp(type, "gp2") == 0)
+    if (value_is_known(config_get(config, "disk.iops")) && strcmp(type, "gp2") == 0)
         rc = diags_error(diags, path_parse(a, "disk.iops"), "Conflicting settings",
                          "The operations of a gp2 volume follow from its size. Use gp3 or io2.");
-    if (provisioned && gpu_node_get(config, "disk") && !gpu_node_get(config, "disk.iops"))
+    if (provisioned && config_get(config, "disk") && !config_get(config, "disk.iops"))
         rc = diags_error(diags, path_parse(a, "disk.iops"), "A setting is missing",
                          "A volume of type %s needs `iops`.", type);
     return rc;
@@ -189,7 +188,7 @@ static int check_retention(struct arena *a, const struct value *config, struct d
 {
     static const int64_t allowed[] = {1,   3,   5,   7,   14,   30,   60,   90,   120,  150,  180,
                                       365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653};
-    int64_t days = value_int_or(gpu_node_get(config, "log_retention_days"), 30);
+    int64_t days = value_int_or(config_get(config, "log_retention_days"), 30);
     for (size_t i = 0; i < sizeof(allowed) / sizeof(*allowed); i++)
         if (allowed[i] == days)
             return 0;
@@ -216,7 +215,7 @@ static bool is_tag_text(struct slice s)
 /* EC2 API Reference, Tag; the prefix llm: is how this provider finds its objects. */
 static int check_tags(struct arena *a, const struct value *config, struct diags *diags)
 {
-    const struct value *tags = gpu_node_get(config, "tags");
+    const struct value *tags = config_get(config, "tags");
     int rc = 0;
     for (size_t i = 0; i < value_count(tags); i++) {
         struct slice key = tags->members[i].key, value = value_slice(tags->members[i].value);

@@ -5,14 +5,12 @@
 
 void gpu_node_put(struct gpu_node_derivation *d, const char *name, const struct value *v)
 {
-    d->failed |= !v || d->count == GPU_NODE_DERIVED_MOST;
-    if (!d->failed)
-        d->members[d->count++] = (struct value_member){slice_str(name), v};
+    derived_put(&d->out, name, v);
 }
 
 const struct value *gpu_node_unknown(struct gpu_node_derivation *d)
 {
-    return value_unknown(d->a, &type_dynamic);
+    return derived_unknown(&d->out);
 }
 
 const struct value *gpu_node_of(const struct gpu_node_derivation *d, const char *path)
@@ -187,7 +185,7 @@ int gpu_node_derive_begin(const struct composite_context *c, struct gpu_node_der
     ret->own = own;
     ret->c = c;
     ret->cloud = gpu_node_cloud(c->cloud);
-    ret->a = c->arena;
+    ret->a = ret->out.arena = c->arena;
     ret->config = c->config;
     ret->instance = instance && !instance->missing ? instance : NULL;
     ret->name = value_cstr(value_get(c->config, "name"), NULL);
@@ -199,7 +197,7 @@ int gpu_node_derive_begin(const struct composite_context *c, struct gpu_node_der
 
 const struct value *gpu_node_derive_end(struct gpu_node_derivation *d, int rc, size_t before)
 {
-    const struct value *v = rc == 0 && !d->failed ? value_object(d->a, d->members, d->count) : NULL;
+    const struct value *v = rc == 0 ? derived_object(&d->out) : NULL;
     if (!v && d->c->diags->errors == before)
         diags_error(d->c->diags, NULL, "Out of memory", "The node was not worked out.");
     return v;

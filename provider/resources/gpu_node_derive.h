@@ -4,9 +4,8 @@
 #ifndef LLM_RESOURCES_GPU_NODE_DERIVE_H
 #define LLM_RESOURCES_GPU_NODE_DERIVE_H
 
+#include "resources/derived.h"
 #include "resources/gpu_node.h"
-
-enum { GPU_NODE_DERIVED_MOST = 48 };
 
 /* One derive at work. */
 struct gpu_node_derivation {
@@ -21,9 +20,7 @@ struct gpu_node_derivation {
     size_t offer_count;
     const struct record *instance; /* NULL: none */
     void *own;                     /* what only this cloud's hook knows */
-    struct value_member members[GPU_NODE_DERIVED_MOST];
-    size_t count;
-    bool failed; /* a member could not be made: memory is out */
+    struct derived out;
 };
 
 /* Reads the configuration; ret->own is kept, all else set. 0, or -1 with a diagnostic. */

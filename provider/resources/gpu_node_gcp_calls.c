@@ -190,7 +190,7 @@ const struct value *gpu_node_gcp_services(const struct composite_context *c)
     const struct value *names[8];
     size_t count = 0;
     bool secrets =
-        gpu_node_get(c->config, "tailscale") || gpu_node_get(c->config, "huggingface_token_secret");
+        config_get(c->config, "tailscale") || config_get(c->config, "huggingface_token_secret");
     for (size_t i = 0; i < sizeof(always) / sizeof(*always); i++)
         names[count++] =
             value_printf(a, "projects/%s/services/%s.googleapis.com", c->account, always[i]);
@@ -241,7 +241,7 @@ int gpu_node_gcp_ask(const struct composite_context *c, struct gpu_node_lookup *
 void gpu_node_gcp_want_checks(const struct composite_context *c,
                               const struct gpu_node_machines *machines)
 {
-    bool runs = gpu_node_is(c->config, "power", "running");
+    bool runs = config_is(c->config, "power", "running");
     gpu_node_want(c, GPU_NODE_LOOKUP_SERVICES, gpu_node_gcp_services(c));
     if (value_is_known(value_get(c->config, "name")))
         gpu_node_want(c, GPU_NODE_LOOKUP_NODE, NULL);

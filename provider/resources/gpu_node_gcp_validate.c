@@ -72,7 +72,7 @@ static int check_forms(struct arena *a, const struct value *config, struct diags
     };
     int rc = 0;
     for (size_t i = 0; i < sizeof(forms) / sizeof(*forms); i++) {
-        struct slice s = value_slice(gpu_node_get(config, forms[i].path));
+        struct slice s = value_slice(config_get(config, forms[i].path));
         bool family =
             strcmp(forms[i].path, "image") == 0 && is_resource(a, s, "global/images/family", false);
         if (s.len && !family && !is_resource(a, s, forms[i].middle, forms[i].shortly))
@@ -94,8 +94,8 @@ static bool is_by_number(const char *full_name)
 static int check_secrets(struct arena *a, const struct value *config, struct diags *diags)
 {
     static const char own[] = "projects/-/secrets";
-    struct slice key = value_slice(gpu_node_get(config, "tailscale.auth_key_secret"));
-    struct slice token = value_slice(gpu_node_get(config, "huggingface_token_secret"));
+    struct slice key = value_slice(config_get(config, "tailscale.auth_key_secret"));
+    struct slice token = value_slice(config_get(config, "huggingface_token_secret"));
     const char *x = key.len ? gpu_node_gcp_full_name(a, key, own) : NULL;
     const char *y = token.len ? gpu_node_gcp_full_name(a, token, own) : NULL;
     if (!x || !y || strcmp(strrchr(x, '/'), strrchr(y, '/')) != 0 ||
@@ -112,9 +112,9 @@ static int check_secrets(struct arena *a, const struct value *config, struct dia
 
 static int check_subnetwork(struct arena *a, const struct value *config, struct diags *diags)
 {
-    const struct value *ids = gpu_node_get(config, "network.subnet_ids");
+    const struct value *ids = config_get(config, "network.subnet_ids");
     const struct path *path = path_parse(a, "network.subnet_ids");
-    struct slice region = value_slice(gpu_node_get(config, "region"));
+    struct slice region = value_slice(config_get(config, "region"));
     if (value_count(ids) > 1)
         return diags_error(diags, path, "One subnetwork is enough",
                            "A subnetwork of Google Cloud is of the whole region: name one.");
@@ -138,7 +138,7 @@ static int check_subnetwork(struct arena *a, const struct value *config, struct 
 
 static int check_conflicts(struct arena *a, const struct value *config, struct diags *diags)
 {
-    if (!gpu_node_is(config, "egress", "existing") || gpu_node_get(config, "network.vpc_id"))
+    if (!config_is(config, "egress", "existing") || config_get(config, "network.vpc_id"))
         return 0;
     return diags_error(diags, path_attribute(a, NULL, "egress"), "Conflicting settings",
                        "A network that is made has no way out but Cloud NAT. Use an existing "
@@ -159,7 +159,7 @@ int gpu_node_gcp_check_zones(struct arena *a, const struct value *config, const 
 
 static int check_region(struct arena *a, const struct value *config, struct diags *diags)
 {
-    struct slice r = value_slice(gpu_node_get(config, "region"));
+    struct slice r = value_slice(config_get(config, "region"));
     bool zone =
         r.len > 2 && r.ptr[r.len - 2] == '-' && r.ptr[r.len - 1] >= 'a' && r.ptr[r.len - 1] <= 'z';
     if (!r.len)
@@ -172,8 +172,7 @@ static int check_region(struct arena *a, const struct value *config, struct diag
         return diags_error(diags, path_attribute(a, NULL, "region"), "Invalid region",
                            "\"%.*s\" is no region's name; they are like us-central1.", (int)r.len,
                            r.ptr);
-    return gpu_node_gcp_check_zones(a, config, value_cstr(gpu_node_get(config, "region"), ""),
-                                    diags);
+    return gpu_node_gcp_check_zones(a, config, value_cstr(config_get(config, "region"), ""), diags);
 }
 
 /* ---- names ---- */
@@ -215,8 +214,8 @@ int gpu_node_gcp_names(struct arena *a, const char *name, const char *region,
 static int check_names(struct arena *a, const struct value *config, struct diags *diags)
 {
     struct gpu_node_gcp_names names;
-    const char *name = value_cstr(gpu_node_get(config, "name"), NULL),
-               *region = value_cstr(gpu_node_get(config, "region"), NULL);
+    const char *name = value_cstr(config_get(config, "name"), NULL),
+               *region = value_cstr(config_get(config, "region"), NULL);
     return name && region ? gpu_node_gcp_names(a, name, region, &names, diags) : 0;
 }
 
@@ -258,8 +257,8 @@ int gpu_node_gcp_refuse_disk(struct arena *a, const struct catalog_machine *m, c
 static int check_disk_of_machines(struct arena *a, const struct value *config, const char *type,
                                   bool *provisioned, struct diags *diags)
 {
-    const struct value *one = gpu_node_get(config, "machine.type");
-    const struct value *candidates = gpu_node_get(config, "machine.candidates");
+    const struct value *one = config_get(config, "machine.type");
+    const struct value *candidates = config_get(config, "machine.candidates");
     size_t count = value_count(candidates) + (one ? 1 : 0);
     int rc = 0;
     *provisioned = one || candidates;
@@ -283,13 +282,13 @@ static int check_disk_limits(struct arena *a, const struct value *config, bool p
         const char *path;
         int64_t least, most;
     } limits[] = {{"disk.iops", 3000, 160000}, {"disk.throughput", 140, 2400}};
-    int64_t gib = value_int_or(gpu_node_get(config, "disk.size_gib"), PERSISTENT_LEAST);
+    int64_t gib = value_int_or(config_get(config, "disk.size_gib"), PERSISTENT_LEAST);
     int rc = 0;
     if (!provisioned && gib < PERSISTENT_LEAST)
         rc = diags_error(diags, path_parse(a, "disk.size_gib"), "The disk is too small",
                          "A persistent disk has at least %d GiB.", PERSISTENT_LEAST);
     for (size_t i = 0; provisioned && i < sizeof(limits) / sizeof(*limits); i++) {
-        int64_t n = value_int_or(gpu_node_get(config, limits[i].path), limits[i].least);
+        int64_t n = value_int_or(config_get(config, limits[i].path), limits[i].least);
         if (n < limits[i].least || n > limits[i].most)
             rc = diags_error(diags, path_parse(a, limits[i].path), "Not a setting of the disk",
                              "A hyperdisk-balanced disk takes %lld to %lld.",
@@ -303,7 +302,7 @@ static int check_disk(struct arena *a, const struct value *config, struct diags 
     static const char *const allowed[] = {"pd-balanced", "pd-ssd", "pd-standard",
                                           GPU_NODE_GCP_HYPERDISK};
     static const char *const settings[] = {"disk.iops", "disk.throughput"};
-    const struct value *given = gpu_node_get(config, "disk.type");
+    const struct value *given = config_get(config, "disk.type");
     const char *type = value_cstr(given, NULL);
     bool known = false, provisioned = false;
     for (size_t i = 0; type && i < sizeof(allowed) / sizeof(*allowed); i++)
@@ -319,7 +318,7 @@ static int check_disk(struct arena *a, const struct value *config, struct diags 
     if (type)
         provisioned = strcmp(type, GPU_NODE_GCP_HYPERDISK) == 0;
     for (size_t i = 0; i < 2; i++)
-        if (value_is_known(gpu_node_get(config, settings[i])) && !provisioned)
+        if (value_is_known(config_get(config, settings[i])) && !provisioned)
             rc = diags_error(diags, path_parse(a, settings[i]), "Conflicting settings",
                              "Only a hyperdisk-balanced disk has this setting; what other disks do "
                              "follows from their size.");
@@ -328,7 +327,7 @@ static int check_disk(struct arena *a, const struct value *config, struct diags 
 
 static int check_retention(struct arena *a, const struct value *config, struct diags *diags)
 {
-    if (value_int_or(gpu_node_get(config, "log_retention_days"), 30) <= RETENTION_MOST)
+    if (value_int_or(config_get(config, "log_retention_days"), 30) <= RETENTION_MOST)
         return 0;
     return diags_error(diags, path_attribute(a, NULL, "log_retention_days"),
                        "Cloud Logging has no such retention", "At most %d days are allowed.",
@@ -351,7 +350,7 @@ static bool is_label_text(struct slice s)
 
 static int check_labels(struct arena *a, const struct value *config, struct diags *diags)
 {
-    const struct value *tags = gpu_node_get(config, "tags");
+    const struct value *tags = config_get(config, "tags");
     int rc = 0;
     for (size_t i = 0; i < value_count(tags); i++) {
         struct slice key = tags->members[i].key, value = value_slice(tags->members[i].value);
@@ -383,8 +382,8 @@ static int check_foreign(struct arena *a, const struct value *config, struct dia
         {"instance_profile", "Use `service_account`."},
         {"model_cache.s3_uri", "Use `model_cache.gcs_uri`."},
     };
-    return gpu_node_refuse(a, config, "Google Cloud", others, sizeof(others) / sizeof(*others),
-                           diags);
+    return config_refuse(a, config, "Google Cloud", others, sizeof(others) / sizeof(*others),
+                         diags);
 }
 
 int gpu_node_gcp_validate(struct arena *a, const struct value *config, struct diags *diags)

@@ -3,22 +3,6 @@
 
 #include <string.h>
 
-static bool is_set(const struct value *v)
-{
-    return v && !value_is_null(v);
-}
-
-const struct value *gpu_node_get(const struct value *config, const char *dotted)
-{
-    const struct value *v = value_path(config, dotted);
-    return is_set(v) ? v : NULL;
-}
-
-bool gpu_node_is(const struct value *config, const char *dotted, const char *text)
-{
-    return slice_eq_str(value_slice(gpu_node_get(config, dotted)), text);
-}
-
 struct gpu_node_markets gpu_node_markets(const struct value *config)
 {
     const char *how = value_cstr(value_path(config, "machine.provisioning"), "on_demand");
@@ -38,22 +22,11 @@ int gpu_node_check_length(struct arena *a, const char *text, size_t most, const 
         what, text, strlen(text), most, strlen(text) - most);
 }
 
-int gpu_node_refuse(struct arena *a, const struct value *config, const char *cloud,
-                    const char *const (*paths)[2], size_t count, struct diags *diags)
-{
-    int rc = 0;
-    for (size_t i = 0; i < count; i++)
-        if (value_is_known(gpu_node_get(config, paths[i][0])))
-            rc = diags_error(diags, path_parse(a, paths[i][0]), "Not on this cloud",
-                             "%s has no such setting. %s", cloud, paths[i][1]);
-    return rc;
-}
-
 int gpu_node_check_zones(struct arena *a, const struct value *config, const char *region,
                          bool (*fits)(struct slice zone, const char *region), const char *example,
                          struct diags *diags)
 {
-    const struct value *zones = gpu_node_get(config, "zones");
+    const struct value *zones = config_get(config, "zones");
     const struct path *path = path_attribute(a, NULL, "zones");
     int rc = 0;
     for (size_t i = 0; i < value_count(zones); i++) {
@@ -109,8 +82,8 @@ static int check_models(struct arena *a, const struct value *config, struct diag
 {
     struct gpu_node_models models;
     struct gpu_node_machines machines;
-    const struct value *custom = gpu_node_get(config, "custom_model.name");
-    const char *cloud = value_cstr(gpu_node_get(config, "cloud"), NULL);
+    const struct value *custom = config_get(config, "custom_model.name");
+    const char *cloud = value_cstr(config_get(config, "cloud"), NULL);
     int rc = gpu_node_models(a, config, &models, diags);
     if (value_is_known(custom) && !is_plain(value_slice(custom)))
         rc = diags_error(diags, path_parse(a, "custom_model.name"), "Invalid model name",
@@ -138,16 +111,16 @@ static int check_models(struct arena *a, const struct value *config, struct diag
 
 static int check_power(struct arena *a, const struct value *config, struct diags *diags)
 {
-    bool stopped = gpu_node_is(config, "power", "stopped");
+    bool stopped = config_is(config, "power", "stopped");
     int rc = 0;
-    if (stopped && gpu_node_is(config, "machine.provisioning", "spot"))
+    if (stopped && config_is(config, "machine.provisioning", "spot"))
         rc = diags_error(diags, path_attribute(a, NULL, "power"), "Conflicting settings",
                          "A spot instance cannot be stopped and started. Use on-demand "
                          "provisioning, or remove the node while it is not needed.");
-    if (stopped && gpu_node_is(config, "machine.provisioning", "spot_preferred"))
+    if (stopped && config_is(config, "machine.provisioning", "spot_preferred"))
         diags_warning(diags, path_attribute(a, NULL, "power"), "A spot instance cannot be stopped",
                       "If the node runs on a spot instance, stopping it fails.");
-    if (stopped && gpu_node_is(config, "wait_for", "serving"))
+    if (stopped && config_is(config, "wait_for", "serving"))
         rc = diags_error(diags, path_attribute(a, NULL, "wait_for"), "Conflicting settings",
                          "A stopped node does not serve. Use `wait_for = \"running\"`.");
     return rc;
@@ -155,9 +128,9 @@ static int check_power(struct arena *a, const struct value *config, struct diags
 
 static int check_tailscale(struct arena *a, const struct value *config, struct diags *diags)
 {
-    const struct value *t = gpu_node_get(config, "tailscale");
-    if (!value_is_known(t) || gpu_node_get(t, "auth_key_wo") ||
-        gpu_node_get(t, "auth_key_wo_version") || gpu_node_get(t, "auth_key_secret"))
+    const struct value *t = config_get(config, "tailscale");
+    if (!value_is_known(t) || config_get(t, "auth_key_wo") ||
+        config_get(t, "auth_key_wo_version") || config_get(t, "auth_key_secret"))
         return 0;
     return diags_error(diags, path_attribute(a, NULL, "tailscale"), "An auth key is missing",
                        "Give the key itself in `auth_key_wo`, or name an existing secret in "
@@ -167,7 +140,7 @@ static int check_tailscale(struct arena *a, const struct value *config, struct d
 int gpu_node_validate(struct arena *a, const struct value *config, struct diags *diags)
 {
     const struct gpu_node_cloud *cloud =
-        gpu_node_cloud(value_cstr(gpu_node_get(config, "cloud"), NULL));
+        gpu_node_cloud(value_cstr(config_get(config, "cloud"), NULL));
     size_t before = diags->errors;
     int rc = check_models(a, config, diags);
     if (check_power(a, config, diags) < 0)

@@ -4,21 +4,26 @@
 #include "resources/composite.h"
 #include "resources/data_sources.h"
 #include "resources/gpu_node.h"
+#include "resources/platform_cluster.h"
 #include "schema/tables.h"
 
-static const struct resource_type gpu_node = {
-    .schema = &schema_llm_gpu_node,
-    .identity = &identity_llm_gpu_node,
-    .table = &composite_gpu_node,
-    .validate = composite_validate,
-    .plan = composite_plan,
-    .apply = composite_apply,
-    .read = composite_read,
-    .import = composite_import,
-    .upgrade = composite_upgrade,
-};
+#define COMPOSITE(name)                                                                            \
+    static const struct resource_type name = {                                                     \
+        .schema = &schema_llm_##name,                                                              \
+        .identity = &identity_llm_##name,                                                          \
+        .table = &composite_##name,                                                                \
+        .validate = composite_validate,                                                            \
+        .plan = composite_plan,                                                                    \
+        .apply = composite_apply,                                                                  \
+        .read = composite_read,                                                                    \
+        .import = composite_import,                                                                \
+        .upgrade = composite_upgrade,                                                              \
+    }
 
-const struct resource_type *const registry_resources[] = {&gpu_node, NULL};
+COMPOSITE(gpu_node);
+COMPOSITE(platform_cluster);
+
+const struct resource_type *const registry_resources[] = {&gpu_node, &platform_cluster, NULL};
 const struct data_source *const registry_data_sources[] = {&data_gpu_offers, &data_model, NULL};
 const struct function *const registry_functions[] = {&gpu_fit_function, &vram_gib_function, NULL};
 const struct ephemeral_type *const registry_ephemerals[] = {NULL};

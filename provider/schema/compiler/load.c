@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
-static json_t *load_file(struct compilation *c, const char *file, const struct place **ret_at)
+json_t *load_file(struct compilation *c, const char *file, const struct place **ret_at)
 {
     json_error_t e;
     json_t *v = json_load_file(text(c, "%s/%s", c->dir, file), JSON_REJECT_DUPLICATES, &e);

@@ -7,4 +7,8 @@
 void load(struct compilation *c, const char *dir);
 void check(struct compilation *c);
 
+/* Reads one file of the directory; *ret_at is its place. NULL, with an error, when it cannot be
+ * read. The compilation owns what it returns. */
+json_t *load_file(struct compilation *c, const char *file, const struct place **ret_at);
+
 #endif

@@ -1,5 +1,5 @@
 /* Reading "clouds" of a resource file: the components that the resource is made of. */
-#include "schemac.h"
+#include "load.h"
 
 #include <string.h>
 
@@ -64,12 +64,11 @@ static void field_entries(struct compilation *c, const struct place *at, json_t 
         refuse(c, at, "expected an array of components");
         return;
     }
-    cloud->components = take(c, json_array_size(v) + 1, sizeof(struct resource_component_def *));
     for (size_t i = 0; i < json_array_size(v); i++) {
         struct resource_component_def *d =
             parse_entry(c, place_index(c, at, i), json_array_get(v, i));
         if (d)
-            cloud->components[cloud->component_count++] = d;
+            cloud->components = with_item(c, (void *)cloud->components, &cloud->component_count, d);
     }
 }
 
@@ -92,6 +91,54 @@ static void field_limits(struct compilation *c, const struct place *at, json_t *
     }
 }
 
+static void parse_cloud(struct compilation *c, const struct place *at, json_t *v,
+                        struct cloud_def *d)
+{
+    static const struct field fields[] = {
+        {"derived", false, field_strings, offsetof(struct cloud_def, derived)},
+        {"permissions", false, field_permissions, offsetof(struct cloud_def, permissions)},
+        {"limits", false, field_limits, 0},
+        {"components", true, field_entries, 0},
+    };
+    fields_read(c, at, v, fields, COUNT(fields), d);
+}
+
+static void add_strings(struct compilation *c, struct strings *to, const struct strings *from)
+{
+    for (size_t i = 0; i < from->count; i++)
+        strings_add(c, to, from->items[i]);
+}
+
+static void add_part(struct compilation *c, struct cloud_def *to, const struct cloud_def *part)
+{
+    add_strings(c, &to->derived, &part->derived);
+    add_strings(c, &to->permissions, &part->permissions);
+    struct limit_def *limits = take(c, to->limit_count + part->limit_count + 1, sizeof(*limits));
+    for (size_t i = 0; i < to->limit_count; i++)
+        limits[i] = to->limits[i];
+    for (size_t i = 0; i < part->limit_count; i++)
+        limits[to->limit_count++] = part->limits[i];
+    to->limits = limits;
+    for (size_t i = 0; i < part->component_count; i++)
+        to->components =
+            with_item(c, (void *)to->components, &to->component_count, part->components[i]);
+}
+
+/* A cloud in files of its own, which clouds may share. */
+static void field_parts(struct compilation *c, const struct place *at, json_t *v, void *out)
+{
+    struct strings names = {0};
+    field_strings(c, at, v, &names);
+    for (size_t i = 0; i < names.count; i++) {
+        const struct place *top = NULL;
+        struct cloud_def part = {0};
+        json_t *file = load_file(c, text(c, "resources/%s", names.items[i]), &top);
+        if (file)
+            parse_cloud(c, top, file, &part);
+        add_part(c, out, &part);
+    }
+}
+
 /* `out` is the member `clouds`, which `cloud_count` follows. */
 struct cloud_list {
     struct cloud_def *clouds;
@@ -100,12 +147,7 @@ struct cloud_list {
 
 void field_clouds(struct compilation *c, const struct place *at, json_t *v, void *out)
 {
-    static const struct field fields[] = {
-        {"derived", false, field_strings, offsetof(struct cloud_def, derived)},
-        {"permissions", false, field_permissions, offsetof(struct cloud_def, permissions)},
-        {"limits", false, field_limits, 0},
-        {"components", true, field_entries, 0},
-    };
+    static const struct field parts[] = {{"parts", true, field_parts, 0}};
     struct cloud_list *list = out;
     if (!json_is_object(v)) {
         refuse(c, at, "expected an object of clouds");
@@ -119,6 +161,9 @@ void field_clouds(struct compilation *c, const struct place *at, json_t *v, void
         struct cloud_def *d = &list->clouds[list->cloud_count++];
         d->at = place_key(c, at, key);
         d->cloud = d->at->key;
-        fields_read(c, d->at, member, fields, COUNT(fields), d);
+        if (json_object_get(member, "parts"))
+            fields_read(c, d->at, member, parts, COUNT(parts), d);
+        else
+            parse_cloud(c, d->at, member, d);
     }
 }

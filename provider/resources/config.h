@@ -1,0 +1,18 @@
+/* Reading what the user has written. */
+#ifndef LLM_RESOURCES_CONFIG_H
+#define LLM_RESOURCES_CONFIG_H
+
+#include "base/diag.h"
+#include "value/value.h"
+
+/* Neither absent (NULL) nor null; it may be unknown. */
+bool config_is_set(const struct value *v);
+/* An attribute by dotted path; NULL when it or a parent is null or absent. */
+const struct value *config_get(const struct value *config, const char *dotted);
+/* Whether an attribute is that text. */
+bool config_is(const struct value *config, const char *dotted, const char *text);
+/* Errors for attributes that this cloud lacks: {path, what to do instead}. 0 or -1. */
+int config_refuse(struct arena *a, const struct value *config, const char *cloud,
+                  const char *const (*paths)[2], size_t count, struct diags *diags);
+
+#endif

@@ -1,0 +1,35 @@
+/* The `$derived` object, and texts in it. */
+#include "resources/derived.h"
+
+#include "value/codec.h"
+
+enum { DOCUMENT_MOST = 1 << 20 };
+
+void derived_put(struct derived *d, const char *name, const struct value *v)
+{
+    d->failed |= !v || d->count == DERIVED_MOST;
+    if (!d->failed)
+        d->members[d->count++] = (struct value_member){slice_str(name), v};
+}
+
+const struct value *derived_unknown(struct derived *d)
+{
+    return value_unknown(d->arena, &type_dynamic);
+}
+
+const struct value *derived_object(struct derived *d)
+{
+    return d->failed ? NULL : value_object(d->arena, d->members, d->count);
+}
+
+const struct value *derived_json(struct arena *a, const struct buf *text)
+{
+    struct diags ignored;
+    const struct value *v = NULL;
+    _cleanup_buf_ struct buf b = BUF_INIT(DOCUMENT_MOST);
+    diags_init(&ignored, a);
+    if (text->failed || value_json_parse(a, buf_slice(text), &v, &ignored) < 0 ||
+        value_json_write(&b, v, false) < 0)
+        return NULL;
+    return value_buf(a, &b);
+}

@@ -1,0 +1,27 @@
+/* The `$derived` object of a resource, put together member by member. */
+#ifndef LLM_RESOURCES_DERIVED_H
+#define LLM_RESOURCES_DERIVED_H
+
+#include "value/value.h"
+
+enum { DERIVED_MOST = 64 };
+
+struct derived {
+    struct arena *arena; /* owns all of it */
+    struct value_member members[DERIVED_MOST];
+    size_t count;
+    bool failed; /* a member could not be made: memory is out */
+};
+
+/* Adds a member; `name` outlives the object. `v` NULL: memory is out. */
+void derived_put(struct derived *d, const char *name, const struct value *v);
+/* What is not known yet, of any type. NULL when memory is out. */
+const struct value *derived_unknown(struct derived *d);
+/* The object of all members. NULL when memory is out. */
+const struct value *derived_object(struct derived *d);
+
+/* The canonical text of a JSON document, as clouds' answers are compared with. NULL when `text` is
+ * no JSON, or memory is out. */
+const struct value *derived_json(struct arena *a, const struct buf *text);
+
+#endif

@@ -1,0 +1,152 @@
+/* llm_platform_cluster: the hooks of the composite, and the clouds that they go to. */
+#include "resources/platform_cluster.h"
+
+#include <string.h>
+
+#include "resources/tables.h"
+
+static const struct platform_cloud *const clouds[] = {&platform_aws, &platform_gcp};
+
+const struct platform_cloud *platform_cloud(const char *cloud)
+{
+    for (size_t i = 0; cloud && i < sizeof(clouds) / sizeof(*clouds); i++)
+        if (strcmp(clouds[i]->cloud, cloud) == 0)
+            return clouds[i];
+    return NULL;
+}
+
+/* ---- derive ---- */
+
+void platform_put(struct platform_derivation *d, const char *name, const struct value *v)
+{
+    derived_put(&d->out, name, v);
+}
+
+const struct value *platform_unknown(struct platform_derivation *d)
+{
+    return derived_unknown(&d->out);
+}
+
+const struct value *platform_of(const struct platform_derivation *d, const char *path)
+{
+    return config_get(d->config, path);
+}
+
+const char *platform_recorded(const struct composite_context *c, const char *component,
+                              const char *attr)
+{
+    const struct record *r = records_find(c->records, component);
+    return r && !r->missing ? value_cstr(value_get(r->attrs, attr), NULL) : NULL;
+}
+
+static int derive(const struct composite_context *c, const struct value **ret)
+{
+    size_t before = c->diags->errors;
+    struct platform_derivation d = {.c = c,
+                                    .cloud = platform_cloud(c->cloud),
+                                    .a = c->arena,
+                                    .config = c->config,
+                                    .name = value_cstr(value_get(c->config, "name"), NULL),
+                                    .out = {.arena = c->arena}};
+    int rc = d.cloud->derive(&d);
+    if (rc == 0)
+        rc = platform_kubernetes_derive(&d);
+    *ret = rc == 0 ? derived_object(&d.out) : NULL;
+    if (!*ret && c->diags->errors == before)
+        diags_error(c->diags, NULL, "Out of memory", "The platform was not worked out.");
+    return *ret ? 0 : -1;
+}
+
+/* ---- plan ---- */
+
+static int check(const struct composite_context *c, const struct engine_changes *changes,
+                 const struct value *derived)
+{
+    return platform_cloud(c->cloud)->check(c, changes, derived);
+}
+
+/* A destroy is stopped before it begins. */
+static int may_destroy(struct request *rq, const struct value *prior)
+{
+    const struct value *guard = value_get(prior, "deletion_protection");
+    if (value_is_known(guard) && !value_true(guard))
+        return 0;
+    return diags_error(
+        rq->diags, path_attribute(rq->arena, NULL, "deletion_protection"),
+        "The platform is protected from being destroyed",
+        "\"%s\" would be destroyed, with its cluster and all that runs in it. If that is what you "
+        "want, set `deletion_protection = false`, apply that, and then destroy it.",
+        value_cstr(value_get(prior, "name"), ""));
+}
+
+/* ---- import ---- */
+
+static const struct cloud_operation read_configuration = {
+    .service = "core",
+    .name = "readNamespacedConfigMap",
+    .method = "GET",
+    .uri = "/api/v1/namespaces/{namespace}/configmaps/{name}",
+    .idempotent = true,
+};
+
+static int no_configuration(const struct composite_context *c, const struct cloud_error *err)
+{
+    if (err && err->class_ != CLOUD_ERROR_NOT_FOUND)
+        return cloud_error_report(c->diags, NULL, "reading the configuration of the platform", err);
+    return diags_error(
+        c->diags, NULL, "There is nothing to import",
+        "There is no cluster \"%s\" in %s with the ConfigMap kube-system/llm-platform-cluster, "
+        "which every cluster of this resource has.",
+        value_cstr(value_get(c->config, "name"), ""), c->region);
+}
+
+/* What the user had written is kept in the cluster. */
+static int describe(const struct composite_context *c, const struct records *found,
+                    const struct value **ret)
+{
+    (void)found;
+    struct cloud_error err;
+    const struct value *answer = NULL;
+    const struct value_member m[] = {
+        {SLICE_LIT("namespace"), value_str(c->arena, "kube-system")},
+        {SLICE_LIT("name"), value_str(c->arena, "llm-platform-cluster")}};
+    const struct value *request = value_object(c->arena, m, 2);
+    if (c->inner->driver->call(c->inner->client, c->work, c->arena, c->region, &read_configuration,
+                               request, &answer, &err) < 0)
+        return no_configuration(c, &err);
+    const struct value *text = value_path(answer, "data.configuration");
+    if (!value_is_known(text))
+        return no_configuration(c, NULL);
+    const struct value *config = c->config;
+    if (value_is_null(value_get(config, "region")))
+        config = value_with(c->arena, config, "region", value_str(c->arena, c->region));
+    *ret = platform_configuration_of(c->arena, config, value_slice(text), c->diags);
+    return *ret ? 0 : -1;
+}
+
+/* ---- the composite ---- */
+
+static int hooks_new(const struct composite_context *c, const struct value *derived,
+                     struct engine_hooks *ret)
+{
+    (void)derived;
+    *ret = (struct engine_hooks){.self = c->inner->client, .recorded = platform_link_recorded};
+    return 0;
+}
+
+/* What a plan has asked the cloud for, its apply goes by. */
+static const char *const decisions[] = {"zones", "addon_versions", NULL};
+
+const struct composite composite_platform_cluster = {
+    .table = &table_llm_platform_cluster,
+    .validate = platform_validate,
+    .derive = derive,
+    .decisions = decisions,
+    .claimed = "cluster",
+    .check = check,
+    .may_destroy = may_destroy,
+    .outputs = platform_outputs,
+    .inner_cloud = platform_link,
+    .hooks_new = hooks_new,
+    .describe = describe,
+};

@@ -1,0 +1,133 @@
+/* What the files of llm_platform_cluster share: the hooks that are the same on every cloud, and the
+ * table of what each cloud does its own way. */
+#ifndef LLM_RESOURCES_PLATFORM_CLUSTER_H
+#define LLM_RESOURCES_PLATFORM_CLUSTER_H
+
+#include "resources/composite.h"
+#include "resources/config.h"
+#include "resources/derived.h"
+#include "resources/outputs.h"
+
+extern const struct composite composite_platform_cluster;
+
+#define PLATFORM_CLUSTER_TYPE "llm_platform_cluster"
+#define PLATFORM_CLUSTER_VERSION "1.34" /* of Kubernetes, where a cloud has no default */
+#define PLATFORM_CLUSTER_ZONES 3
+
+/* One derive at work. */
+struct platform_derivation {
+    const struct composite_context *c;
+    const struct platform_cloud *cloud;
+    struct arena *a;
+    const struct value *config;
+    const char *name; /* NULL: unknown */
+    struct derived out;
+};
+
+void platform_put(struct platform_derivation *d, const char *name, const struct value *v);
+const struct value *platform_unknown(struct platform_derivation *d);
+/* Of the configuration, by dotted path; null counts as absent. */
+const struct value *platform_of(const struct platform_derivation *d, const char *path);
+/* A text of a component that exists, or NULL. */
+const char *platform_recorded(const struct composite_context *c, const char *component,
+                              const char *attr);
+
+/* ---- platform_cluster_pools.c: node pools ---- */
+
+enum { PLATFORM_POOLS_MOST = 20 };
+
+struct platform_pool {
+    struct slice name;
+    const struct value *config; /* its object; NULL: the pool that is there without `node_pools` */
+    bool known;                 /* false: something that decides about its making is unknown */
+    bool gpu, spot, autoscaling;
+    const struct value *machine_types; /* tuple of strings, defaults filled in */
+    int64_t min, max, desired, disk_gib, max_unavailable;
+    const struct value *image_type; /* NULL: the cloud's default */
+};
+
+struct platform_pools {
+    bool known;
+    struct platform_pool items[PLATFORM_POOLS_MOST];
+    size_t count;
+};
+
+/* Reads `node_pools`, or the default pool. */
+void platform_pools(struct arena *a, const struct platform_cloud *cloud, const struct value *config,
+                    struct platform_pools *ret);
+/* "NAME-1a2b3c4d": the name and a digest of what cannot change in place, so that a pool that has to
+ * be made anew is made under another name, and the old one goes after it. Owned by `a`. NULL when
+ * memory is out. */
+const char *platform_pool_key(struct arena *a, const struct platform_pool *p);
+
+/* ---- the clouds ---- */
+
+struct platform_cloud {
+    const char *cloud;                           /* "aws" */
+    const char *machine_type, *gpu_machine_type; /* defaults */
+    /* Whether Kubernetes itself must say who administers the cluster, and needs NVIDIA's device
+     * plugin. */
+    bool binds_access, needs_device_plugin;
+
+    /* Whether a machine type has GPUs. */
+    bool (*has_gpu)(struct slice machine_type);
+
+    /* Checks beyond those that hold on every cloud; unknowns are passed over. 0 or -1. */
+    int (*validate)(struct arena *a, const struct value *config, struct diags *diags);
+    /* Puts what the cloud's own components need. 0 or -1 with a diagnostic. */
+    int (*derive)(struct platform_derivation *d);
+    int (*check)(const struct composite_context *c, const struct engine_changes *changes,
+                 const struct value *derived);
+    /* Of the component "cluster": its URL and its authority as PEM, owned by `a`; false when one is
+     * not known. `attrs` are those of its record. */
+    bool (*address)(struct arena *a, const struct value *attrs, const char **ret_endpoint,
+                    const char **ret_ca_pem);
+    /* Asks the cloud for the cluster: an object as `address` takes it, NULL when there is none. 0,
+     * or -1 with *err. */
+    int (*look_up)(struct cloud_client *client, const struct work *w, struct arena *a,
+                   const char *region, const char *name, const struct value **ret,
+                   struct cloud_error *err);
+    /* Sets the outputs that come from this cloud's components. */
+    void (*outputs)(const struct composite_context *c, const struct value *derived,
+                    struct outputs *o);
+};
+
+extern const struct platform_cloud platform_aws, platform_gcp;
+
+/* NULL: the resource cannot be made there, or `cloud` is NULL. */
+const struct platform_cloud *platform_cloud(const char *cloud);
+
+/* ---- platform_cluster_validate.c ---- */
+
+int platform_validate(struct arena *a, const struct value *config, struct diags *diags);
+
+/* ---- platform_cluster_kubernetes.c: what is in the cluster ---- */
+
+int platform_kubernetes_derive(struct platform_derivation *d);
+/* The Kubernetes service account of a workload: `service_account`, or "NAMESPACE-sa"; NULL when it
+ * is not known. Owned by `a`. */
+const char *platform_service_account(struct arena *a, const struct value *workload);
+/* The configuration that a cluster's ConfigMap holds, an object of the schema's type, on top of
+ * `config`. NULL, with a diagnostic, when the text is none. */
+const struct value *platform_configuration_of(struct arena *a, const struct value *config,
+                                              struct slice text, struct diags *diags);
+
+/* ---- platform_cluster_outputs.c ---- */
+
+int platform_outputs(const struct composite_context *c, const struct value *derived,
+                     const struct value *planned, const struct records *records,
+                     const struct engine_changes *changes, const struct value **ret);
+/* outputs_map() of components whose keys are those of `$derived.NAME`: unknown while that is. */
+const struct value *platform_map(struct outputs *o, const struct value *derived, const char *name,
+                                 const char *prefix, const char *attr);
+
+/* ---- platform_cluster_link.c: the way into the cluster ---- */
+
+/* A cloud, for the engine, of what is in the cluster. Which cluster that is, is learnt from the
+ * records, from the apply that makes it (platform_link_recorded()), or from the cloud. Lives in
+ * c->arena. 0 or -1 with a diagnostic. */
+int platform_link(const struct composite_context *c, struct engine_cloud *ret);
+/* For engine_hooks.recorded; `self` is the client of platform_link(). */
+void platform_link_recorded(void *self, const struct record *r);
+
+#endif

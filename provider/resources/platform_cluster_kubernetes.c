@@ -1,0 +1,446 @@
+/* What a platform has in its cluster, as `$derived` says it: the same on every cloud. */
+#include "resources/platform_cluster.h"
+
+#include <string.h>
+
+#include "resources/quantity.h"
+#include "resources/tables.h"
+#include "value/codec.h"
+
+/* https://github.com/NVIDIA/k8s-device-plugin, deployments/static; of 2025-03. */
+#define DEVICE_PLUGIN_IMAGE "nvcr.io/nvidia/k8s-device-plugin:v0.17.1"
+#define RBAC_GROUP "rbac.authorization.k8s.io"
+
+enum { CONFIGURATION_MOST = 900 << 10 }; /* a ConfigMap holds 1 MiB */
+
+/* An object that grows by members; `failed` when memory is out. */
+struct map {
+    struct arena *a;
+    struct value_member *items;
+    size_t count, room;
+    bool failed;
+};
+
+static void map_put(struct map *m, const char *key, const struct value *v)
+{
+    if (m->count == m->room) {
+        size_t room = m->room ? 2 * m->room : 16;
+        struct value_member *more = arena_new_array(m->a, room, struct value_member);
+        if (more && m->count)
+            memcpy(more, m->items, m->count * sizeof(*more));
+        m->items = more;
+        m->room = more ? room : 0;
+    }
+    m->failed |= !m->items || !key || !v;
+    if (!m->failed)
+        m->items[m->count++] = (struct value_member){slice_str(key), v};
+}
+
+static void put_map(struct platform_derivation *d, const char *name, const struct map *m)
+{
+    platform_put(d, name, m->failed ? NULL : value_object(d->a, m->items, m->count));
+}
+
+static const char *text_of_slice(struct arena *a, struct slice s)
+{
+    return arena_strndup(a, s.ptr, s.len);
+}
+
+/* ---- namespaces ---- */
+
+static const struct value *quantity(struct arena *a, const struct value *v)
+{
+    const char *s = value_is_known(v) ? quantity_canonical(a, value_slice(v)) : NULL;
+    return s ? value_str(a, s) : v;
+}
+
+static const struct value *namespace_object(struct platform_derivation *d, const char *name,
+                                            const struct value *ns)
+{
+    const struct value *labels = value_get(ns, "labels"), *notes = value_get(ns, "annotations");
+    const struct value_member own[] = {
+        {SLICE_LIT("app.kubernetes.io/managed-by"), value_str(d->a, "terraform")},
+        {SLICE_LIT("team"), value_str(d->a, name)}};
+    const struct value *all = value_object(d->a, own, 2);
+    if (value_is_unknown(labels))
+        all = labels;
+    for (size_t i = 0; all && value_is_known(labels) && i < value_count(labels); i++)
+        all =
+            value_with(d->a, all, text_of_slice(d->a, labels->members[i].key), value_at(labels, i));
+    const struct value_member m[] = {{SLICE_LIT("labels"), all}, {SLICE_LIT("annotations"), notes}};
+    return all ? value_object(d->a, m, config_is_set(notes) ? 2 : 1) : NULL;
+}
+
+static const struct value *quota_object(struct platform_derivation *d, const char *name,
+                                        const struct value *quota)
+{
+    struct map hard = {.a = d->a};
+    for (size_t i = 0; value_is_known(quota) && i < value_count(quota); i++)
+        map_put(&hard, text_of_slice(d->a, quota->members[i].key),
+                quantity(d->a, value_at(quota, i)));
+    const struct value_member m[] = {
+        {SLICE_LIT("name"), value_printf(d->a, "%s-quota", name)},
+        {SLICE_LIT("hard"),
+         value_is_known(quota) ? value_object(d->a, hard.items, hard.count) : quota}};
+    return hard.failed ? NULL : value_object(d->a, m, 2);
+}
+
+/* "default_cpu" and "default_memory" of the configuration are "default": {"cpu", "memory"}. */
+static const struct value *limits_object(struct platform_derivation *d, const char *name,
+                                         const struct value *range)
+{
+    static const char *const names[][3] = {
+        {"default", "default_cpu", "default_memory"},
+        {"defaultRequest", "default_request_cpu", "default_request_memory"},
+        {"max", "max_cpu", "max_memory"},
+        {"min", "min_cpu", "min_memory"}};
+    struct map limit = {.a = d->a};
+    map_put(&limit, "type", value_str(d->a, "Container"));
+    for (size_t i = 0; i < 4; i++) {
+        struct map amounts = {.a = d->a};
+        const struct value *cpu = value_get(range, names[i][1]),
+                           *memory = value_get(range, names[i][2]);
+        if (config_is_set(cpu))
+            map_put(&amounts, "cpu", quantity(d->a, cpu));
+        if (config_is_set(memory))
+            map_put(&amounts, "memory", quantity(d->a, memory));
+        if (amounts.count)
+            map_put(&limit, names[i][0], value_object(d->a, amounts.items, amounts.count));
+        limit.failed |= amounts.failed;
+    }
+    const struct value *one = value_object(d->a, limit.items, limit.count);
+    const struct value_member m[] = {
+        {SLICE_LIT("name"), value_printf(d->a, "%s-limits", name)},
+        {SLICE_LIT("limits"), value_is_unknown(range) ? range : value_tuple(d->a, &one, 1)}};
+    return limit.failed ? NULL : value_object(d->a, m, 2);
+}
+
+static const struct value *policy_object(struct platform_derivation *d, const struct value *types)
+{
+    const struct value *ingress = value_str(d->a, "Ingress");
+    const struct value_member m[] = {
+        {SLICE_LIT("name"), value_str(d->a, "default-deny")},
+        {SLICE_LIT("policy_types"), config_is_set(types) ? types : value_tuple(d->a, &ingress, 1)}};
+    return value_object(d->a, m, 2);
+}
+
+static const struct value *named(struct arena *a, const char *name, const char *member,
+                                 const struct value *v)
+{
+    const struct value_member m[] = {{SLICE_LIT("name"), value_str(a, name)},
+                                     {slice_str(member), v}};
+    return value_object(a, m, v ? 2 : 1);
+}
+
+/* ---- rights ---- */
+
+/* A group, or a user as "user:NAME". */
+static const struct value *subject(struct arena *a, const char *who)
+{
+    bool user = strncmp(who, "user:", 5) == 0;
+    const struct value_member m[] = {{SLICE_LIT("kind"), value_str(a, user ? "User" : "Group")},
+                                     {SLICE_LIT("name"), value_str(a, user ? who + 5 : who)},
+                                     {SLICE_LIT("apiGroup"), value_str(a, RBAC_GROUP)}};
+    return value_object(a, m, 3);
+}
+
+static const struct value *subjects(struct platform_derivation *d, const struct value *who,
+                                    const char *prefix)
+{
+    if (!value_is_wholly_known(who))
+        return platform_unknown(d);
+    size_t count = value_count(who);
+    const struct value **items = arena_new_array(d->a, count + 1, const struct value *);
+    for (size_t i = 0; items && i < count; i++) {
+        const char *name = arena_printf(d->a, "%s%s", prefix, value_cstr(value_at(who, i), ""));
+        if (!name || !(items[i] = subject(d->a, name)))
+            return NULL;
+    }
+    return items ? value_tuple(d->a, items, count) : NULL;
+}
+
+static const struct value *role_ref(struct arena *a, const char *kind, const char *name)
+{
+    const struct value_member m[] = {{SLICE_LIT("kind"), value_str(a, kind)},
+                                     {SLICE_LIT("name"), value_str(a, name)},
+                                     {SLICE_LIT("apiGroup"), value_str(a, RBAC_GROUP)}};
+    return value_object(a, m, 3);
+}
+
+struct binding {
+    const char *namespace, *name, *kind, *role, *prefix;
+    const struct value *who;
+};
+
+static const struct value *binding_object(struct platform_derivation *d, const struct binding *b)
+{
+    const struct value_member m[] = {{SLICE_LIT("name"), value_str(d->a, b->name)},
+                                     {SLICE_LIT("role_ref"), role_ref(d->a, b->kind, b->role)},
+                                     {SLICE_LIT("subjects"), subjects(d, b->who, b->prefix)},
+                                     {SLICE_LIT("namespace"), value_str(d->a, b->namespace)}};
+    return m[2].value ? value_object(d->a, m, b->namespace ? 4 : 3) : NULL;
+}
+
+static const struct value *rules_of(struct platform_derivation *d, const struct value *rules)
+{
+    if (!value_is_wholly_known(rules))
+        return platform_unknown(d);
+    size_t count = value_count(rules);
+    const struct value **items = arena_new_array(d->a, count + 1, const struct value *);
+    const struct value *core = value_str(d->a, "");
+    for (size_t i = 0; items && i < count; i++) {
+        const struct value *rule = value_at(rules, i), *groups = value_get(rule, "api_groups");
+        const struct value_member m[] = {
+            {SLICE_LIT("apiGroups"), config_is_set(groups) ? groups : value_tuple(d->a, &core, 1)},
+            {SLICE_LIT("resources"), value_get(rule, "resources")},
+            {SLICE_LIT("verbs"), value_get(rule, "verbs")}};
+        if (!(items[i] = value_object(d->a, m, 3)))
+            return NULL;
+    }
+    return items ? value_tuple(d->a, items, count) : NULL;
+}
+
+struct rights {
+    struct map roles, bindings;
+};
+
+static void own_roles(struct platform_derivation *d, struct rights *r, const char *ns,
+                      const struct value *roles)
+{
+    for (size_t i = 0; value_is_known(roles) && i < value_count(roles); i++) {
+        const char *name = text_of_slice(d->a, roles->members[i].key);
+        const char *key = arena_printf(d->a, "%s.%s", ns, name ? name : "");
+        const struct value *role = value_at(roles, i);
+        const struct value_member m[] = {
+            {SLICE_LIT("namespace"), value_str(d->a, ns)},
+            {SLICE_LIT("name"), value_str(d->a, name)},
+            {SLICE_LIT("rules"), rules_of(d, value_get(role, "rules"))}};
+        const struct binding b = {ns, name, "Role", name, "", value_get(role, "subjects")};
+        map_put(&r->roles, key, m[2].value ? value_object(d->a, m, 3) : NULL);
+        map_put(&r->bindings, key, binding_object(d, &b));
+    }
+}
+
+static void add_rights(struct platform_derivation *d, struct rights *r, const char *ns,
+                       const struct value *rbac)
+{
+    static const char *const names[][2] = {
+        {"admins", "admin"}, {"editors", "edit"}, {"viewers", "view"}};
+    for (size_t i = 0; i < 3; i++) {
+        const struct binding b = {ns,          names[i][0], "ClusterRole",
+                                  names[i][1], "",          value_get(rbac, names[i][0])};
+        if (value_is_unknown(b.who) || (value_is_known(b.who) && value_count(b.who)))
+            map_put(&r->bindings, arena_printf(d->a, "%s.%s", ns, b.name), binding_object(d, &b));
+    }
+    own_roles(d, r, ns, value_get(rbac, "roles"));
+}
+
+/* Where the cloud cannot say it: who administers, or looks at, all of the cluster. */
+static void derive_access(struct platform_derivation *d)
+{
+    static const char *const names[][2] = {{"admins", "cluster-admin"}, {"viewers", "view"}};
+    struct map all = {.a = d->a};
+    for (size_t i = 0; d->cloud->binds_access && i < 2; i++) {
+        const struct value *who = value_get(platform_of(d, "access"), names[i][0]);
+        const struct binding b = {NULL,          arena_printf(d->a, "llm-platform-%s", names[i][0]),
+                                  "ClusterRole", names[i][1],
+                                  "user:",       who};
+        if (value_is_unknown(who) || value_count(who))
+            map_put(&all, names[i][0], binding_object(d, &b));
+    }
+    put_map(d, "cluster_role_bindings", &all);
+}
+
+/* ---- service accounts ---- */
+
+const char *platform_service_account(struct arena *a, const struct value *workload)
+{
+    const struct value *account = value_get(workload, "service_account"),
+                       *ns = value_get(workload, "namespace");
+    if (value_is_unknown(account) || (value_is_null(account) && !value_is_known(ns)))
+        return NULL;
+    return value_is_known(account) ? value_cstr(account, NULL)
+                                   : arena_printf(a, "%s-sa", value_cstr(ns, ""));
+}
+
+/* Whether a workload has this service account. */
+static bool has_workload(struct platform_derivation *d, const char *ns, const char *account)
+{
+    const struct value *all = platform_of(d, "workloads");
+    for (size_t i = 0; i < value_count(all); i++) {
+        const struct value *w = value_at(all, i);
+        const char *own = platform_service_account(d->a, w);
+        if (own && strcmp(own, account) == 0 &&
+            slice_eq_str(value_slice(value_get(w, "namespace")), ns))
+            return true;
+    }
+    return false;
+}
+
+/* ---- the device plugin ---- */
+
+static bool has_gpus(struct platform_derivation *d, bool *known)
+{
+    struct platform_pools pools;
+    bool any = false;
+    platform_pools(d->a, d->cloud, d->config, &pools);
+    *known = pools.known;
+    for (size_t i = 0; i < pools.count; i++) {
+        const struct platform_pool *p = &pools.items[i];
+        *known &= p->known;
+        /* Bottlerocket has the plugin in its image. */
+        any |= p->gpu &&
+               !(p->image_type && strncmp(value_cstr(p->image_type, ""), "BOTTLEROCKET", 12) == 0);
+    }
+    return any;
+}
+
+/* The pod template of NVIDIA's DaemonSet, for nodes with the label that GPU pools get. */
+static const struct value *device_plugin(struct arena *a)
+{
+    static const char json[] =
+        "{\"metadata\":{\"labels\":{\"name\":\"nvidia-device-plugin\"}},\"spec\":{"
+        "\"nodeSelector\":{\"nvidia.com/gpu.present\":\"true\"},"
+        "\"priorityClassName\":\"system-node-critical\","
+        "\"tolerations\":[{\"operator\":\"Exists\"}],"
+        "\"containers\":[{\"name\":\"nvidia-device-plugin\",\"image\":\"" DEVICE_PLUGIN_IMAGE "\","
+        "\"env\":[{\"name\":\"FAIL_ON_INIT_ERROR\",\"value\":\"false\"}],"
+        "\"securityContext\":{\"allowPrivilegeEscalation\":false,"
+        "\"capabilities\":{\"drop\":[\"ALL\"]}},"
+        "\"volumeMounts\":[{\"name\":\"device-plugin\","
+        "\"mountPath\":\"/var/lib/kubelet/device-plugins\"}]}],"
+        "\"volumes\":[{\"name\":\"device-plugin\","
+        "\"hostPath\":{\"path\":\"/var/lib/kubelet/device-plugins\"}}]}}";
+    const struct value *v = NULL;
+    struct diags ignored;
+    diags_init(&ignored, a);
+    return value_json_parse(a, SLICE_LIT(json), &v, &ignored) == 0 ? v : NULL;
+}
+
+static void derive_device_plugin(struct platform_derivation *d)
+{
+    bool known = true, any = d->cloud->needs_device_plugin && has_gpus(d, &known);
+    if (!known)
+        platform_put(d, "device_plugin", platform_unknown(d));
+    else
+        platform_put(d, "device_plugin", any ? device_plugin(d->a) : value_bool(d->a, false));
+}
+
+/* ---- the configuration, for an import ---- */
+
+/* What says which cluster it is, and what the cluster itself says. */
+static bool is_kept(const struct schema_attr *at)
+{
+    static const char *const left[] = {"name", "cloud", "region", "kubernetes_version", "timeouts"};
+    for (size_t i = 0; i < sizeof(left) / sizeof(*left); i++)
+        if (strcmp(at->name, left[i]) == 0)
+            return false;
+    return !(at->computed && !at->optional);
+}
+
+static void derive_configuration(struct platform_derivation *d)
+{
+    _cleanup_buf_ struct buf b = BUF_INIT(CONFIGURATION_MOST);
+    const struct schema *s = &schema_llm_platform_cluster;
+    struct map all = {.a = d->a};
+    for (size_t i = 0; i < s->attr_count; i++) {
+        const struct value *v = value_get(d->config, s->attrs[i].name);
+        if (is_kept(&s->attrs[i]) && config_is_set(v))
+            map_put(&all, s->attrs[i].name, v);
+    }
+    const struct value *kept = all.failed ? NULL : value_object(d->a, all.items, all.count);
+    if (kept && !value_is_wholly_known(kept))
+        platform_put(d, "configuration", platform_unknown(d));
+    else
+        platform_put(d, "configuration",
+                     kept && value_json_write(&b, kept, true) == 0 ? value_buf(d->a, &b) : NULL);
+}
+
+const struct value *platform_configuration_of(struct arena *a, const struct value *config,
+                                              struct slice text, struct diags *diags)
+{
+    const struct schema *s = &schema_llm_platform_cluster;
+    const struct value *kept = NULL;
+    if (value_json_parse(a, text, &kept, diags) < 0 ||
+        !(kept = value_convert(a, kept, s->type, NULL, diags)))
+        return NULL;
+    for (size_t i = 0; config && i < s->attr_count; i++)
+        if (is_kept(&s->attrs[i]))
+            config = value_with(a, config, s->attrs[i].name, value_get(kept, s->attrs[i].name));
+    return config;
+}
+
+/* ---- all of it ---- */
+
+struct objects {
+    struct map namespaces, quotas, limits, configs, accounts, policies;
+    struct rights rights;
+};
+
+static bool is_empty(const struct value *v)
+{
+    return v && value_is_known(v) && value_count(v) == 0;
+}
+
+static void add_namespace(struct platform_derivation *d, struct objects *o, const char *name,
+                          const struct value *ns)
+{
+    const struct value *quota = value_get(ns, "quota"), *range = value_get(ns, "limit_range"),
+                       *config = value_get(ns, "config"), *deny = value_get(ns, "default_deny");
+    const char *account = arena_printf(d->a, "%s-sa", name);
+    map_put(&o->namespaces, name, namespace_object(d, name, ns));
+    if (config_is_set(quota) && !is_empty(quota))
+        map_put(&o->quotas, name, quota_object(d, name, quota));
+    if (config_is_set(range))
+        map_put(&o->limits, name, limits_object(d, name, range));
+    if (config_is_set(config) && !is_empty(config))
+        map_put(&o->configs, name,
+                named(d->a, arena_printf(d->a, "%s-config", name), "data", config));
+    if (account && !has_workload(d, name, account))
+        map_put(&o->accounts, name, named(d->a, account, NULL, NULL));
+    if (!is_empty(deny))
+        map_put(&o->policies, name, policy_object(d, deny));
+    add_rights(d, &o->rights, name, value_get(ns, "rbac"));
+}
+
+static void put_unknown(struct platform_derivation *d)
+{
+    static const char *const names[] = {"namespaces",  "resource_quotas",  "limit_ranges",
+                                        "config_maps", "service_accounts", "network_policies",
+                                        "kube_roles",  "role_bindings"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+        platform_put(d, names[i], platform_unknown(d));
+}
+
+int platform_kubernetes_derive(struct platform_derivation *d)
+{
+    const struct value *all = platform_of(d, "namespaces");
+    struct objects o = {{.a = d->a},
+                        {.a = d->a},
+                        {.a = d->a},
+                        {.a = d->a},
+                        {.a = d->a},
+                        {.a = d->a},
+                        {{.a = d->a}, {.a = d->a}}};
+    bool known = !value_is_unknown(all);
+    for (size_t i = 0; known && i < value_count(all); i++)
+        known = !value_is_unknown(value_at(all, i));
+    for (size_t i = 0; known && i < value_count(all); i++)
+        add_namespace(d, &o, text_of_slice(d->a, all->members[i].key), value_at(all, i));
+    if (known) {
+        put_map(d, "namespaces", &o.namespaces);
+        put_map(d, "resource_quotas", &o.quotas);
+        put_map(d, "limit_ranges", &o.limits);
+        put_map(d, "config_maps", &o.configs);
+        put_map(d, "service_accounts", &o.accounts);
+        put_map(d, "network_policies", &o.policies);
+        put_map(d, "kube_roles", &o.rights.roles);
+        put_map(d, "role_bindings", &o.rights.bindings);
+    } else {
+        put_unknown(d);
+    }
+    derive_access(d);
+    derive_device_plugin(d);
+    derive_configuration(d);
+    return 0;
+}
