@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-#include "resources/quantity.h"
 #include "resources/tables.h"
+#include "schema/tables.h"
 #include "value/codec.h"
 
 /* https://github.com/NVIDIA/k8s-device-plugin, deployments/static; of 2025-03. */
@@ -48,12 +48,6 @@ static const char *text_of_slice(struct arena *a, struct slice s)
 
 /* ---- namespaces ---- */
 
-static const struct value *quantity(struct arena *a, const struct value *v)
-{
-    const char *s = value_is_known(v) ? quantity_canonical(a, value_slice(v)) : NULL;
-    return s ? value_str(a, s) : v;
-}
-
 static const struct value *namespace_object(struct platform_derivation *d, const char *name,
                                             const struct value *ns)
 {
@@ -71,18 +65,12 @@ static const struct value *namespace_object(struct platform_derivation *d, const
     return all ? value_object(d->a, m, config_is_set(notes) ? 2 : 1) : NULL;
 }
 
-static const struct value *quota_object(struct platform_derivation *d, const char *name,
-                                        const struct value *quota)
+static const struct value *named(struct arena *a, const char *name, const char *member,
+                                 const struct value *v)
 {
-    struct map hard = {.a = d->a};
-    for (size_t i = 0; value_is_known(quota) && i < value_count(quota); i++)
-        map_put(&hard, text_of_slice(d->a, quota->members[i].key),
-                quantity(d->a, value_at(quota, i)));
-    const struct value_member m[] = {
-        {SLICE_LIT("name"), value_printf(d->a, "%s-quota", name)},
-        {SLICE_LIT("hard"),
-         value_is_known(quota) ? value_object(d->a, hard.items, hard.count) : quota}};
-    return hard.failed ? NULL : value_object(d->a, m, 2);
+    const struct value_member m[] = {{SLICE_LIT("name"), value_str(a, name)},
+                                     {slice_str(member), v}};
+    return value_object(a, m, v ? 2 : 1);
 }
 
 /* "default_cpu" and "default_memory" of the configuration are "default": {"cpu", "memory"}. */
@@ -101,9 +89,9 @@ static const struct value *limits_object(struct platform_derivation *d, const ch
         const struct value *cpu = value_get(range, names[i][1]),
                            *memory = value_get(range, names[i][2]);
         if (config_is_set(cpu))
-            map_put(&amounts, "cpu", quantity(d->a, cpu));
+            map_put(&amounts, "cpu", cpu);
         if (config_is_set(memory))
-            map_put(&amounts, "memory", quantity(d->a, memory));
+            map_put(&amounts, "memory", memory);
         if (amounts.count)
             map_put(&limit, names[i][0], value_object(d->a, amounts.items, amounts.count));
         limit.failed |= amounts.failed;
@@ -122,14 +110,6 @@ static const struct value *policy_object(struct platform_derivation *d, const st
         {SLICE_LIT("name"), value_str(d->a, "default-deny")},
         {SLICE_LIT("policy_types"), config_is_set(types) ? types : value_tuple(d->a, &ingress, 1)}};
     return value_object(d->a, m, 2);
-}
-
-static const struct value *named(struct arena *a, const char *name, const char *member,
-                                 const struct value *v)
-{
-    const struct value_member m[] = {{SLICE_LIT("name"), value_str(a, name)},
-                                     {slice_str(member), v}};
-    return value_object(a, m, v ? 2 : 1);
 }
 
 /* ---- rights ---- */
@@ -295,35 +275,14 @@ static bool has_gpus(struct platform_derivation *d, bool *known)
     return any;
 }
 
-/* The pod template of NVIDIA's DaemonSet, for nodes with the label that GPU pools get. */
-static const struct value *device_plugin(struct arena *a)
-{
-    static const char json[] =
-        "{\"metadata\":{\"labels\":{\"name\":\"nvidia-device-plugin\"}},\"spec\":{"
-        "\"nodeSelector\":{\"nvidia.com/gpu.present\":\"true\"},"
-        "\"priorityClassName\":\"system-node-critical\","
-        "\"tolerations\":[{\"operator\":\"Exists\"}],"
-        "\"containers\":[{\"name\":\"nvidia-device-plugin\",\"image\":\"" DEVICE_PLUGIN_IMAGE "\","
-        "\"env\":[{\"name\":\"FAIL_ON_INIT_ERROR\",\"value\":\"false\"}],"
-        "\"securityContext\":{\"allowPrivilegeEscalation\":false,"
-        "\"capabilities\":{\"drop\":[\"ALL\"]}},"
-        "\"volumeMounts\":[{\"name\":\"device-plugin\","
-        "\"mountPath\":\"/var/lib/kubelet/device-plugins\"}]}],"
-        "\"volumes\":[{\"name\":\"device-plugin\","
-        "\"hostPath\":{\"path\":\"/var/lib/kubelet/device-plugins\"}}]}}";
-    const struct value *v = NULL;
-    struct diags ignored;
-    diags_init(&ignored, a);
-    return value_json_parse(a, SLICE_LIT(json), &v, &ignored) == 0 ? v : NULL;
-}
-
 static void derive_device_plugin(struct platform_derivation *d)
 {
+    const struct value_member m[] = {{SLICE_LIT("image"), value_str(d->a, DEVICE_PLUGIN_IMAGE)}};
     bool known = true, any = d->cloud->needs_device_plugin && has_gpus(d, &known);
     if (!known)
         platform_put(d, "device_plugin", platform_unknown(d));
     else
-        platform_put(d, "device_plugin", any ? device_plugin(d->a) : value_bool(d->a, false));
+        platform_put(d, "device_plugin", any ? value_object(d->a, m, 1) : value_bool(d->a, false));
 }
 
 /* ---- the configuration, for an import ---- */
@@ -335,7 +294,7 @@ static bool is_kept(const struct schema_attr *at)
     for (size_t i = 0; i < sizeof(left) / sizeof(*left); i++)
         if (strcmp(at->name, left[i]) == 0)
             return false;
-    return !(at->computed && !at->optional);
+    return at->flags & (SCHEMA_REQUIRED | SCHEMA_OPTIONAL);
 }
 
 static void derive_configuration(struct platform_derivation *d)
@@ -390,7 +349,7 @@ static void add_namespace(struct platform_derivation *d, struct objects *o, cons
     const char *account = arena_printf(d->a, "%s-sa", name);
     map_put(&o->namespaces, name, namespace_object(d, name, ns));
     if (config_is_set(quota) && !is_empty(quota))
-        map_put(&o->quotas, name, quota_object(d, name, quota));
+        map_put(&o->quotas, name, named(d->a, arena_printf(d->a, "%s-quota", name), "hard", quota));
     if (config_is_set(range))
         map_put(&o->limits, name, limits_object(d, name, range));
     if (config_is_set(config) && !is_empty(config))

@@ -1,0 +1,23 @@
+variable "cloud" {
+  description = "aws or gcp."
+  type        = string
+  default     = "aws"
+}
+
+variable "region" {
+  description = "Region of that cloud."
+  type        = string
+  default     = "us-west-2"
+}
+
+variable "kubernetes_version" {
+  description = "Kubernetes version."
+  type        = string
+  default     = "1.34"
+}
+
+variable "api_cidrs" {
+  description = "IPv4 ranges that may reach the Kubernetes API. null: all."
+  type        = set(string)
+  default     = null
+}
