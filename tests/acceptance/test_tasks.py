@@ -12,7 +12,8 @@ from clouds import CLOUDS, ground_of, signed_out
 from conftest import CORES, ROOT, Result
 
 TASK = ROOT / ".cache/bin/task"
-TASKS = ["default", "cli:init", "cli:plan", "cli:apply", "cli:destroy", "cli:output", "fmt", "validate", "test", "demo", "docs"]
+TASKS = ["default", "cli:init", "cli:plan", "cli:apply", "cli:destroy", "cli:output", "platform:init", "platform:plan", "platform:apply", "platform:destroy",
+         "platform:output", "fmt", "validate", "test", "demo", "docs"]
 KEY = {"TF_VAR_tailscale_auth_key": "tskey-auth-canary", "TF_VAR_tailscale_auth_key_version": "1"}
 
 
