@@ -26,9 +26,11 @@ struct component_attr {
     bool owner;     /* the owner tags alone, of an object that has no tags (in a description) */
     const char *read_path; /* in the item that `read` selects; NULL: keeps what was recorded */
     enum template_transform read_as;
-    const char *version_of;     /* of a sensitive input: the input that changes with it */
-    const struct value *absent; /* what it means that read_path is not there; NULL: null */
-    const char *read_where;     /* "name=value": picks one of a list before read_path's last part */
+    const char *version_of;             /* of a sensitive input: the input that changes with it */
+    const struct value *absent;         /* what it means that read_path is not there; NULL: null */
+    enum template_transform compare_as; /* what two values become before they are compared */
+    bool defaults;          /* an answer may say more than was set: the cloud fills it in */
+    const char *read_where; /* "name=value": picks one of a list before read_path's last part */
 };
 
 /* A value taken from an answer into an attribute. */
@@ -60,8 +62,10 @@ struct component_read {
     const struct cloud_operation *op;
     const struct template *request; /* "$ids" is the list of ids when batch is set */
     bool batch;                     /* one call reads many */
-    const char *items;            /* where the objects are ("vpcSet.*"); NULL: the answer itself */
-    const char *match;            /* path in an item that equals match_attr; NULL: the only item */
+    const char *items; /* where the objects are ("vpcSet.*"); NULL: the answer itself */
+    /* Path in an item that equals match_attr; NULL: the only item. Without `items`, an answer that
+     * does not match is of another object that has taken its place. */
+    const char *match;
     const char *match_attr;       /* NULL: the component's id attribute */
     const char *const *not_found; /* codes that mean it does not exist */
     size_t not_found_count;

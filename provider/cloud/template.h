@@ -37,7 +37,10 @@ enum template_transform {
     TRANSFORM_FIRST_OF,       /* [x, …] -> x; null when empty */
     TRANSFORM_BASENAME,       /* "…/zones/us-east1-b" -> "us-east1-b" */
     TRANSFORM_WITHOUT_SCHEME, /* "https://host/path" -> "host/path" */
-    TRANSFORM_RELATIVE, /* "https://…/projects/p/x" -> "projects/p/x", the resource's name */
+    TRANSFORM_RELATIVE,     /* "https://…/projects/p/x" -> "projects/p/x", the resource's name */
+    TRANSFORM_UNLESS_EMPTY, /* null for an empty map, list or string */
+    TRANSFORM_PLAIN,        /* for comparing: as JSON has it (cloud/plain.h) */
+    TRANSFORM_QUANTITIES,   /* the same, with amounts of Kubernetes in one form */
 };
 
 struct template_member {

@@ -5,6 +5,7 @@
 
 #include <openssl/evp.h>
 
+#include "cloud/plain.h"
 #include "value/codec.h"
 
 enum { TEXT_MOST = 4 << 20 };
@@ -139,6 +140,11 @@ static const struct value *basename_of(struct arena *a, struct slice s)
     return value_string(a, slash ? slice_from(slash + 1, s.len - (size_t)(slash + 1 - s.ptr)) : s);
 }
 
+static bool is_empty(const struct value *v)
+{
+    return v->type->kind == TYPE_STRING ? !v->string.len : v->type->kind >= TYPE_LIST && !v->count;
+}
+
 const struct value *template_transform(struct arena *a, enum template_transform tr,
                                        const struct value *v)
 {
@@ -187,6 +193,11 @@ const struct value *template_transform(struct arena *a, enum template_transform 
         return v->type->kind == TYPE_STRING ? without_scheme(a, v->string) : NULL;
     case TRANSFORM_RELATIVE:
         return v->type->kind == TYPE_STRING ? relative(a, v->string) : NULL;
+    case TRANSFORM_UNLESS_EMPTY:
+        return is_empty(v) ? value_null(a, &type_dynamic) : v;
+    case TRANSFORM_PLAIN:
+    case TRANSFORM_QUANTITIES:
+        return plain_value(a, v, tr == TRANSFORM_QUANTITIES);
     default:
         return NULL;
     }

@@ -1,6 +1,7 @@
 /* What is wanted against what is there, attribute by attribute. */
 #include <string.h>
 
+#include "cloud/plain.h"
 #include "engine/internal.h"
 
 const struct component_attr *component_attr_find(const struct component *c, const char *name)
@@ -31,6 +32,14 @@ static const struct value *own_tags(struct arena *a, const struct engine_cloud *
     return m ? value_map(a, &type_string, m, count) : NULL;
 }
 
+static const struct value *to_compare(struct arena *a, const struct component_attr *attr,
+                                      const struct value *v)
+{
+    const struct value *shaped =
+        attr->compare_as ? template_transform(a, attr->compare_as, v) : NULL;
+    return shaped ? shaped : v;
+}
+
 static bool attr_differs(struct arena *a, const struct engine_cloud *at,
                          const struct component_attr *attr, const struct value *desired,
                          const struct value *actual)
@@ -39,7 +48,14 @@ static bool attr_differs(struct arena *a, const struct engine_cloud *at,
         return true;
     if (attr->tags)
         return !value_equal(own_tags(a, at, desired), own_tags(a, at, actual));
-    return !value_equal(desired, actual);
+    return !value_equal(to_compare(a, attr, desired), to_compare(a, attr, actual));
+}
+
+bool attr_includes(struct arena *a, const struct component_attr *attr, const struct value *seen,
+                   const struct value *set)
+{
+    return attr->defaults && value_is_wholly_known(set) &&
+           plain_includes(to_compare(a, attr, seen), to_compare(a, attr, set));
 }
 
 int compare_attrs(struct arena *a, const struct engine *e, const struct component *c,

@@ -260,14 +260,16 @@ static void merge_map(struct merge *m, const struct value *v)
             m->members[m->count++] = v->members[i];
 }
 
-/* The provider's default tags, the resource's, the owner tags, then what the table says. */
+/* The provider's default tags, the resource's, the owner tags, then what the table says. The
+ * resource's are for its own cloud: another one's may have other rules. */
 static const struct value *merged_tags(struct arena *a, const struct engine *e,
                                        const struct node *n, const struct value *own)
 {
     const struct engine_cloud at = engine_cloud_of(e, n->component);
-    const struct value *maps[4] = {
-        at.client ? at.driver->default_tags(at.client, a) : NULL, e->tags,
-        at.driver->owner_tags(a, e->resource_type, e->name, n->name), own};
+    const struct value *maps[4] = {at.client ? at.driver->default_tags(at.client, a) : NULL,
+                                   at.driver == e->driver ? e->tags : NULL,
+                                   at.driver->owner_tags(a, e->resource_type, e->name, n->name),
+                                   own};
     size_t most = 2;
     for (size_t i = 0; i < 4; i++)
         most += value_count(maps[i]);

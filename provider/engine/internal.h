@@ -69,6 +69,11 @@ int compare_attrs(struct arena *a, const struct engine *e, const struct componen
                   const struct value *desired, const struct value *actual, const char *const **ret,
                   size_t *ret_count);
 
+/* Whether what was read says all that was set, and what it says besides is the cloud's to fill in.
+ */
+bool attr_includes(struct arena *a, const struct component_attr *attr, const struct value *seen,
+                   const struct value *set);
+
 /* Attributes with what drifted on top: what the cloud has. */
 const struct value *record_actual(struct arena *a, const struct record *r);
 

@@ -13,13 +13,15 @@ enum { POLL_MS = 1000, POLL_MOST_MS = 15000, PAGES_MOST = 100 };
 static const struct value *pick(struct object *o, const struct component_read *r,
                                 const struct value *answer)
 {
+    const char *attr = r->match_attr ? r->match_attr : o->component->id_attr;
+    struct slice want = value_slice(value_get(o->attrs, attr));
     if (!r->items)
-        return answer;
+        return !r->match || slice_eq(value_slice(template_select(o->a, answer, r->match)), want)
+                   ? answer
+                   : NULL;
     const struct value *items = template_select(o->a, answer, r->items);
     if (!strchr(r->items, '*'))
         return items;
-    const char *attr = r->match_attr ? r->match_attr : o->component->id_attr;
-    struct slice want = value_slice(value_get(o->attrs, attr));
     const struct value *gone = NULL;
     for (size_t i = 0; i < value_count(items); i++) {
         const struct value *item = value_at(items, i);

@@ -332,7 +332,7 @@ static int take_seen(struct refresh *r, size_t index)
             if (compare_attrs(r->a, r->engine, c, value_object(r->a, &one, 1),
                               value_object(r->a, &other, 1), &names, &differs) < 0)
                 return -1;
-            if (differs)
+            if (differs && !attr_includes(r->a, attr, is, was))
                 m[count++] = other;
         }
     }
@@ -417,15 +417,18 @@ static const struct value *found_attr(void *self, struct arena *a, const char *c
     return copy ? copy : value_unknown(a, &type_dynamic);
 }
 
-/* Inputs that reading does not answer are taken to be as wanted. */
+/* Inputs that reading does not answer are taken to be as wanted; so are those of which it answers
+ * all, and what the cloud has filled in. */
 static const struct value *with_unread(struct arena *a, const struct component *c,
                                        const struct value *attrs, const struct value *inputs)
 {
     for (size_t i = 0; attrs && i < value_count(inputs); i++) {
         const char *name = inputs->members[i].key.ptr;
         const struct component_attr *attr = component_attr_find(c, name);
-        if (attr && !attr->read_path && !attr->sensitive &&
-            value_is_wholly_known(inputs->members[i].value))
+        bool unread = attr && !attr->read_path && !attr->sensitive &&
+                      value_is_wholly_known(inputs->members[i].value);
+        if (unread ||
+            (attr && attr_includes(a, attr, value_get(attrs, name), inputs->members[i].value)))
             attrs = value_with(a, attrs, name, inputs->members[i].value);
     }
     return attrs;

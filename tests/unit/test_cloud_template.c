@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "base/alloc.h"
+#include "cloud/plain.h"
 #include "cloud/template.h"
 #include "value/codec.h"
 
@@ -366,14 +367,122 @@ static void test_memory_out(void **state)
     assert_true(done);
 }
 
+/* ---- for comparing ---- */
+
+static void test_amounts(void **state)
+{
+    (void)state;
+    static const char *const same[][4] = {
+        {"\"1Gi\"", "\"1024Mi\"", "\"1073741824\"", "\"1073741824000m\""},
+        {"\"500m\"", "\"0.5\"", "\".5\"", "\"5e-1\""},
+        {"\"1e3\"", "\"1k\"", "\"1E3\"", "1000"},
+        {"\"1E\"", "\"1e18\"", "\"1000P\"", "\"+1000000000G\""},
+        {"\"1n\"", "\"0.0000000001\"", "\"0.1n\"", "\"1e-12\""},
+        {"\"1u\"", "\"1000n\"", "\"0.001m\"", "0.000001"},
+        {"\"-1\"", "\"-1000m\"", "-1", "\"-1.0\""},
+        {"\"0\"", "\"-0\"", "\"0Ki\"", "\"0.\""},
+        {"\"7Ei\"", "\"7168Pi\"", "\"8070450532247928832\"", "\"7340032Ti\""},
+    };
+    char *first = NULL;
+    for (size_t i = 0; i < sizeof(same) / sizeof(*same); i++) {
+        char *amount = arena_strdup(arena, as(TRANSFORM_QUANTITIES, same[i][0]));
+        for (size_t k = 1; k < 4; k++)
+            assert_string_equal(as(TRANSFORM_QUANTITIES, same[i][k]), amount);
+        assert_true(!first || strcmp(first, amount) != 0);
+        first = amount;
+    }
+    static const char *const none[] = {
+        "\"Container\"",
+        "\"\"",
+        "\".\"",
+        "\"-\"",
+        "\"1 \"",
+        "\"1Mib\"",
+        "\"1mi\"",
+        "\"1i\"",
+        "\"1e\"",
+        "\"1e3k\"",
+        "\"1e99\"",
+        "\"10.0.0.0\"",
+        "\"1,5\"",
+        "\"e3\"",
+        "true",
+        "\"99999999999999999999999999999999999999999\"",
+        "\"99999999999999999999999Ei\"",
+        "\"1111111111111111111111111111111111111111111111111111111111111111111\""};
+    for (size_t i = 0; i < sizeof(none) / sizeof(*none); i++)
+        assert_string_equal(as(TRANSFORM_QUANTITIES, none[i]), none[i]);
+}
+
+static void test_plain(void **state)
+{
+    (void)state;
+    const struct value *one = value_str(arena, "1Gi"), *none = value_null(arena, &type_string);
+    const struct value_member m[] = {{SLICE_LIT("a"), one}, {SLICE_LIT("b"), none}};
+    const struct value *map = value_map(arena, &type_string, m, 2);
+    const struct value *typed = value_list(arena, &type_map_of_string, &map, 1);
+    assert_true(
+        value_equal(template_transform(arena, TRANSFORM_PLAIN, typed), json("[{\"a\":\"1Gi\"}]")));
+    assert_false(value_equal(typed, json("[{\"a\":\"1Gi\"}]")));
+    assert_true(
+        value_equal(template_transform(arena, TRANSFORM_QUANTITIES, typed),
+                    template_transform(arena, TRANSFORM_QUANTITIES, json("[{\"a\":\"1024Mi\"}]"))));
+    assert_string_equal(as(TRANSFORM_PLAIN, "{\"a\":[1,null,{}],\"b\":null}"),
+                        "{\"a\":[1,null,{}]}");
+    assert_string_equal(as(TRANSFORM_UNLESS_EMPTY, "{\"a\":1}"), "{\"a\":1}");
+    assert_string_equal(as(TRANSFORM_UNLESS_EMPTY, "0"), "0");
+    static const char *const empty[] = {"{}", "[]", "\"\""};
+    for (size_t i = 0; i < 3; i++)
+        assert_string_equal(as(TRANSFORM_UNLESS_EMPTY, empty[i]), "null");
+}
+
+static void test_includes(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *has, *wanted;
+        bool does;
+    } cases[] = {
+        {"{\"a\":1,\"b\":2}", "{\"a\":1}", true},
+        {"{\"a\":1}", "{\"a\":1,\"b\":2}", false},
+        {"{\"a\":1}", "{\"a\":2}", false},
+        {"[{\"a\":1,\"b\":2},3]", "[{\"a\":1},3]", true},
+        {"[1,2]", "[1]", false},
+        {"[1]", "[1,2]", false},
+        {"[1,2]", "[2,1]", false},
+        {"{\"a\":1}", "{\"a\":1,\"b\":[]}", true},
+        {"{\"a\":1}", "{\"a\":1,\"b\":{}}", false},
+        {"{\"a\":{\"b\":1}}", "{\"a\":{}}", true},
+        {"{\"a\":\"1\"}", "{\"a\":1}", false},
+        {"{}", "[]", false},
+        {"null", "{}", false},
+        {"{\"a\":1}", "null", false},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
+        assert_int_equal(plain_includes(json(cases[i].has), json(cases[i].wanted)), cases[i].does);
+}
+
+/* A literal that is empty stays: that every pod is selected is said by {}. */
+static void test_empty_literals(void **state)
+{
+    (void)state;
+    static const struct template nothing = {.kind = TEMPLATE_OBJECT},
+                                 none = {.kind = TEMPLATE_TUPLE};
+    GROUP(outer, TEMPLATE_OBJECT, {"podSelector", &nothing}, {"egress", &none},
+          {"gone", &ref_gone});
+    assert_string_equal(show(eval(&outer)), "{\"egress\":[],\"podSelector\":{}}");
+}
+
 int main(void)
 {
 #define TEST(t) cmocka_unit_test_setup_teardown(t, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(test_references),  TEST(test_object),      TEST(test_tuple_and_first),
-        TEST(test_transformed), TEST(test_tag_forms),   TEST(test_tags_map),
-        TEST(test_scalars),     TEST(test_json_forms),  TEST(test_unknown_and_null),
-        TEST(test_select),      TEST(test_select_many), TEST(test_memory_out),
+        TEST(test_references),     TEST(test_object),     TEST(test_tuple_and_first),
+        TEST(test_transformed),    TEST(test_tag_forms),  TEST(test_tags_map),
+        TEST(test_scalars),        TEST(test_json_forms), TEST(test_unknown_and_null),
+        TEST(test_amounts),        TEST(test_plain),      TEST(test_includes),
+        TEST(test_empty_literals), TEST(test_select),     TEST(test_select_many),
+        TEST(test_memory_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

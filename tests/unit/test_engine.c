@@ -871,7 +871,18 @@ static void components_of_another_cloud(void **state)
     b->engine.more_count = 1;
     b->engine.hooks = &hooks;
     b->top = false;
+    const struct value_member tag = {SLICE_LIT("team"), value_str(b->a, "a b")};
+    b->engine.tags = value_map(b->a, &type_string, &tag, 1);
     assert_int_equal(apply(b), 0);
+    /* the resource's tags are for its own cloud */
+    const struct value *root_tags = records_attr(&b->records, "root", "tags");
+    const struct record *inner_one = NULL;
+    for (size_t i = 0; i < b->records.count; i++)
+        if (b->records.items[i].component == &inner_leaf)
+            inner_one = &b->records.items[i];
+    assert_non_null(value_get(root_tags, "team"));
+    assert_non_null(inner_one);
+    assert_null(value_get(value_get(inner_one->attrs, "tags"), "team"));
     assert_int_equal(existing(b), 1);
     assert_int_equal(inner.count, 3);
     assert_string_equal(inner.objects[0].parent, told.roots);

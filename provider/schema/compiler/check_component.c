@@ -301,6 +301,8 @@ static void check_input(struct compilation *c, const struct component_def *d,
         refuse(c, a->at, "\"unsent\", but a request mentions it");
     if (a->sensitive && !a->version_of && a->change && strcmp(a->change, "COMPONENT_KEEP") != 0)
         refuse(c, a->at, "a change of a sensitive input is seen through \"version_of\"");
+    if (a->defaults && (!a->read || !a->compare_as))
+        refuse(c, a->at, "\"defaults\" needs \"read\" and \"compare_as\"");
     const struct component_attr_def *v =
         a->version_of ? component_attr_find(d, a->version_of) : NULL;
     if (a->version_of && (!a->sensitive || !v || !v->input))
@@ -318,7 +320,7 @@ static void check_attr(struct compilation *c, const struct component_def *d,
     if (a->input)
         check_input(c, d, a);
     else if (a->change || a->required || a->in_create || a->tags || a->owner || a->unsent ||
-             a->version_of)
+             a->version_of || a->compare_as || a->defaults)
         refuse(c, a->at, "fields of an input on an output");
     if (a->output && !a->set)
         refuse(c, a->at, "nothing sets this output");

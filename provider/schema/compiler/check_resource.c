@@ -345,10 +345,10 @@ static void check_limits(struct compilation *c, const struct cloud_def *cloud)
     }
 }
 
-/* Objects in a cluster may be part of a resource on any cloud. */
-static bool may_have(const struct cloud_def *cloud, const struct component_def *d)
+/* The objects in a cluster are the same on every cloud that has one. */
+bool is_in_cluster(const struct component_def *d)
 {
-    return strcmp(d->cloud, cloud->cloud) == 0 || strcmp(d->cloud, "kubernetes") == 0;
+    return strcmp(d->cloud, "kubernetes") == 0;
 }
 
 void check_resource(struct compilation *c, struct schema_def *s)
@@ -359,7 +359,8 @@ void check_resource(struct compilation *c, struct schema_def *s)
             struct resource_component_def *d = cloud->components[k];
             d->needs = take(c, cloud->component_count, sizeof(*d->needs));
             d->component = component_find(c, d->kind);
-            if (!d->component || !may_have(cloud, d->component))
+            if (!d->component ||
+                (strcmp(d->component->cloud, cloud->cloud) != 0 && !is_in_cluster(d->component)))
                 refuse(c, d->at, "components/%s has no kind \"%s\"", cloud->cloud, d->kind);
         }
         for (size_t k = 0; k < cloud->component_count; k++) {

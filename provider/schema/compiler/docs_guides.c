@@ -80,6 +80,8 @@ static struct strings services_of(struct compilation *c, const struct cloud_def 
     struct strings all = {0};
     for (size_t i = 0; i < cloud->component_count; i++) {
         const struct component_def *d = cloud->components[i]->component;
+        if (is_in_cluster(d))
+            continue;
         add_service(c, &all, d->service);
         add_services_of_steps(c, &all, &d->create);
         add_services_of_steps(c, &all, &d->destroy);
@@ -122,18 +124,45 @@ static struct strings of_same_kind(struct compilation *c, const struct cloud_def
     return names;
 }
 
-static void write_purposes(struct compilation *c, FILE *f, const struct cloud_def *cloud)
+/* A line for each kind; those in a cluster, or all others. Returns how many. */
+static size_t write_kinds(struct compilation *c, FILE *f, const struct cloud_def *cloud,
+                          bool in_cluster)
 {
-    fputs("What each is for:\n\n| object | components | permissions |\n|---|---|---|\n", f);
+    size_t count = 0;
     for (size_t i = 0; i < cloud->component_count; i++) {
         struct strings names = of_same_kind(c, cloud, i);
         const struct component_def *d = cloud->components[i]->component;
-        if (names.count)
-            fprintf(f, "| %s | %s | %s |\n", d->title, listed(c, &names),
-                    listed(c, &d->permissions));
+        if (!names.count || is_in_cluster(d) != in_cluster)
+            continue;
+        if (!count++)
+            fputs("| object | components | permissions |\n|---|---|---|\n", f);
+        fprintf(f, "| %s | %s | %s |\n", d->title, listed(c, &names), listed(c, &d->permissions));
     }
+    return count;
+}
+
+static bool has_objects_in_cluster(const struct cloud_def *cloud)
+{
+    for (size_t i = 0; i < cloud->component_count; i++)
+        if (is_in_cluster(cloud->components[i]->component))
+            return true;
+    return false;
+}
+
+static void write_purposes(struct compilation *c, FILE *f, const struct cloud_def *cloud)
+{
+    fputs("What each is for:\n\n", f);
+    write_kinds(c, f, cloud, false);
     if (cloud->permissions.count)
         fprintf(f, "| checks and look-ups of a plan | | %s |\n", listed(c, &cloud->permissions));
+    fputs("\n", f);
+    if (!has_objects_in_cluster(cloud))
+        return;
+    fputs(
+        "What the same identity has to be allowed in the cluster, by its role-based access control "
+        "(`resource.group:verb`):\n\n",
+        f);
+    write_kinds(c, f, cloud, true);
     fputs("\n", f);
 }
 

@@ -218,6 +218,10 @@ static void emit_component_attr(struct compilation *c, FILE *f, const struct com
     member(f, "read_path", a->read);
     if (a->read_as)
         fprintf(f, ".read_as = %s, ", a->read_as);
+    if (a->compare_as)
+        fprintf(f, ".compare_as = %s, ", a->compare_as);
+    if (a->defaults)
+        fputs(".defaults = true, ", f);
     member(f, "version_of", a->version_of);
     member(f, "read_where", a->read_where);
     if (a->absent) {
@@ -297,6 +301,8 @@ struct strings permissions_of(struct compilation *c, const struct cloud_def *clo
         strings_add(c, &all, cloud->permissions.items[i]);
     for (size_t i = 0; i < cloud->component_count; i++) {
         const struct strings *own = &cloud->components[i]->component->permissions;
+        if (is_in_cluster(cloud->components[i]->component))
+            continue;
         for (size_t k = 0; k < own->count; k++) {
             if (!strings_have(&all, own->items[k]))
                 strings_add(c, &all, own->items[k]);

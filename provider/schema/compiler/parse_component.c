@@ -25,6 +25,9 @@ static const struct word transforms[] = {
     {"basename", "TRANSFORM_BASENAME"},
     {"relative", "TRANSFORM_RELATIVE"},
     {"without_scheme", "TRANSFORM_WITHOUT_SCHEME"},
+    {"unless_empty", "TRANSFORM_UNLESS_EMPTY"},
+    {"plain", "TRANSFORM_PLAIN"},
+    {"quantities", "TRANSFORM_QUANTITIES"},
 };
 
 static void field_transform(struct compilation *c, const struct place *at, json_t *v, void *out)
@@ -392,6 +395,8 @@ static void field_component_attributes(struct compilation *c, const struct place
         {"read_as", false, field_transform, offsetof(struct component_attr_def, read_as)},
         {"read_where", false, field_string, offsetof(struct component_attr_def, read_where)},
         {"absent", false, field_json, offsetof(struct component_attr_def, absent)},
+        {"compare_as", false, field_transform, offsetof(struct component_attr_def, compare_as)},
+        {"defaults", false, field_bool, offsetof(struct component_attr_def, defaults)},
         {"version_of", false, field_string, offsetof(struct component_attr_def, version_of)},
         {"unsent", false, field_string, offsetof(struct component_attr_def, unsent)},
     };

@@ -182,6 +182,8 @@ struct component_attr_def {
     const char *read, *read_as, *read_where;
     const char *version_of, *unsent;
     json_t *absent;
+    const char *compare_as;
+    bool defaults;
     bool sent, set; /* found by the check pass */
 };
 
@@ -392,7 +394,10 @@ int emit_component_header(struct compilation *c, FILE *f);
 int emit_response(struct compilation *c, FILE *f);
 /* Whether a limit is for that permission, or for all of its service. */
 bool limit_covers(const struct limit_def *l, const char *permission);
-/* All permissions that a resource needs in a cloud, sorted, without duplicates. */
+/* Whether the object is one in a Kubernetes cluster: those of a cloud's resource may be. */
+bool is_in_cluster(const struct component_def *d);
+/* All permissions that a resource needs in a cloud, sorted, without duplicates and without those in
+ * a cluster, which its own access control gives. */
 struct strings permissions_of(struct compilation *c, const struct cloud_def *cloud);
 
 /* ---- docs*.c ---- */

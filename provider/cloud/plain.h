@@ -1,0 +1,18 @@
+/* Values as JSON has them, for comparing what was asked for with what an answer says. */
+#ifndef LLM_CLOUD_PLAIN_H
+#define LLM_CLOUD_PLAIN_H
+
+#include "value/value.h"
+
+/* `v` without the types that a schema gave it: lists and sets are tuples, maps are objects, members
+ * that are null are left out. With `quantities`, texts and numbers that are quantities of
+ * Kubernetes have one form for one amount ("1024Mi" and "1Gi"; resource.Quantity of its API:
+ * suffixes of ten and of two, exponents, rounded up to the nano), which is for comparing alone. An
+ * unknown stays at its place. Owned by `a`; NULL when memory is out. */
+const struct value *plain_value(struct arena *a, const struct value *v, bool quantities);
+
+/* Whether everything that `wanted` says, `has` says too: objects may have more members, lists may
+ * not have more elements. An empty list may be left out. Both plain. */
+bool plain_includes(const struct value *has, const struct value *wanted);
+
+#endif
