@@ -115,11 +115,18 @@ static const struct value *fields_of(const struct value *managed, const char *ma
     return NULL;
 }
 
-/* The object without the member, and with room for one more behind. */
+static const struct value *id_of(struct arena *a, const struct value *metadata)
+{
+    const char *namespace = value_cstr(value_get(metadata, "namespace"), "");
+    return value_printf(a, "%s%s%s", namespace, *namespace ? "/" : "",
+                        value_cstr(value_get(metadata, "name"), ""));
+}
+
+/* The object without the member, and with room for two more behind. */
 static struct value_member *without(struct arena *a, const struct value *object, const char *name,
                                     size_t *ret_count)
 {
-    struct value_member *m = arena_new_array(a, value_count(object) + 1, struct value_member);
+    struct value_member *m = arena_new_array(a, value_count(object) + 2, struct value_member);
     *ret_count = 0;
     for (size_t i = 0; m && i < value_count(object); i++)
         if (!slice_eq_str(object->members[i].key, name))
@@ -146,8 +153,10 @@ static const struct value *mark(struct arena *a, const struct value *object, con
     for (size_t i = 0; m && i < count; i++)
         if (slice_eq_str(m[i].key, "metadata"))
             m[i].value = bare;
-    if (m && fields)
+    if (m && fields && (m = without(a, value_object(a, m, count), "id", &count))) {
         m[count++] = (struct value_member){SLICE_LIT("applied"), owned(a, object, fields)};
+        m[count++] = (struct value_member){SLICE_LIT("id"), id_of(a, metadata)};
+    }
     return m ? value_object(a, m, count) : NULL;
 }
 

@@ -5,21 +5,28 @@
  * An operation's URI is a path of the cluster's API ("/api/v1/namespaces/{name}"), and its method
  * says what is done ("Kubernetes API Concepts", "Server-Side Apply"):
  *
- *   PATCH   server-side apply: the members that the URI does not name are the applied object
- *           (apiVersion, kind, metadata, …). Sent with the client's field manager, never forced,
- * and with strict validation: an unknown or repeated field is an error. What another manager has
- * set to another value is CLOUD_ERROR_CONFLICT. POST, PUT   create and replace, with field manager
- * and strict validation. DELETE  the members that the URI does not name are the DeleteOptions:
- * propagationPolicy
- *           ("Foreground", "Background", "Orphan"), preconditions {uid, resourceVersion}, …
- *   GET     one object, or a list, also by {?labelSelector,fieldSelector}.
+ * PATCH: server-side apply. The members that the URI does not name are the applied object
+ * (apiVersion, kind, metadata, …). Sent with the client's field manager, never forced, and with
+ * strict validation: an unknown or repeated field is an error. What another manager has set to
+ * another value is CLOUD_ERROR_CONFLICT.
+ *
+ * POST, PUT: create and replace, with field manager and strict validation.
+ *
+ * DELETE: the members that the URI does not name are the DeleteOptions: propagationPolicy
+ * ("Foreground", "Background", "Orphan"), preconditions {uid, resourceVersion}, …
+ *
+ * GET: one object, or a list, also by {?labelSelector,fieldSelector}.
  *
  * Names in the path are not put into the body: an applied object has its own metadata.name.
  *
- * An object in an answer, also in a list, that this field manager has applied gets one member more,
- * "applied": what of the object the manager owns, as metadata.managedFields say it ("Field
- * management"), in the object's own shape. It has no defaults of the server and no fields of
- * others, so that it can be compared with what was applied. metadata.managedFields itself is left
+ * A POST, PUT or PATCH is only tried out with {?dryRun} in the URI and "dryRun": "All": a POST
+ * tells whether there is such an object already, which an apply would go into.
+ *
+ * An object in an answer, also in a list, that this field manager has applied gets two members
+ * more: "id", its "namespace/name" or name, and "applied": what of the object the manager owns, as
+ * metadata.managedFields say it ("Field management"), in the object's own shape. It has no fields
+ * of others, and of the server's defaults only those inside of what is owned as a whole (an atomic
+ * list), so that it can be compared with what was applied. metadata.managedFields itself is left
  * out. */
 #ifndef LLM_KUBERNETES_DRIVER_H
 #define LLM_KUBERNETES_DRIVER_H

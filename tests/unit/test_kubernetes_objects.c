@@ -97,7 +97,7 @@ static void test_applied_members(void **state)
                 "'f:gone':{}}") "},'data':{'a':'1','b':'2'}}"),
         "{'kind':'ConfigMap','metadata':{'name':'c','labels':{'ours':'1','other':'2'}},"
         "'data':{'a':'1','b':'2'},"
-        "'applied':{'data':{'a':'1'},'metadata':{'labels':{'ours':'1'}}}}");
+        "'applied':{'data':{'a':'1'},'metadata':{'labels':{'ours':'1'}}},'id':'c'}");
     /* a whole that is owned, and one of which only the place is */
     assert_json(value_get(marked("{'metadata':{" MANAGED(
                               "{'f:spec':{'f:hard':{},'f:x':{'.':{}}}}") "},'spec':{'hard':{'cpu':'"
@@ -130,7 +130,7 @@ static void test_applied_of_lists(void **state)
         marked("{'kind':'ConfigMapList','items':[7,{'metadata':{},'data':{}},{'metadata':{" MANAGED(
             "{'f:data':{}}") "},'data':{'a':'1'}}]}"),
         "{'kind':'ConfigMapList','items':[7,{'metadata':{},'data':{}},{'metadata':{},"
-        "'data':{'a':'1'},'applied':{'data':{'a':'1'}}}]}");
+        "'data':{'a':'1'},'applied':{'data':{'a':'1'}},'id':''}]}");
 }
 
 /* A field that is passed over would look as if it had gone: rather no answer. */
@@ -143,6 +143,16 @@ static void test_keys_that_make_no_sense(void **state)
             arena_printf(arena, "{'metadata':{" MANAGED("{'f:x':{'%s':{}}}") "},'x':[1]}", keys[i]);
         assert_null(kubernetes_mark_applied(arena, json(answer), "us"));
     }
+}
+
+/* What is applied by us has a name that people know it by. */
+static void test_ids(void **state)
+{
+    (void)state;
+    const char *text = "{'metadata':{'name':'c',%s" MANAGED("{'f:x':{}}") "},'id':'forged','x':1}";
+    const struct value *v = marked(arena_printf(arena, text, "'namespace':'n',"));
+    assert_json(value_get(v, "id"), "'n/c'");
+    assert_json(value_get(marked(arena_printf(arena, text, "")), "id"), "'c'");
 }
 
 /* Not applied by us: the noise goes, and nothing comes. */
@@ -171,6 +181,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_applied_items, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_applied_of_lists, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_keys_that_make_no_sense, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_ids, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_nothing_applied, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
