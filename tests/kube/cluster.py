@@ -2,11 +2,12 @@
 with an authority and certificates of its own, RBAC, and tokens from a file.
 
 There are no controllers and no nodes: nothing finishes the deletion of a namespace, collects garbage, or computes what is used of
-a quota, unless a test does (finish_namespace, set_status).
+a quota, unless a test does (finish_namespace, controllers, set_status).
 
 Alone, it starts one and prints how to reach it, until its standard input ends: python -m tests.kube.cluster
 """
 import base64
+import contextlib
 import ctypes
 import datetime
 import ipaddress
@@ -21,6 +22,7 @@ import ssl
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -224,6 +226,37 @@ class Cluster:
         namespace = self.get(f"/api/v1/namespaces/{name}")
         namespace["spec"]["finalizers"] = []
         self.request("PUT", f"/api/v1/namespaces/{name}/finalize", namespace)
+
+    def finish_deletions(self):
+        """What namespace controller and garbage collector do, once."""
+        for namespace in self.get("/api/v1/namespaces")["items"]:
+            if namespace["status"]["phase"] == "Terminating":
+                self.finish_namespace(namespace["metadata"]["name"])
+        for item in self.get("/apis/apps/v1/daemonsets")["items"]:
+            if "deletionTimestamp" in item["metadata"]:
+                self.merge("/apis/apps/v1/namespaces/{namespace}/daemonsets/{name}".format(**item["metadata"]), {"metadata": {"finalizers": None}})
+
+    @contextlib.contextmanager
+    def controllers(self, pause_s=0.1):
+        """While it lasts, finish_deletions() is done again and again."""
+        end, failures = threading.Event(), []
+
+        def run():
+            while not end.wait(pause_s):
+                try:
+                    self.finish_deletions()
+                except Refused as why:  # somebody else was faster
+                    if why.status not in (404, 409):
+                        failures.append(why)
+
+        thread = threading.Thread(target=run, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            end.set()
+            thread.join()
+            assert not failures, failures
 
     def set_status(self, path, status):
         self.request("PATCH", f"{path}/status", {"status": status}, "application/merge-patch+json")

@@ -13,7 +13,7 @@ foreach(test decode encode errors xml)
 endforeach()
 
 # The component tables of a platform, one object after the other, against the simulator.
-add_executable(aws_component_lines aws_component_lines.c)
+add_executable(aws_component_lines aws_component_lines.c component_lines.c)
 target_link_libraries(aws_component_lines PRIVATE room_engine room_aws tables_components)
 if(EXISTS ${test_python})
   add_test(NAME unit.aws_component_live

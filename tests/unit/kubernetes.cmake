@@ -13,3 +13,13 @@ if(EXISTS ${test_python})
       $<TARGET_FILE:kubernetes_call_lines>)
   set_tests_properties(unit.kubernetes_call_live PROPERTIES TIMEOUT 300)
 endif()
+
+# The tables of objects in a cluster, by the engine and the driver, against a real API server.
+add_executable(kubernetes_component_lines kubernetes_component_lines.c component_lines.c)
+target_link_libraries(kubernetes_component_lines PRIVATE room_engine room_kubernetes tables_components)
+if(EXISTS ${test_python})
+  add_test(NAME unit.kubernetes_component_live
+    COMMAND ${test_python} ${CMAKE_CURRENT_SOURCE_DIR}/kubernetes_component_live.py
+      $<TARGET_FILE:kubernetes_component_lines>)
+  set_tests_properties(unit.kubernetes_component_live PROPERTIES TIMEOUT 300)
+endif()
