@@ -28,6 +28,7 @@ enum template_transform {
     TRANSFORM_JSON,           /* any -> its JSON text */
     TRANSFORM_JSON_PARSE,     /* JSON text -> value */
     TRANSFORM_BASE64,         /* string -> base64 */
+    TRANSFORM_BASE64_DECODE,  /* base64 -> the text in it */
     TRANSFORM_STRING,         /* number, bool -> string */
     TRANSFORM_NUMBER,         /* string -> number */
     TRANSFORM_BOOL,           /* "true"/"false" -> bool */

@@ -112,6 +112,33 @@ static const struct value *base64(struct arena *a, struct slice in)
     return value_string(a, slice_from(out, (size_t)len));
 }
 
+static bool is_base64(struct slice in)
+{
+    for (size_t i = 0; i < in.len; i++) {
+        char c = in.ptr[i];
+        if (!(c >= 'A' && c <= 'Z') && !(c >= 'a' && c <= 'z') && !(c >= '0' && c <= '9') &&
+            c != '+' && c != '/')
+            return false;
+    }
+    return true;
+}
+
+static const struct value *base64_decoded(struct arena *a, struct slice in)
+{
+    size_t padding = 0;
+    while (padding < 2 && padding < in.len && in.ptr[in.len - 1 - padding] == '=')
+        padding++;
+    if (in.len % 4 || in.len > TEXT_MOST || !is_base64(slice_from(in.ptr, in.len - padding)))
+        return NULL;
+    unsigned char *out = arena_alloc(a, in.len / 4 * 3 + 1);
+    int len = out ? EVP_DecodeBlock(out, (const unsigned char *)in.ptr, (int)in.len) : -1;
+    if (len < (int)padding)
+        return NULL;
+    /* The bytes that padding stands for are counted. */
+    struct slice text = slice_from(out, (size_t)len - padding);
+    return utf8_is_valid(text) ? value_string(a, text) : NULL;
+}
+
 static const struct value *to_type(struct arena *a, const struct value *v, const struct type *t)
 {
     struct diags ignored;
@@ -175,6 +202,8 @@ const struct value *template_transform(struct arena *a, enum template_transform 
         return json_document(a, v);
     case TRANSFORM_BASE64:
         return v->type->kind == TYPE_STRING ? base64(a, v->string) : NULL;
+    case TRANSFORM_BASE64_DECODE:
+        return v->type->kind == TYPE_STRING ? base64_decoded(a, v->string) : NULL;
     case TRANSFORM_STRING:
         return to_type(a, v, &type_string);
     case TRANSFORM_NUMBER:

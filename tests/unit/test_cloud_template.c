@@ -235,6 +235,16 @@ static void test_scalars(void **state)
     assert_string_equal(as(TRANSFORM_BASE64, "\"#!/bin/sh\\n\""), "\"IyEvYmluL3NoCg==\"");
     assert_string_equal(as(TRANSFORM_BASE64, "\"\""), "\"\"");
     assert_string_equal(as(TRANSFORM_BASE64, "1"), "(absent)");
+    assert_string_equal(as(TRANSFORM_BASE64_DECODE, "\"IyEvYmluL3NoCg==\""), "\"#!/bin/sh\\n\"");
+    assert_string_equal(as(TRANSFORM_BASE64_DECODE, "\"YWI=\""), "\"ab\"");
+    assert_string_equal(as(TRANSFORM_BASE64_DECODE, "\"YWJj\""), "\"abc\"");
+    assert_string_equal(as(TRANSFORM_BASE64_DECODE, "\"\""), "\"\"");
+    assert_string_equal(as(TRANSFORM_BASE64_DECODE, "\"YWJ\""), "(absent)");
+    assert_string_equal(as(TRANSFORM_BASE64_DECODE, "\" YWI\""), "(absent)");
+    assert_string_equal(as(TRANSFORM_BASE64_DECODE, "\"YW=j\""), "(absent)");
+    assert_string_equal(as(TRANSFORM_BASE64_DECODE, "\"====\""), "(absent)");
+    assert_string_equal(as(TRANSFORM_BASE64_DECODE, "\"/w==\""), "(absent)");
+    assert_string_equal(as(TRANSFORM_BASE64_DECODE, "1"), "(absent)");
     assert_string_equal(as(TRANSFORM_LIST, "\"x\""), "[\"x\"]");
     assert_string_equal(as(TRANSFORM_FIRST_OF, "[\"x\",\"y\"]"), "\"x\"");
     assert_true(value_is_null(template_transform(arena, TRANSFORM_FIRST_OF, json("[]"))));

@@ -15,6 +15,7 @@ static const struct word transforms[] = {
     {"json", "TRANSFORM_JSON"},
     {"json_parse", "TRANSFORM_JSON_PARSE"},
     {"base64", "TRANSFORM_BASE64"},
+    {"base64_decode", "TRANSFORM_BASE64_DECODE"},
     {"string", "TRANSFORM_STRING"},
     {"number", "TRANSFORM_NUMBER"},
     {"bool", "TRANSFORM_BOOL"},
