@@ -108,6 +108,7 @@ static const struct value *policy_object(struct platform_derivation *d, const st
     const struct value *ingress = value_str(d->a, "Ingress");
     const struct value_member m[] = {
         {SLICE_LIT("name"), value_str(d->a, "default-deny")},
+        {SLICE_LIT("pod_selector"), value_object(d->a, NULL, 0)},
         {SLICE_LIT("policy_types"), config_is_set(types) ? types : value_tuple(d->a, &ingress, 1)}};
     return value_object(d->a, m, 2);
 }

@@ -173,6 +173,12 @@ def test_role_binding(g):
     assert there["roleRef"]["name"] == "edit" and there["metadata"]["uid"] == attributes(made)["uid"] != uid, there
 
 
+def test_cluster_role_binding(g):
+    group = {"kind": "Group", "name": "ml"}
+    inputs = {"name": "platform-admins", "role_ref": {"apiGroup": RBAC, "kind": "ClusterRole", "name": "view"}, "subjects": [group]}
+    life(g, "cluster_role_binding", inputs, *METADATA, ({"subjects": [group, {"kind": "User", "apiGroup": RBAC, "name": "u"}]}, {"subjects.0.apiGroup": RBAC, "subjects.1.name": "u"}))
+
+
 def test_network_policy(g):
     inner = [{"from": [{"namespaceSelector": {"matchLabels": {"team": "ml"}}}, {"podSelector": {}}], "ports": [{"port": 80}, {"port": "metrics", "protocol": "UDP"}]}]
     inputs = {"namespace": g.namespace(), "name": "default-deny", "pod_selector": {}, "policy_types": ["Ingress"]}
