@@ -40,18 +40,13 @@ static int fail(struct call *c, enum cloud_error_class class_, const char *messa
 /* Splits the endpoint's URL into host and path prefix. */
 static int split_url(struct call *c)
 {
-    const char *scheme = strstr(c->endpoint.url, "://");
-    const char *rest = scheme ? scheme + 3 : "";
-    size_t len = strcspn(rest, "/");
-    if (!len || rest[strcspn(rest, "?#@")])
+    if (aws_endpoint_split(c->a, c->endpoint.url, &c->host, &c->base_path) < 0)
         return fail(c, CLOUD_ERROR_INVALID,
                     arena_printf(c->a, "the endpoint %.*s is not of the form %s",
                                  (int)http_redact_url(c->a, c->endpoint.url).len,
                                  http_redact_url(c->a, c->endpoint.url).ptr,
                                  "https://host[:port][/path]"));
-    c->host = arena_strndup(c->a, rest, len);
-    c->base_path = arena_strdup(c->a, rest + len);
-    return c->host && c->base_path ? 0 : fail(c, CLOUD_ERROR_NO_MEMORY, NULL);
+    return c->host ? 0 : fail(c, CLOUD_ERROR_NO_MEMORY, NULL);
 }
 
 static int prepare(struct call *c, const char *region, const struct value *request)

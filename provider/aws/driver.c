@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "aws/client.h"
+#include "aws/cluster_token.h"
 #include "aws/endpoint.h"
 #include "aws/errors.h"
 #include "base/alloc.h"
@@ -203,4 +204,5 @@ const struct cloud_driver aws_driver = {
     .classify = aws_classify,
     .partition = aws_partition,
     .region_of_zone = aws_region_of_zone,
+    .cluster_token = aws_cluster_token,
 };

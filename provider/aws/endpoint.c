@@ -78,6 +78,10 @@ static const char *host_prefix(struct arena *a, const struct aws_config *c,
         return "ecr";
     if (strcmp(s->id, "eks") == 0 && c->use_fips && !c->use_dualstack && !china)
         return strcmp(p->name, "aws") == 0 ? "fips.eks" : "eks";
+    /* In GovCloud, the usual endpoint of STS is the one with FIPS. */
+    bool gov_sts = strcmp(s->id, "sts") == 0 && strcmp(p->name, "aws-us-gov") == 0;
+    if (gov_sts && !c->use_dualstack)
+        return s->prefix;
     return arena_printf(a, "%s%s", s->prefix, c->use_fips ? "-fips" : "");
 }
 
@@ -129,4 +133,30 @@ int aws_endpoint_resolve(struct arena *a, const struct aws_config *c, const stru
         ret->url = host ? arena_printf(a, "https://%s", host) : NULL;
     }
     return ret->url && ret->signing_region ? 0 : -1;
+}
+
+int aws_endpoint_resolve_regional_sts(struct arena *a, const struct aws_config *c,
+                                      const char *region, struct aws_endpoint *ret)
+{
+    struct aws_config regional = *c;
+    regional.sts_legacy = false;
+    regional.sts_region = NULL;
+    regional.use_dualstack = false;
+    return aws_endpoint_resolve(a, &regional, aws_service_find("sts"), region, ret);
+}
+
+int aws_endpoint_split(struct arena *a, const char *url, const char **ret_host,
+                       const char **ret_path)
+{
+    const char *scheme = strstr(url, "://");
+    const char *rest = scheme ? scheme + 3 : "";
+    size_t len = strcspn(rest, "/");
+    *ret_host = NULL;
+    if (!len || rest[strcspn(rest, "?#@")])
+        return -1;
+    *ret_host = arena_strndup(a, rest, len);
+    *ret_path = arena_strdup(a, rest + len);
+    if (!*ret_path)
+        *ret_host = NULL;
+    return 0;
 }

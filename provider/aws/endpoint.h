@@ -16,6 +16,16 @@ struct aws_endpoint {
 int aws_endpoint_resolve(struct arena *a, const struct aws_config *c, const struct aws_service *s,
                          const char *region, struct aws_endpoint *ret);
 
+/* The same for STS as clusters take it in a token: of the region itself, with its usual name,
+ * whatever is set for STS in general; a custom endpoint stays. */
+int aws_endpoint_resolve_regional_sts(struct arena *a, const struct aws_config *c,
+                                      const char *region, struct aws_endpoint *ret);
+
+/* "host[:port]" and the path prefix ("" mostly) of an endpoint's URL, owned by `a`. 0; -1 when it
+ * is not of that form; *ret_host NULL when memory is out. */
+int aws_endpoint_split(struct arena *a, const char *url, const char **ret_host,
+                       const char **ret_path);
+
 /* "aws", "aws-cn" or "aws-us-gov". */
 const char *aws_partition(const char *region);
 

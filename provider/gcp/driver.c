@@ -154,6 +154,29 @@ static const char *region_of_zone(struct arena *a, const char *zone)
     return is_zone ? arena_strndup(a, zone, (size_t)(dash - zone)) : NULL;
 }
 
+/* GKE lets in who has an access token ("Authenticating to the Kubernetes API server"): for any
+ * cluster. */
+static int cluster_token(struct cloud_client *c, const struct work *w, struct arena *a,
+                         const char *region, const char *cluster, const char **ret,
+                         int64_t *ret_expires_unix_s, struct cloud_error *err)
+{
+    struct gcp_token t = GCP_TOKEN_EMPTY;
+    (void)region;
+    (void)cluster;
+    memset(err, 0, sizeof(*err));
+    err->retry_after_ms = -1;
+    if (gcp_token_get(c, w, a, &t, err) < 0)
+        return -1;
+    *ret = arena_strndup(a, t.bearer.ptr, t.bearer.len);
+    *ret_expires_unix_s = t.expires_unix_s;
+    gcp_token_clean_up(&t);
+    if (*ret)
+        return 0;
+    err->class_ = CLOUD_ERROR_NO_MEMORY;
+    err->message = "memory ran out";
+    return -1;
+}
+
 const struct cloud_driver gcp_driver = {
     .cloud = "gcp",
     .validate = gcp_config_validate,
@@ -171,4 +194,5 @@ const struct cloud_driver gcp_driver = {
     .classify = gcp_classify,
     .partition = partition,
     .region_of_zone = region_of_zone,
+    .cluster_token = cluster_token,
 };

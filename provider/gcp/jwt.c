@@ -7,38 +7,10 @@
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 
+#include "base/base64.h"
 #include "base/secret.h"
 
 enum { HEADER_MOST = 4096, SIGNATURE_MOST = 4096, KEY_BITS_MOST = 16384 };
-
-static int base64(struct buf *out, const void *data, size_t len, const char alphabet[65], bool pad)
-{
-    const unsigned char *p = data;
-    for (size_t i = 0; i < len; i += 3) {
-        size_t n = len - i < 3 ? len - i : 3;
-        unsigned v = (unsigned)p[i] << 16 | (n > 1 ? (unsigned)p[i + 1] << 8 : 0) |
-                     (n > 2 ? (unsigned)p[i + 2] : 0);
-        for (size_t k = 0; k < 4; k++) {
-            if (k <= n)
-                buf_append_char(out, alphabet[v >> (18 - 6 * k) & 63]);
-            else if (pad)
-                buf_append_char(out, '=');
-        }
-    }
-    return out->failed ? -1 : 0;
-}
-
-int gcp_base64url(struct buf *out, const void *data, size_t len)
-{
-    return base64(out, data, len,
-                  "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_", false);
-}
-
-int gcp_base64(struct buf *out, const void *data, size_t len)
-{
-    return base64(out, data, len,
-                  "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/", true);
-}
 
 /* There is nobody to ask for a passphrase. */
 static int no_passphrase(char *text, int size, int writing, void *arg)
@@ -93,7 +65,7 @@ static int sign(struct buf *out, EVP_PKEY *key, struct slice text)
             : -1;
     EVP_MD_CTX_free(ctx);
     ERR_clear_error();
-    return rc == 0 ? gcp_base64url(out, signature, len) : -1;
+    return rc == 0 ? base64url_append(out, signature, len) : -1;
 }
 
 int gcp_jwt_sign(struct buf *out, const char *pem, const char *key_id, struct slice claims)
@@ -106,9 +78,9 @@ int gcp_jwt_sign(struct buf *out, const char *pem, const char *key_id, struct sl
         buf_append_char(&header, '"');
     }
     buf_append_char(&header, '}');
-    gcp_base64url(&token, header.ptr, header.len);
+    base64url_append(&token, header.ptr, header.len);
     buf_append_char(&token, '.');
-    gcp_base64url(&token, claims.ptr, claims.len);
+    base64url_append(&token, claims.ptr, claims.len);
     EVP_PKEY *key = header.failed || token.failed ? NULL : read_key(pem);
     if (!key)
         return -1;

@@ -12,10 +12,4 @@ const char *gcp_jwt_key_problem(const char *pem);
  * token is appended to `out`. 0, or -1 when the key cannot be used or memory is out. */
 int gcp_jwt_sign(struct buf *out, const char *pem, const char *key_id, struct slice claims);
 
-/* Base64 for URLs, without padding (RFC 4648, 5). 0 or -1. */
-int gcp_base64url(struct buf *out, const void *data, size_t len);
-
-/* Base64 with padding (RFC 4648, 4). 0 or -1. */
-int gcp_base64(struct buf *out, const void *data, size_t len);
-
 #endif

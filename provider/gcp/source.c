@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/base64.h"
 #include "base/log.h"
 #include "gcp/jwt.h"
 #include "gcp/text_file.h"
@@ -225,7 +226,7 @@ const char *gcp_source_basic(struct gcp_source *s, const struct gcp_credential_f
         return NULL;
     buf_printf(&plain, "%s:%s", f->client_id, f->client_secret ? f->client_secret : "");
     buf_append_str(&b, "Basic ");
-    gcp_base64(&b, buf_cstr(&plain), plain.len);
+    base64_append(&b, buf_cstr(&plain), plain.len);
     return plain.failed ? NULL : arena_buf(s->a, &b);
 }
 

@@ -221,4 +221,5 @@ const struct cloud_driver kubernetes_driver = {
     .classify = kubernetes_classify,
     .partition = partition,
     .region_of_zone = region_of_zone,
+    .cluster_token = NULL,
 };

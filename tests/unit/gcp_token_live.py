@@ -138,4 +138,5 @@ def main():
     print(f"{len(wanted)} cases over HTTP")
 
 
-main()
+if __name__ == "__main__":
+    main()

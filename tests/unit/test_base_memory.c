@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "base/alloc.h"
+#include "base/base64.h"
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/secret.h"
@@ -339,6 +340,25 @@ static void test_secret(void **state)
     assert_int_equal(traced.leaks, 0);
 }
 
+static void test_base64(void **state)
+{
+    (void)state;
+    /* RFC 4648, 10; and the two characters in which the alphabets differ. */
+    static const char *const vectors[][3] = {{"", "", ""},
+                                             {"f", "Zg==", "Zg"},
+                                             {"fo", "Zm8=", "Zm8"},
+                                             {"foo", "Zm9v", "Zm9v"},
+                                             {"foob", "Zm9vYg==", "Zm9vYg"},
+                                             {"\xfb\xff", "+/8=", "-_8"}};
+    for (size_t i = 0; i < sizeof(vectors) / sizeof(*vectors); i++) {
+        _cleanup_buf_ struct buf plain = BUF_INIT(64), url = BUF_INIT(64);
+        base64_append(&plain, vectors[i][0], strlen(vectors[i][0]));
+        base64url_append(&url, vectors[i][0], strlen(vectors[i][0]));
+        assert_string_equal(buf_cstr(&plain), vectors[i][1]);
+        assert_string_equal(buf_cstr(&url), vectors[i][2]);
+    }
+}
+
 int main(void)
 {
 #define TRACED(test) cmocka_unit_test_setup_teardown(test, trace, untrace)
@@ -356,6 +376,7 @@ int main(void)
         TRACED(test_buf_out_of_memory),
         TRACED(test_buf_json),
         TRACED(test_buf_json_cut),
+        TRACED(test_base64),
         TRACED(test_secret),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

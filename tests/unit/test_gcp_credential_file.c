@@ -320,25 +320,6 @@ static void test_content_or_path(void **state)
     assert_false(gcp_credentials_are_content(SLICE_EMPTY));
 }
 
-static void test_base64(void **state)
-{
-    (void)state;
-    /* RFC 4648, 10; and the two characters in which the alphabets differ. */
-    static const char *const vectors[][3] = {{"", "", ""},
-                                             {"f", "Zg==", "Zg"},
-                                             {"fo", "Zm8=", "Zm8"},
-                                             {"foo", "Zm9v", "Zm9v"},
-                                             {"foob", "Zm9vYg==", "Zm9vYg"},
-                                             {"\xfb\xff", "+/8=", "-_8"}};
-    for (size_t i = 0; i < sizeof(vectors) / sizeof(*vectors); i++) {
-        _cleanup_buf_ struct buf plain = BUF_INIT(64), url = BUF_INIT(64);
-        gcp_base64(&plain, vectors[i][0], strlen(vectors[i][0]));
-        gcp_base64url(&url, vectors[i][0], strlen(vectors[i][0]));
-        assert_string_equal(buf_cstr(&plain), vectors[i][1]);
-        assert_string_equal(buf_cstr(&url), vectors[i][2]);
-    }
-}
-
 static void test_times(void **state)
 {
     (void)state;
@@ -365,7 +346,6 @@ int main(void)
         TEST(test_credential_sources),
         TEST(test_impersonated_files),
         TEST(test_content_or_path),
-        TEST(test_base64),
         TEST(test_times),
     };
     return cmocka_run_group_tests(tests, make_key, drop_key);
