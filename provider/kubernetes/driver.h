@@ -31,20 +31,14 @@
 #ifndef LLM_KUBERNETES_DRIVER_H
 #define LLM_KUBERNETES_DRIVER_H
 
-#include "cloud/driver.h"
+#include "cloud/cluster.h"
 #include "cloud/retry.h"
-
-/* Gives the bearer token for one request, owned by `a`. `fresh`: the one that was given before has
- * been refused, and must not be given again. Called from any number of threads, but with `fresh`
- * from one at a time. 0, or -1 with *err filled. */
-typedef int (*kubernetes_token)(void *self, const struct work *w, struct arena *a, bool fresh,
-                                const char **ret, struct cloud_error *err);
 
 struct kubernetes_cluster {
     const char *endpoint;      /* "https://host[:port][/path]" */
     const char *ca_pem;        /* of the cluster's authority: the only ones that are trusted */
     const char *field_manager; /* "terraform-provider-llm": at most 128 printable characters */
-    kubernetes_token token;
+    cluster_token token;
     void *token_self;                 /* outlives the client */
     const struct http_settings *http; /* proxy, time-outs; NULL: defaults. Its trust and `insecure`
                                          do not count */

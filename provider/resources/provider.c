@@ -1,5 +1,5 @@
 /* The provider block: each driver validates and configures its part. */
-#include "resources/provider.h"
+#include "resources/clusters.h"
 
 #include <string.h>
 
@@ -82,6 +82,7 @@ int provider_configure(struct provider *p, struct arena *a, const struct value *
     (void)a;
     (void)terraform_version;
     int rc = 0;
+    clusters_clean_up(p);
     for (size_t i = 0; p->drivers[i]; i++) {
         const struct cloud_driver *d = p->drivers[i];
         const struct value *part = value_get(config, d->cloud);
@@ -103,6 +104,7 @@ int provider_configure(struct provider *p, struct arena *a, const struct value *
 
 void provider_clean_up(struct provider *p)
 {
+    clusters_clean_up(p);
     for (size_t i = 0; p->drivers[i]; i++) {
         if (p->clients[i])
             p->drivers[i]->free(p->clients[i]);

@@ -6,7 +6,7 @@
 #include <stdatomic.h>
 
 #include "base/clock.h"
-#include "cloud/driver.h"
+#include "cloud/cluster.h"
 #include "schema/schema.h"
 
 #define PROVIDER_MAX_CLOUDS 4
@@ -17,7 +17,9 @@ struct provider {
     const struct cloud_driver *const *drivers; /* wired in main.c; NULL-terminated */
     struct http_transport *transport;
     const struct clock *clock;
-    const char *version;    /* of the provider */
+    const struct cluster_connector *clusters; /* wired in main.c */
+    struct cluster *cluster_list;             /* resources/clusters.h */
+    const char *version;                      /* of the provider */
     const char *user_agent; /* "terraform-provider-llm/0.1.0 (Terraform/1.11.4)" */
     struct cloud_client
         *clients[PROVIDER_MAX_CLOUDS]; /* by position in `drivers`; NULL: not configured */
