@@ -52,7 +52,14 @@ static bool take_address(struct cloud_client *l, const struct value *attrs)
     return true;
 }
 
-/* Under the lock. Asks the cloud; not found is an error of that class. */
+static int not_found(struct cloud_error *err)
+{
+    return fail(err, CLOUD_ERROR_NOT_FOUND, "NotFound",
+                "the cluster is not there, or has no endpoint yet");
+}
+
+/* Under the lock. Asks the cloud, once: what is made later is told by
+ * platform_link_recorded(). */
 static int look_up(struct cloud_client *l, const struct work *w, struct arena *a,
                    struct cloud_error *err)
 {
@@ -60,10 +67,7 @@ static int look_up(struct cloud_client *l, const struct work *w, struct arena *a
     if (l->cloud->look_up(l->at.client, w, a, l->at.region, l->at.name, &attrs, err) < 0)
         return -1;
     l->looked_up = true;
-    if (attrs && take_address(l, attrs))
-        return 0;
-    return fail(err, CLOUD_ERROR_NOT_FOUND, "NotFound",
-                attrs ? "the cluster has no endpoint yet" : "there is no such cluster");
+    return attrs && take_address(l, attrs) ? 0 : not_found(err);
 }
 
 /* Under the lock. */
@@ -83,8 +87,10 @@ static int connected(struct cloud_client *l, const struct work *w, struct arena 
 {
     int rc = 0;
     pthread_mutex_lock(&l->lock);
-    if (!l->at.endpoint || (anew && !l->looked_up))
+    if (!l->looked_up && (!l->at.endpoint || anew))
         rc = look_up(l, w, a, err);
+    else if (!l->at.endpoint)
+        rc = not_found(err);
     if (rc == 0 && !l->real)
         rc = connect_now(l, a, err);
     *ret = l->real;
