@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#include "value/codec.h"
+#include "resources/derived.h"
 
 enum { DOCUMENT_MOST = 16384 };
 
