@@ -6,7 +6,9 @@ import pytest
 
 from conftest import HEAD, ROOT, node
 
-EXAMPLES = sorted(p.parent.relative_to(ROOT / "examples") for p in (ROOT / "examples").rglob("*.tf"))
+ALL = sorted({p.parent.relative_to(ROOT / "examples") for p in (ROOT / "examples").rglob("*.tf")})
+ENVIRONMENTS = ["dev", "staging", "prod"]
+EXAMPLES = [e for e in ALL if e.parts[0] != "platform"]
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=str)
@@ -20,6 +22,23 @@ def test_example_plans(core, sim, example):
     assert core.run("fmt", "-check", "-diff", str(ROOT / "examples" / example)).status == 0
     result = core.plan(TF_VAR_tailscale_auth_key="tskey-x")
     assert result.status == 0, result.output
+
+
+@pytest.mark.parametrize("cloud,region", [("aws", "us-west-2"), ("gcp", "us-central1")])
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_environment_of_the_platform_plans(core, environment, cloud, region):
+    """Offline, on each core: an environment in a copy of the checkout's examples and modules."""
+    for name in ("examples", "modules"):
+        shutil.copytree(ROOT / name, core.directory / name)
+    assert core.run("fmt", "-check", "-diff", "-recursive", str(ROOT / "examples/platform")).status == 0
+    core.directory = core.directory / "examples/platform" / environment
+    core.env = {k: v for k, v in core.env.items() if not k.startswith(("AWS_", "GOOGLE_", "CLOUDSDK_"))}
+    core.ok("get", "-no-color")
+    result = core.plan("-var", f"cloud={cloud}", "-var", f"region={region}", AWS_EC2_METADATA_DISABLED="true", GCE_METADATA_HOST="127.0.0.1:9",
+                       GOOGLE_PROJECT="my-project")
+    assert result.status == 0 and "module.platform.llm_platform_cluster.this will be created" in result.text, result.output
+    for component in ("namespace.llm-baseline", "resource_quota.quant", "kube_service_account.workload-quant-api", "repository.grafana-plugin"):
+        assert f'"{component}"' in result.text, component
 
 
 def test_data_sources_and_functions(core):

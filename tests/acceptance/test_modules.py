@@ -27,10 +27,12 @@ def module(tmp_path):
     return tmp_path / "gpu_node"
 
 
-def test_plans_that_need_no_cloud(module, binary):
-    core = Core(binary, module, {"AWS_EC2_METADATA_DISABLED": "true", "GCE_METADATA_HOST": "127.0.0.1:9"})
+@pytest.mark.parametrize("name", sorted(p.name for p in (ROOT / "modules").iterdir()))
+def test_plans_that_need_no_cloud(tmp_path, name, binary):
+    shutil.copytree(ROOT / "modules" / name, tmp_path / name)
+    core = Core(binary, tmp_path / name, {"AWS_EC2_METADATA_DISABLED": "true", "GCE_METADATA_HOST": "127.0.0.1:9"})
     result = core.run("test", "-no-color", "-filter=tests/plan.tftest.hcl")
-    runs = re.findall(r'^run "(\w+)"', (MODULE / "tests/plan.tftest.hcl").read_text(), re.M)
+    runs = re.findall(r'^run "(\w+)"', (ROOT / "modules" / name / "tests/plan.tftest.hcl").read_text(), re.M)
     assert result.status == 0 and f"Success! {len(runs)} passed, 0 failed." in result.output, result.output
 
 
