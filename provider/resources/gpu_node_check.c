@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "resources/claim.h"
+
 static const struct engine_change *change_of(const struct engine_changes *changes, const char *name)
 {
     for (size_t i = 0; i < changes->count; i++)
@@ -27,52 +29,10 @@ bool gpu_node_has_name(const struct gpu_node_checking *k)
     return false;
 }
 
-/* 1 with a warning when the apply that made it was killed, -1 with an error when it is at work, 0
- * when no claim says either. */
-static int check_claim(const struct gpu_node_checking *k, const struct value *tags, const char *id)
-{
-    const struct composite_context *c = k->c;
-    const struct clock *clock = c->work->clock;
-    const struct path *path = path_attribute(k->a, NULL, "name");
-    const struct value *text = value_get(tags, c->driver->claim_tag);
-    int64_t until = 0, now = clock->unix_s(clock->self);
-    switch (engine_claim_of(value_slice(text), now, &until)) {
-    case ENGINE_CLAIM_LEFT:
-        diags_warning(c->diags, path, "An interrupted apply is continued",
-                      "The apply that made instance %s was killed before it could write a state. "
-                      "It will be used.",
-                      id);
-        return 1;
-    case ENGINE_CLAIM_HELD:
-        return diags_error(
-            c->diags, path, "The name is taken",
-            "An apply is making a node \"%s\" in %s (instance %s), or was killed on another "
-            "machine. If it was, it can be gone on with in %lld minutes, or be imported now: "
-            "%s/%s/%s.",
-            value_cstr(value_get(c->config, "name"), ""), c->region, id,
-            (long long)((until - now) / 60 + 1), c->cloud, c->region,
-            value_cstr(value_get(c->config, "name"), ""));
-    default:
-        return 0;
-    }
-}
-
 int gpu_node_check_found(const struct gpu_node_checking *k, const struct value *tags,
                          const char *id, const char *unfinished)
 {
-    const struct composite_context *c = k->c;
-    const struct path *path = path_attribute(k->a, NULL, "name");
-    const char *name = value_cstr(value_get(c->config, "name"), "");
-    int claim = check_claim(k, tags, id);
-    if (claim)
-        return claim < 0 ? -1 : 0;
-    if (!unfinished)
-        return diags_error(c->diags, path, "The name is taken",
-                           "A node \"%s\" exists in %s (instance %s), and this state does not have "
-                           "it. Choose another name, or import it: %s/%s/%s.",
-                           name, c->region, id, c->cloud, c->region, name);
-    diags_warning(c->diags, path, "An interrupted apply is continued", "%s", unfinished);
-    return 0;
+    return claim_check_found(k->c, "node", "instance", tags, id, unfinished);
 }
 
 static bool changes_machine(const struct gpu_node_checking *k)
