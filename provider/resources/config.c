@@ -27,3 +27,24 @@ int config_refuse(struct arena *a, const struct value *config, const char *cloud
                              "%s has no such setting. %s", cloud, paths[i][1]);
     return rc;
 }
+
+int config_check_zones(struct arena *a, const struct value *config, const char *dotted,
+                       const char *region, bool (*fits)(struct slice zone, const char *region),
+                       const char *example, struct diags *diags)
+{
+    const struct value *zones = config_get(config, dotted);
+    const struct path *path = path_parse(a, dotted);
+    int rc = 0;
+    for (size_t i = 0; i < value_count(zones); i++) {
+        struct slice z = value_slice(value_at(zones, i));
+        if (z.len && region && !fits(z, region))
+            rc = diags_error(diags, path_index(a, path, (int64_t)i), "Zone outside the region",
+                             "\"%.*s\" is not a zone of %s; those are named like %s%s.", (int)z.len,
+                             z.ptr, region, region, example);
+        for (size_t k = 0; z.len && k < i; k++)
+            if (slice_eq(z, value_slice(value_at(zones, k))))
+                rc = diags_error(diags, path_index(a, path, (int64_t)i), "Duplicate zone",
+                                 "\"%.*s\" is named twice.", (int)z.len, z.ptr);
+    }
+    return rc;
+}

@@ -15,4 +15,10 @@ bool config_is(const struct value *config, const char *dotted, const char *text)
 int config_refuse(struct arena *a, const struct value *config, const char *cloud,
                   const char *const (*paths)[2], size_t count, struct diags *diags);
 
+/* Errors for the zones in the list at `dotted` that are not of the region (NULL: not known), and
+ * for those named twice; `example` is what a zone's name has behind the region's. 0 or -1. */
+int config_check_zones(struct arena *a, const struct value *config, const char *dotted,
+                       const char *region, bool (*fits)(struct slice zone, const char *region),
+                       const char *example, struct diags *diags);
+
 #endif

@@ -154,12 +154,6 @@ struct gpu_node_markets gpu_node_markets(const struct value *config);
 int gpu_node_check_length(struct arena *a, const char *text, size_t most, const char *what,
                           struct diags *diags);
 
-/* Errors for zones that are not of the region, and for those named twice; `example` is what a
- * zone's name has behind the region's. 0 or -1. */
-int gpu_node_check_zones(struct arena *a, const struct value *config, const char *region,
-                         bool (*fits)(struct slice zone, const char *region), const char *example,
-                         struct diags *diags);
-
 /* ---- gpu_node_calls.c ---- */
 
 /* One call; `request` is an object (NULL: memory is out). 0 or -1 with *err. */
@@ -178,11 +172,13 @@ enum gpu_node_lookup_kind {
     GPU_NODE_LOOKUP_SUBNETS,  /* AWS; subject: their ids */
     GPU_NODE_LOOKUP_QUOTA,    /* subject: its code; on GCP the region, or the project */
     GPU_NODE_LOOKUP_SERVICES, /* GCP: which APIs are enabled; subject: their names */
+    GPU_NODE_LOOKUP_CALL,     /* any call; subject: its request */
 };
 
 struct gpu_node_lookup {
     enum gpu_node_lookup_kind kind;
-    const struct value *subject; /* NULL: the kind says it all */
+    const struct value *subject;      /* NULL: the kind says it all */
+    const struct cloud_operation *op; /* of GPU_NODE_LOOKUP_CALL */
     bool done;
     int rc; /* 0, or -1 with `error` */
     struct cloud_error error;
@@ -210,6 +206,13 @@ void gpu_node_ask(const struct composite_context *c);
  * error. */
 int gpu_node_answer(const struct composite_context *c, enum gpu_node_lookup_kind kind,
                     const struct value *subject, const struct gpu_node_lookup **ret);
+
+/* The same for any call of the resource's cloud, of any resource: gpu_node_ask() makes all that are
+ * noted at once. `request` NULL: memory is out. */
+void gpu_node_want_call(const struct composite_context *c, const struct cloud_operation *op,
+                        const struct value *request);
+int gpu_node_answer_call(const struct composite_context *c, const struct cloud_operation *op,
+                         const struct value *request, const struct gpu_node_lookup **ret);
 
 /* ---- gpu_node_tags.c: what the instance says of itself ---- */
 

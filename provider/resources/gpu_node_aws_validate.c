@@ -73,7 +73,7 @@ static bool zone_fits(struct slice zone, const char *region)
 int gpu_node_aws_check_zones(struct arena *a, const struct value *config, const char *region,
                              struct diags *diags)
 {
-    return gpu_node_check_zones(a, config, region, zone_fits, "a", diags);
+    return config_check_zones(a, config, "zones", region, zone_fits, "a", diags);
 }
 
 static int check_region(struct arena *a, const struct value *config, struct diags *diags)

@@ -2,7 +2,7 @@
 #ifndef LLM_RESOURCES_GPU_NODE_GCP_H
 #define LLM_RESOURCES_GPU_NODE_GCP_H
 
-#include "resources/gpu_node.h"
+#include "resources/gcp.h"
 
 #define GPU_NODE_GCP_HYPERDISK "hyperdisk-balanced"
 #define GPU_NODE_GCP_DEVICE "models" /* /dev/disk/by-id/google-models: as disk.json attaches it */
@@ -29,11 +29,6 @@ bool gpu_node_gcp_takes_disk(const struct catalog_machine *m, const char *type);
 /* The error at `disk.type` for a machine that does not; returns -1. */
 int gpu_node_gcp_refuse_disk(struct arena *a, const struct catalog_machine *m, const char *type,
                              struct diags *diags);
-
-/* The resource name of what the user names shortly or by a link: "projects/p/regions/r/
- * subnetworks/x" of "x" or of a link. `parent`: "projects/p/regions/r/subnetworks". NULL when
- * memory is out. */
-const char *gpu_node_gcp_full_name(struct arena *a, struct slice given, const char *parent);
 
 /* ---- gpu_node_gcp_calls.c: questions to Google's APIs ---- */
 

@@ -37,12 +37,6 @@ static const struct cloud_operation get_project = {.service = "compute",
                                                    .method = "GET",
                                                    .uri = PROJECT,
                                                    .idempotent = true};
-static const struct cloud_operation get_services = {
-    .service = "serviceusage",
-    .name = "services.batchGet",
-    .method = "GET",
-    .uri = "/v1/projects/{project}/services:batchGet{?names}",
-    .idempotent = true};
 static const struct cloud_operation get_account = {
     .service = "iam",
     .name = "projects.serviceAccounts.get",
@@ -185,19 +179,11 @@ int gpu_node_gcp_offers(const struct composite_context *c, const struct gpu_node
 
 const struct value *gpu_node_gcp_services(const struct composite_context *c)
 {
-    static const char *const always[] = {"compute", "iam", "cloudresourcemanager", "logging"};
-    struct arena *a = c->arena;
-    const struct value *names[8];
-    size_t count = 0;
+    static const char *const names[] = {"compute", "iam", "cloudresourcemanager", "logging",
+                                        "secretmanager"};
     bool secrets =
         config_get(c->config, "tailscale") || config_get(c->config, "huggingface_token_secret");
-    for (size_t i = 0; i < sizeof(always) / sizeof(*always); i++)
-        names[count++] =
-            value_printf(a, "projects/%s/services/%s.googleapis.com", c->account, always[i]);
-    if (secrets)
-        names[count++] =
-            value_printf(a, "projects/%s/services/secretmanager.googleapis.com", c->account);
-    return value_tuple(a, names, count);
+    return gcp_service_names(c, names, secrets ? 5 : 4);
 }
 
 static int ask_node(const struct composite_context *c, struct gpu_node_lookup *k)
@@ -231,7 +217,7 @@ int gpu_node_gcp_ask(const struct composite_context *c, struct gpu_node_lookup *
                                  &k->error);
         return gpu_node_call(c, a, &get_region, value_object(a, region, 2), &k->answer, &k->error);
     case GPU_NODE_LOOKUP_SERVICES:
-        return gpu_node_call(c, a, &get_services, value_object(a, services, 2), &k->answer,
+        return gpu_node_call(c, a, &gcp_get_services, value_object(a, services, 2), &k->answer,
                              &k->error);
     default:
         return -1;

@@ -16,32 +16,9 @@ static const char *project(const struct gpu_node_checking *k)
 
 static int check_services(struct gpu_node_checking *k)
 {
-    const struct composite_context *c = k->c;
     const struct gpu_node_lookup *found = NULL;
-    _cleanup_buf_ struct buf missing = BUF_INIT(TEXT_MOST);
-    if (gpu_node_answer(c, GPU_NODE_LOOKUP_SERVICES, gpu_node_gcp_services(c), &found) < 0) {
-        enum cloud_error_class class_ = found->error.class_;
-        if (class_ != CLOUD_ERROR_PERMISSION && class_ != CLOUD_ERROR_NOT_FOUND)
-            return cloud_error_report(c->diags, NULL, "looking up which APIs are enabled",
-                                      &found->error);
-        diags_warning(c->diags, NULL, "Whether the APIs are enabled was not checked", "%s",
-                      found->error.message);
-        return 0;
-    }
-    const struct value *list = value_get(found->answer, "services");
-    for (size_t i = 0; i < value_count(list); i++) {
-        const struct value *item = value_at(list, i);
-        const struct value *name =
-            template_transform(k->a, TRANSFORM_BASENAME, value_get(item, "name"));
-        if (!slice_eq_str(value_slice(value_get(item, "state")), "ENABLED"))
-            buf_printf(&missing, "%s%s", missing.len ? " " : "", value_cstr(name, ""));
-    }
-    if (!missing.len)
-        return 0;
-    return diags_error(c->diags, path_attribute(k->a, NULL, "cloud"), "An API is disabled",
-                       "The project %s has not enabled: %s. Enable with: gcloud services enable %s "
-                       "--project %s",
-                       project(k), buf_cstr(&missing), buf_cstr(&missing), project(k));
+    int rc = gpu_node_answer(k->c, GPU_NODE_LOOKUP_SERVICES, gpu_node_gcp_services(k->c), &found);
+    return gcp_check_services(k->c, rc, found->answer, &found->error);
 }
 
 /* ---- quotas ---- */

@@ -85,7 +85,7 @@ static const struct value *existing(struct gpu_node_derivation *d, const struct 
     if (value_is_unknown(given) || !has_project(d))
         return gpu_node_unknown(d);
     const char *under = arena_printf(d->a, "projects/%s/%s", d->c->account, parent);
-    return value_str(d->a, gpu_node_gcp_full_name(d->a, value_slice(given), under));
+    return value_str(d->a, gcp_full_name(d->a, value_slice(given), under));
 }
 
 static void derive_network(struct gpu_node_derivation *d)
@@ -398,7 +398,7 @@ static void derive_image(struct gpu_node_derivation *d)
         family = recorded_family(d);
     const char *id = kept     ? kept
                      : family ? NULL
-                     : given  ? gpu_node_gcp_full_name(d->a, slice_str(given), "")
+                     : given  ? gcp_full_name(d->a, slice_str(given), "")
                               : NULL;
     bool unknown = value_is_unknown(image);
     gpu_node_put(d, "image_id",

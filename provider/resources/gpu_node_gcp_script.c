@@ -16,7 +16,7 @@ static const char *text(const struct composite_context *c, const char *path)
 static const char *secret_name(const struct composite_context *c, const char *given)
 {
     const char *parent = arena_printf(c->arena, "projects/%s/secrets", c->account);
-    return given && parent ? gpu_node_gcp_full_name(c->arena, slice_str(given), parent) : NULL;
+    return given && parent ? gcp_full_name(c->arena, slice_str(given), parent) : NULL;
 }
 
 const char *gpu_node_gcp_tailscale_secret(const struct composite_context *c,

@@ -5,52 +5,9 @@
 
 #include "cloud/template.h"
 
-enum { NAME_MOST = 63, LABEL_BYTES_MOST = 128, RETENTION_MOST = 3650, PERSISTENT_LEAST = 10 };
+enum { NAME_MOST = 63, RETENTION_MOST = 3650, PERSISTENT_LEAST = 10 };
 
 /* ---- names that the user gives ---- */
-
-/* RFC 1035 names, as Compute Engine wants them ("Naming resources"). */
-static bool is_name(struct slice s)
-{
-    for (size_t i = 0; i < s.len; i++) {
-        char ch = s.ptr[i];
-        bool letter = ch >= 'a' && ch <= 'z', digit = ch >= '0' && ch <= '9';
-        if (!letter && (i == 0 || (!digit && ch != '-')))
-            return false;
-    }
-    return s.len && s.len <= NAME_MOST && s.ptr[s.len - 1] != '-';
-}
-
-const char *gpu_node_gcp_full_name(struct arena *a, struct slice given, const char *parent)
-{
-    const char *text = arena_strndup(a, given.ptr, given.len);
-    const char *projects = text ? strstr(text, "projects/") : NULL;
-    if (!text || !parent)
-        return NULL;
-    return projects ? projects : arena_printf(a, "%s/%s", parent, text);
-}
-
-/* Whether a text is "projects/P/<middle>/NAME" (or a link that ends so), or a name alone where
- * `shortly`. A '*' in `middle` stands for one part. */
-static bool is_resource(struct arena *a, struct slice s, const char *middle, bool shortly)
-{
-    const char *text = arena_strndup(a, s.ptr, s.len);
-    const char *at = text ? strstr(text, "projects/") : NULL;
-    if (!at)
-        return shortly && s.len && !memchr(s.ptr, '/', s.len);
-    at += strlen("projects/");
-    size_t project = strcspn(at, "/");
-    if (!project || at[project] != '/')
-        return false;
-    for (at += project + 1; *middle; middle += strcspn(middle, "/"), middle += *middle == '/') {
-        size_t len = strcspn(at, "/"), want = strcspn(middle, "/");
-        bool any = want == 1 && *middle == '*';
-        if (!len || at[len] != '/' || (!any && (len != want || strncmp(at, middle, len) != 0)))
-            return false;
-        at += len + 1;
-    }
-    return *at && !strchr(at, '/');
-}
 
 static int check_forms(struct arena *a, const struct value *config, struct diags *diags)
 {
@@ -73,9 +30,9 @@ static int check_forms(struct arena *a, const struct value *config, struct diags
     int rc = 0;
     for (size_t i = 0; i < sizeof(forms) / sizeof(*forms); i++) {
         struct slice s = value_slice(config_get(config, forms[i].path));
-        bool family =
-            strcmp(forms[i].path, "image") == 0 && is_resource(a, s, "global/images/family", false);
-        if (s.len && !family && !is_resource(a, s, forms[i].middle, forms[i].shortly))
+        bool family = strcmp(forms[i].path, "image") == 0 &&
+                      gcp_is_resource(a, s, "global/images/family", false);
+        if (s.len && !family && !gcp_is_resource(a, s, forms[i].middle, forms[i].shortly))
             rc = diags_error(diags, path_parse(a, forms[i].path), "Invalid value",
                              "\"%.*s\" is not %s.", (int)s.len, s.ptr, forms[i].what);
     }
@@ -96,8 +53,8 @@ static int check_secrets(struct arena *a, const struct value *config, struct dia
     static const char own[] = "projects/-/secrets";
     struct slice key = value_slice(config_get(config, "tailscale.auth_key_secret"));
     struct slice token = value_slice(config_get(config, "huggingface_token_secret"));
-    const char *x = key.len ? gpu_node_gcp_full_name(a, key, own) : NULL;
-    const char *y = token.len ? gpu_node_gcp_full_name(a, token, own) : NULL;
+    const char *x = key.len ? gcp_full_name(a, key, own) : NULL;
+    const char *y = token.len ? gcp_full_name(a, token, own) : NULL;
     if (!x || !y || strcmp(strrchr(x, '/'), strrchr(y, '/')) != 0 ||
         is_by_number(x) == is_by_number(y))
         return 0;
@@ -118,22 +75,8 @@ static int check_subnetwork(struct arena *a, const struct value *config, struct 
     if (value_count(ids) > 1)
         return diags_error(diags, path, "One subnetwork is enough",
                            "A subnetwork of Google Cloud is of the whole region: name one.");
-    struct slice id = value_slice(value_count(ids) ? value_at(ids, 0) : NULL);
-    if (!id.len)
-        return 0;
-    if (!is_resource(a, id, "regions/*/subnetworks", true))
-        return diags_error(diags, path_index(a, path, 0), "Invalid value",
-                           "\"%.*s\" is not a subnetwork: its name, or "
-                           "projects/…/regions/…/subnetworks/….",
-                           (int)id.len, id.ptr);
-    const char *text = arena_strndup(a, id.ptr, id.len);
-    const char *of = text ? strstr(text, "/regions/") : NULL;
-    size_t len = of ? strcspn(of + 9, "/") : 0;
-    if (of && region.len && (len != region.len || strncmp(of + 9, region.ptr, len) != 0))
-        return diags_error(diags, path_index(a, path, 0), "A subnetwork of another region",
-                           "It is in %.*s, and the node in %.*s.", (int)len, of + 9,
-                           (int)region.len, region.ptr);
-    return 0;
+    return gcp_check_subnetwork(a, value_count(ids) ? value_at(ids, 0) : NULL,
+                                path_index(a, path, 0), region, "node", diags);
 }
 
 static int check_conflicts(struct arena *a, const struct value *config, struct diags *diags)
@@ -145,52 +88,23 @@ static int check_conflicts(struct arena *a, const struct value *config, struct d
                        "network (`network.vpc_id`), or `egress = \"nat\"`.");
 }
 
-static bool zone_fits(struct slice zone, const char *region)
-{
-    size_t len = strlen(region);
-    return zone.len == len + 2 && slice_has_prefix(zone, region) && zone.ptr[len] == '-';
-}
-
 int gpu_node_gcp_check_zones(struct arena *a, const struct value *config, const char *region,
                              struct diags *diags)
 {
-    return gpu_node_check_zones(a, config, region, zone_fits, "-a", diags);
+    return config_check_zones(a, config, "zones", region, gcp_is_zone_of, "-a", diags);
 }
 
 static int check_region(struct arena *a, const struct value *config, struct diags *diags)
 {
-    struct slice r = value_slice(config_get(config, "region"));
-    bool zone =
-        r.len > 2 && r.ptr[r.len - 2] == '-' && r.ptr[r.len - 1] >= 'a' && r.ptr[r.len - 1] <= 'z';
-    if (!r.len)
+    const char *region = value_cstr(config_get(config, "region"), NULL);
+    if (!region)
         return 0;
-    if (zone)
-        return diags_error(diags, path_attribute(a, NULL, "region"), "A zone, not a region",
-                           "\"%.*s\" is a zone. Its region is \"%.*s\".", (int)r.len, r.ptr,
-                           (int)r.len - 2, r.ptr);
-    if (!is_name(r))
-        return diags_error(diags, path_attribute(a, NULL, "region"), "Invalid region",
-                           "\"%.*s\" is no region's name; they are like us-central1.", (int)r.len,
-                           r.ptr);
-    return gpu_node_gcp_check_zones(a, config, value_cstr(config_get(config, "region"), ""), diags);
+    return gcp_check_region(a, config, diags) < 0
+               ? -1
+               : gpu_node_gcp_check_zones(a, config, region, diags);
 }
 
 /* ---- names ---- */
-
-/* FNV-1a: tells the accounts of long names apart. */
-static unsigned short_hash(const char *s)
-{
-    uint32_t h = 2166136261u;
-    for (; *s; s++)
-        h = (h ^ (unsigned char)*s) * 16777619u;
-    return h;
-}
-
-/* Service account ids have 6 to 30 characters (IAM API, projects.serviceAccounts.create). */
-static const char *account_id(struct arena *a, const char *name, const char *base)
-{
-    return arena_printf(a, "llm-%.17s-%08x", name, short_hash(base));
-}
 
 int gpu_node_gcp_names(struct arena *a, const char *name, const char *region,
                        struct gpu_node_gcp_names *ret, struct diags *diags)
@@ -204,7 +118,7 @@ int gpu_node_gcp_names(struct arena *a, const char *name, const char *region,
     ret->firewall_ssh = arena_printf(a, "%s-ssh", base);
     ret->firewall_api = arena_printf(a, "%s-api", base);
     ret->secret = arena_printf(a, "%s-tailscale", base);
-    ret->account_id = account_id(a, name, base);
+    ret->account_id = gcp_account_id(a, name, base);
     if (!ret->firewall_egress || !ret->firewall_ssh || !ret->firewall_api || !ret->secret ||
         !ret->account_id)
         return -1;
@@ -334,47 +248,6 @@ static int check_retention(struct arena *a, const struct value *config, struct d
                        RETENTION_MOST);
 }
 
-/* "Requirements for labels" (Compute Engine documentation); the bytes: Secret Manager API,
- * Secret.labels. */
-static bool is_label_text(struct slice s)
-{
-    for (size_t i = 0; i < s.len; i++) {
-        unsigned char ch = (unsigned char)s.ptr[i];
-        bool plain = (ch >= 'a' && ch <= 'z') || (ch >= '0' && ch <= '9') || ch == '_' ||
-                     ch == '-' || ch >= 0x80;
-        if (!plain)
-            return false;
-    }
-    return true;
-}
-
-static int check_labels(struct arena *a, const struct value *config, struct diags *diags)
-{
-    const struct value *tags = config_get(config, "tags");
-    int rc = 0;
-    for (size_t i = 0; i < value_count(tags); i++) {
-        struct slice key = tags->members[i].key, value = value_slice(tags->members[i].value);
-        const struct path *path = path_key(a, path_attribute(a, NULL, "tags"), key);
-        bool start = key.len && ((key.ptr[0] >= 'a' && key.ptr[0] <= 'z') ||
-                                 (unsigned char)key.ptr[0] >= 0x80);
-        if (slice_has_prefix(key, "llm-") || slice_has_prefix(key, "goog"))
-            rc = diags_error(diags, path, "Reserved label",
-                             "Keys that start with llm- or goog are set by this provider and "
-                             "Google.");
-        if (utf8_length(key) > NAME_MOST || utf8_length(value) > NAME_MOST ||
-            key.len > LABEL_BYTES_MOST || value.len > LABEL_BYTES_MOST)
-            rc = diags_error(diags, path, "The label is too long",
-                             "Google Cloud allows %d characters, and %d bytes in UTF-8, in a key "
-                             "and in a value.",
-                             NAME_MOST, LABEL_BYTES_MOST);
-        if (!start || !is_label_text(key) || !is_label_text(value))
-            rc = diags_error(diags, path, "Invalid label",
-                             "On Google Cloud tags are labels: lower-case letters, digits, _ and - "
-                             "are allowed, and a key starts with a letter.");
-    }
-    return rc;
-}
-
 static int check_foreign(struct arena *a, const struct value *config, struct diags *diags)
 {
     static const char *const others[][2] = {
@@ -390,7 +263,7 @@ int gpu_node_gcp_validate(struct arena *a, const struct value *config, struct di
 {
     static int (*const checks[])(struct arena *, const struct value *, struct diags *) = {
         check_foreign, check_forms, check_secrets, check_subnetwork, check_conflicts,
-        check_region,  check_names, check_disk,    check_retention,  check_labels};
+        check_region,  check_names, check_disk,    check_retention,  gcp_check_labels};
     int rc = 0;
     for (size_t i = 0; i < sizeof(checks) / sizeof(*checks); i++)
         if (checks[i](a, config, diags) < 0)

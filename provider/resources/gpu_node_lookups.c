@@ -11,36 +11,44 @@ static struct gpu_node_lookups *lookups_of(const struct composite_context *c)
     return *c->looked_up;
 }
 
-static struct gpu_node_lookup *
-lookup_find(struct gpu_node_lookups *l, enum gpu_node_lookup_kind kind, const struct value *subject)
+/* What has the kind, the call and the subject of `like`; it is added when there is none. NULL:
+ * there is no room. */
+static struct gpu_node_lookup *lookup_add(struct gpu_node_lookups *l,
+                                          const struct gpu_node_lookup *like)
 {
-    for (size_t i = 0; i < l->count; i++)
-        if (l->items[i].kind == kind && (!subject || value_equal(l->items[i].subject, subject)))
-            return &l->items[i];
-    return NULL;
-}
-
-static struct gpu_node_lookup *
-lookup_add(struct gpu_node_lookups *l, enum gpu_node_lookup_kind kind, const struct value *subject)
-{
-    struct gpu_node_lookup *k = l ? lookup_find(l, kind, subject) : NULL;
-    if (k || !l || l->count == GPU_NODE_LOOKUPS_MOST)
-        return k;
-    k = &l->items[l->count++];
-    *k = (struct gpu_node_lookup){.kind = kind, .subject = subject};
-    return k;
+    for (size_t i = 0; l && i < l->count; i++) {
+        struct gpu_node_lookup *k = &l->items[i];
+        if (k->kind == like->kind && k->op == like->op &&
+            (!like->subject || value_equal(k->subject, like->subject)))
+            return k;
+    }
+    if (!l || l->count == GPU_NODE_LOOKUPS_MOST)
+        return NULL;
+    l->items[l->count] = *like;
+    return &l->items[l->count++];
 }
 
 void gpu_node_want(const struct composite_context *c, enum gpu_node_lookup_kind kind,
                    const struct value *subject)
 {
-    lookup_add(lookups_of(c), kind, subject);
+    const struct gpu_node_lookup like = {.kind = kind, .subject = subject};
+    lookup_add(lookups_of(c), &like);
+}
+
+void gpu_node_want_call(const struct composite_context *c, const struct cloud_operation *op,
+                        const struct value *request)
+{
+    const struct gpu_node_lookup like = {
+        .kind = GPU_NODE_LOOKUP_CALL, .op = op, .subject = request};
+    if (request)
+        lookup_add(lookups_of(c), &like);
 }
 
 void gpu_node_want_offers(const struct composite_context *c,
                           const struct gpu_node_machines *machines)
 {
-    struct gpu_node_lookup *k = lookup_add(lookups_of(c), GPU_NODE_LOOKUP_OFFERS, NULL);
+    const struct gpu_node_lookup like = {.kind = GPU_NODE_LOOKUP_OFFERS};
+    struct gpu_node_lookup *k = lookup_add(lookups_of(c), &like);
     struct gpu_node_machines *copy = arena_new_object(c->arena, struct gpu_node_machines);
     if (!k || k->machines || !copy)
         return;
@@ -57,6 +65,8 @@ struct asking {
 static int ask_one(const struct composite_context *c, struct gpu_node_lookup *k)
 {
     const struct gpu_node_cloud *cloud = gpu_node_cloud(c->cloud);
+    if (k->op)
+        return gpu_node_call(c, c->arena, k->op, k->subject, &k->answer, &k->error);
     if (!cloud)
         return -1;
     if (k->kind != GPU_NODE_LOOKUP_OFFERS)
@@ -95,14 +105,29 @@ void gpu_node_ask(const struct composite_context *c)
     engine_parallel(count, ask_job, &all, c->work ? c->work->cancel : NULL);
 }
 
-int gpu_node_answer(const struct composite_context *c, enum gpu_node_lookup_kind kind,
-                    const struct value *subject, const struct gpu_node_lookup **ret)
+static int answer(const struct composite_context *c, const struct gpu_node_lookup *like,
+                  const struct gpu_node_lookup **ret)
 {
     static const struct gpu_node_lookup none = {
         .rc = -1, .error = {.class_ = CLOUD_ERROR_NO_MEMORY, .message = "memory ran out"}};
-    struct gpu_node_lookup *k = lookup_add(lookups_of(c), kind, subject);
+    struct gpu_node_lookup *k = lookup_add(lookups_of(c), like);
     if (k && !k->done)
         gpu_node_ask(c);
     *ret = k && k->done ? k : &none;
     return (*ret)->rc;
+}
+
+int gpu_node_answer(const struct composite_context *c, enum gpu_node_lookup_kind kind,
+                    const struct value *subject, const struct gpu_node_lookup **ret)
+{
+    const struct gpu_node_lookup like = {.kind = kind, .subject = subject};
+    return answer(c, &like, ret);
+}
+
+int gpu_node_answer_call(const struct composite_context *c, const struct cloud_operation *op,
+                         const struct value *request, const struct gpu_node_lookup **ret)
+{
+    const struct gpu_node_lookup like = {
+        .kind = GPU_NODE_LOOKUP_CALL, .op = op, .subject = request};
+    return answer(c, &like, ret);
 }

@@ -22,27 +22,6 @@ int gpu_node_check_length(struct arena *a, const char *text, size_t most, const 
         what, text, strlen(text), most, strlen(text) - most);
 }
 
-int gpu_node_check_zones(struct arena *a, const struct value *config, const char *region,
-                         bool (*fits)(struct slice zone, const char *region), const char *example,
-                         struct diags *diags)
-{
-    const struct value *zones = config_get(config, "zones");
-    const struct path *path = path_attribute(a, NULL, "zones");
-    int rc = 0;
-    for (size_t i = 0; i < value_count(zones); i++) {
-        struct slice z = value_slice(value_at(zones, i));
-        if (z.len && region && !fits(z, region))
-            rc = diags_error(diags, path_index(a, path, (int64_t)i), "Zone outside the region",
-                             "\"%.*s\" is not a zone of %s; those are named like %s%s.", (int)z.len,
-                             z.ptr, region, region, example);
-        for (size_t k = 0; z.len && k < i; k++)
-            if (slice_eq(z, value_slice(value_at(zones, k))))
-                rc = diags_error(diags, path_index(a, path, (int64_t)i), "Duplicate zone",
-                                 "\"%.*s\" is named twice.", (int)z.len, z.ptr);
-    }
-    return rc;
-}
-
 /* ---- models ---- */
 
 static int check_duplicates(struct arena *a, const struct gpu_node_models *m, struct diags *diags)
