@@ -84,9 +84,9 @@ struct platform_cloud {
                     const char **ret_ca_pem);
     /* Asks the cloud for the cluster: an object as `address` takes it, NULL when there is none. 0,
      * or -1 with *err. */
-    int (*look_up)(struct cloud_client *client, const struct work *w, struct arena *a,
-                   const char *region, const char *name, const struct value **ret,
-                   struct cloud_error *err);
+    int (*look_up)(const struct cloud_driver *driver, struct cloud_client *client,
+                   const struct work *w, struct arena *a, const char *region, const char *name,
+                   const struct value **ret, struct cloud_error *err);
     /* Sets the outputs that come from this cloud's components. */
     void (*outputs)(const struct composite_context *c, const struct value *derived,
                     struct outputs *o);
@@ -100,6 +100,8 @@ const struct platform_cloud *platform_cloud(const char *cloud);
 /* ---- platform_cluster_validate.c ---- */
 
 int platform_validate(struct arena *a, const struct value *config, struct diags *diags);
+/* Whether two IPv4 ranges have addresses in common; false when one of them is none. */
+bool platform_ranges_overlap(struct slice x, struct slice y);
 
 /* ---- platform_cluster_kubernetes.c: what is in the cluster ---- */
 

@@ -64,7 +64,8 @@ static int look_up(struct cloud_client *l, const struct work *w, struct arena *a
                    struct cloud_error *err)
 {
     const struct value *attrs = NULL;
-    if (l->cloud->look_up(l->at.client, w, a, l->at.region, l->at.name, &attrs, err) < 0)
+    if (l->cloud->look_up(l->at.driver, l->at.client, w, a, l->at.region, l->at.name, &attrs, err) <
+        0)
         return -1;
     l->looked_up = true;
     return attrs && take_address(l, attrs) ? 0 : not_found(err);

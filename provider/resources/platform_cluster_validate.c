@@ -69,7 +69,7 @@ static int check_qualified(struct arena *a, const struct value *of, const struct
 /* ---- address ranges ---- */
 
 /* Of two ranges one is inside the other, or they have nothing in common. */
-static bool overlap(struct slice x, struct slice y)
+bool platform_ranges_overlap(struct slice x, struct slice y)
 {
     uint32_t a = 0, b = 0;
     int m = 0, n = 0;
@@ -88,7 +88,7 @@ static int check_ranges(struct arena *a, const struct value *config, struct diag
     for (size_t i = 0; i < 4; i++) {
         const struct value *v = config_get(config, paths[i]);
         for (size_t k = 0; v && k < i; k++)
-            if (overlap(value_slice(v), value_slice(config_get(config, paths[k]))))
+            if (platform_ranges_overlap(value_slice(v), value_slice(config_get(config, paths[k]))))
                 rc = diags_error(diags, path_parse(a, paths[i]), "Overlapping ranges",
                                  "%s and `%s` have addresses in common.", value_cstr(v, ""),
                                  paths[k]);

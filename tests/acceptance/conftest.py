@@ -165,7 +165,8 @@ def aws_settings(endpoint):
 
 def gcp_settings(endpoint):
     paths = {"COMPUTE": "compute/v1", "IAM": "iam/v1", "RESOURCE_MANAGER": "cloudresourcemanager/v1", "SECRET_MANAGER": "secretmanager/v1",
-             "LOGGING": "logging/v2", "SERVICE_USAGE": "serviceusage/v1"}
+             "LOGGING": "logging/v2", "SERVICE_USAGE": "serviceusage/v1", "CONTAINER": "container/v1",
+             "ARTIFACT_REGISTRY": "artifactregistry/v1", "MONITORING": "monitoring/v3"}
     return {**{f"GOOGLE_{name}_CUSTOM_ENDPOINT": f"{endpoint}/{path}/" for name, path in paths.items()},
             "GOOGLE_PROJECT": "test-project", "GOOGLE_REGION": "us-central1", "GOOGLE_OAUTH_ACCESS_TOKEN": "test", "GCE_METADATA_HOST": "127.0.0.1:9"}
 
