@@ -30,6 +30,7 @@ struct component_attr {
     const struct value *absent;         /* what it means that read_path is not there; NULL: null */
     enum template_transform compare_as; /* what two values become before they are compared */
     bool defaults;          /* an answer may say more than was set: the cloud fills it in */
+    bool if_set;            /* found, but not asked for: not recorded, and so never a drift */
     const char *read_where; /* "name=value": picks one of a list before read_path's last part */
 };
 
@@ -70,6 +71,8 @@ struct component_read {
     const char *const *not_found; /* codes that mean it does not exist */
     size_t not_found_count;
     const char *next_token; /* "NextToken": more pages when the answer has it; NULL: one page */
+    const char
+        *when_attr; /* of an extra read: made only when this attribute is set; NULL: always */
 };
 
 /* One step of a create, update or delete: a call, or a wait until the object has a state. */

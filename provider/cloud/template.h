@@ -25,6 +25,7 @@ enum template_transform {
     TRANSFORM_TAGS_LOWER,     /* map -> [{key, value}] */
     TRANSFORM_TAG_KEYS,       /* map -> [{Key}] */
     TRANSFORM_KEYS,           /* map -> [key] */
+    TRANSFORM_VALUES,         /* map -> [value], in the order of the keys */
     TRANSFORM_JSON,           /* any -> its JSON text */
     TRANSFORM_JSON_PARSE,     /* JSON text -> value */
     TRANSFORM_BASE64,         /* string -> base64 */

@@ -46,6 +46,16 @@ static const struct value *keys(struct arena *a, const struct value *v)
     return elems ? value_tuple(a, elems, v->count) : NULL;
 }
 
+static const struct value *values(struct arena *a, const struct value *v)
+{
+    if (!is_named(v))
+        return NULL;
+    const struct value **elems = arena_calloc(a, v->count, sizeof(struct value *));
+    for (size_t i = 0; elems && i < v->count; i++)
+        elems[i] = v->members[i].value;
+    return elems ? value_tuple(a, elems, v->count) : NULL;
+}
+
 static const struct value *tags_map(struct arena *a, const struct value *v)
 {
     /* An empty XML list is an empty string. */
@@ -181,8 +191,10 @@ const struct value *template_transform(struct arena *a, enum template_transform 
     if (value_is_null(v))
         return tr == TRANSFORM_TAGS_MAP ? value_map(a, &type_string, NULL, 0)
                                         : value_null(a, &type_dynamic);
-    /* A list of one is known to be that; the first of a list needs the list alone to be known. */
-    bool missing = tr == TRANSFORM_FIRST_OF ? value_is_unknown(v) : !value_is_wholly_known(v);
+    /* A list of one is known to be that; the first of a list, and the values of a map, need it alone
+     * to be known. */
+    bool shallow = tr == TRANSFORM_FIRST_OF || tr == TRANSFORM_VALUES;
+    bool missing = shallow ? value_is_unknown(v) : !value_is_wholly_known(v);
     if (missing && tr != TRANSFORM_LIST)
         return value_unknown(a, &type_dynamic);
     switch (tr) {
@@ -214,6 +226,8 @@ const struct value *template_transform(struct arena *a, enum template_transform 
         return tags_map(a, v);
     case TRANSFORM_LIST:
         return value_tuple(a, &v, 1);
+    case TRANSFORM_VALUES:
+        return values(a, v);
     case TRANSFORM_FIRST_OF:
         return value_count(v) ? value_at(v, 0) : value_null(a, &type_dynamic);
     case TRANSFORM_BASENAME:

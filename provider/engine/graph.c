@@ -144,12 +144,41 @@ static int add_node(struct arena *a, struct graph *g, size_t *cap,
     return n->name ? 0 : -1;
 }
 
+/* Whether the condition is about each member of for_each. */
+static bool is_per_key(const struct resource_component *entry)
+{
+    return entry->when && entry->when->kind == TEMPLATE_REF &&
+           strcmp(entry->when->root, "each") == 0;
+}
+
+/* One node for each member, where its own condition allows it. */
+static int add_each(struct arena *a, struct graph *g, size_t *cap, struct scope *s,
+                    const struct resource_component *entry, const struct value *each)
+{
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < value_count(each); i++) {
+        const struct node probe = {.key = each->members[i].key.ptr, .each = each->members[i].value};
+        enum presence presence = PRESENT;
+        s->node = &probe;
+        if (is_per_key(entry))
+            presence = entry_presence(a, s, entry, &rc);
+        s->node = NULL;
+        if (rc == 0 && presence == UNSURE)
+            g->unsure[g->unsure_count++] = entry->name;
+        if (rc < 0 || presence == UNSURE)
+            break;
+        if (presence == PRESENT)
+            rc = add_node(a, g, cap, entry, probe.key, probe.each);
+    }
+    return rc;
+}
+
 static int add_entry(struct arena *a, struct graph *g, size_t *cap, struct scope *s,
                      const struct resource_component *entry)
 {
     int rc = 0;
     const struct value *each = NULL;
-    enum presence presence = entry_presence(a, s, entry, &rc);
+    enum presence presence = is_per_key(entry) ? PRESENT : entry_presence(a, s, entry, &rc);
     if (rc == 0 && presence == PRESENT && entry->for_each)
         rc = template_eval(a, entry->for_each, lookup, s, &each);
     if (rc < 0 || presence == ABSENT)
@@ -160,10 +189,7 @@ static int add_entry(struct arena *a, struct graph *g, size_t *cap, struct scope
     }
     if (!entry->for_each)
         return add_node(a, g, cap, entry, NULL, NULL);
-    for (size_t i = 0; i < value_count(each); i++)
-        if (add_node(a, g, cap, entry, each->members[i].key.ptr, each->members[i].value) < 0)
-            return -1;
-    return 0;
+    return add_each(a, g, cap, s, entry, each);
 }
 
 /* ---- dependencies ---- */

@@ -106,6 +106,8 @@ enum object_found { OBJECT_FAILED = -1, OBJECT_GONE, OBJECT_FOUND };
 int object_eval(struct object *o, const struct template *t, const struct value **ret);
 /* Reads it into o->item, and attributes from there into o->attrs when `take`. */
 enum object_found object_read(struct object *o, bool take);
+/* Whether an extra read is wanted: its `when_attr` is set in `attrs`, or it has none. */
+bool object_wants(const struct component_read *r, const struct value *attrs);
 /* Looks for it by tags or name; found: o->attrs are what the cloud has. */
 enum object_found object_find(struct object *o);
 /* Whether the tags of o->attrs say that the object is this resource's component. */

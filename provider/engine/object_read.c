@@ -175,6 +175,11 @@ enum object_state object_state_of(struct arena *a, const struct component_states
 
 /* ---- reading ---- */
 
+bool object_wants(const struct component_read *r, const struct value *attrs)
+{
+    return !r->when_attr || !value_is_null(value_get(attrs, r->when_attr));
+}
+
 enum object_found object_read(struct object *o, bool take)
 {
     const struct component *c = o->component;
@@ -193,6 +198,8 @@ enum object_found object_read(struct object *o, bool take)
     for (size_t i = 0; i < c->extra_read_count; i++) {
         const struct component_extra_read *x = &c->extra_reads[i];
         const struct value *more = NULL;
+        if (!object_wants(&x->read, o->attrs))
+            continue;
         found = read_with(o, &x->read, &more);
         if (found == OBJECT_FAILED)
             return OBJECT_FAILED;
@@ -230,6 +237,8 @@ enum object_found object_find(struct object *o)
     for (size_t i = 0; scope && found_attrs && i < c->extra_read_count; i++) {
         const struct component_extra_read *x = &c->extra_reads[i];
         const struct value *more = NULL;
+        if (!object_wants(&x->read, scope))
+            continue;
         found = read_with(o, &x->read, &more);
         if (found != OBJECT_FAILED)
             found_attrs = object_attrs_from(o->a, c, found_attrs,

@@ -96,6 +96,8 @@ static int lay_out(struct refresh *r)
         if (job)
             job->records[job->count++] = i;
         for (size_t k = 0; job && k < c->extra_read_count; k++) {
+            if (!object_wants(&c->extra_reads[k].read, r->records->items[i].attrs))
+                continue;
             struct read_job *extra = &r->jobs[r->job_count++];
             *extra = (struct read_job){
                 .component = c,
@@ -431,6 +433,9 @@ static const struct value *with_unread(struct arena *a, const struct component *
             (attr && attr_includes(a, attr, value_get(attrs, name), inputs->members[i].value)))
             attrs = value_with(a, attrs, name, inputs->members[i].value);
     }
+    for (size_t i = 0; attrs && i < c->attr_count; i++)
+        if (c->attrs[i].if_set && !value_get(inputs, c->attrs[i].name))
+            attrs = value_with(a, attrs, c->attrs[i].name, value_null(a, c->attrs[i].type));
     return attrs;
 }
 

@@ -9,7 +9,7 @@
 /* Where a request stands: what it may refer to. */
 struct scope {
     bool token, element, ids, owner_filter, prior, inputs_only;
-    bool create;
+    bool create, extra;
     bool owner_filter_seen, ids_seen, token_seen;
 };
 
@@ -179,6 +179,9 @@ static void check_read(struct compilation *c, const struct component_def *d, str
     if (!r->op.name || !r->request)
         return;
     scope.ids = r->batch;
+    check_when(c, d, r->at, r->when, NULL);
+    if (r->when && !scope.extra)
+        refuse(c, r->at, "\"when\" is for extra reads and steps");
     check_request(c, d, r->at, &r->op, r->request, &scope);
     if (r->match_attr && !component_attr_find(d, r->match_attr))
         refuse(c, r->at, "\"match_attr\": there is no attribute \"%s\"", r->match_attr);
@@ -366,7 +369,7 @@ void check_component(struct compilation *c, struct component_def *d)
     check_steps(c, d, &d->destroy, (struct scope){0});
     check_read(c, d, &d->read, (struct scope){0});
     for (size_t i = 0; i < d->extra_read_count; i++)
-        check_read(c, d, &d->extra_reads[i].read, (struct scope){0});
+        check_read(c, d, &d->extra_reads[i].read, (struct scope){.extra = true});
     check_read(c, d, &d->find, (struct scope){.owner_filter = true, .inputs_only = true});
     for (size_t i = 0; i < d->attr_count; i++)
         check_attr(c, d, &d->attrs[i]);

@@ -119,6 +119,7 @@ static void emit_read(struct compilation *c, FILE *f, const struct read_def *r)
     member(f, "match_attr", r->match_attr);
     emit_strings(f, "not_found", "not_found_count", &r->not_found);
     member(f, "next_token", r->next_token);
+    member(f, "when_attr", r->when);
     fputs("}", f);
 }
 
@@ -222,6 +223,8 @@ static void emit_component_attr(struct compilation *c, FILE *f, const struct com
         fprintf(f, ".compare_as = %s, ", a->compare_as);
     if (a->defaults)
         fputs(".defaults = true, ", f);
+    if (a->if_set)
+        fputs(".if_set = true, ", f);
     member(f, "version_of", a->version_of);
     member(f, "read_where", a->read_where);
     if (a->absent) {

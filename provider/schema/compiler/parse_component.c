@@ -23,6 +23,7 @@ static const struct word transforms[] = {
     {"json_document", "TRANSFORM_JSON_DOCUMENT"},
     {"list", "TRANSFORM_LIST"},
     {"first_of", "TRANSFORM_FIRST_OF"},
+    {"values", "TRANSFORM_VALUES"},
     {"basename", "TRANSFORM_BASENAME"},
     {"relative", "TRANSFORM_RELATIVE"},
     {"without_scheme", "TRANSFORM_WITHOUT_SCHEME"},
@@ -183,6 +184,7 @@ static void field_read(struct compilation *c, const struct place *at, json_t *v,
         {"match_attr", false, field_string, offsetof(struct read_def, match_attr)},
         {"not_found", false, field_strings, offsetof(struct read_def, not_found)},
         {"next_token", false, field_string, offsetof(struct read_def, next_token)},
+        {"when", false, field_string, offsetof(struct read_def, when)},
     };
     struct read_def *r = out;
     r->at = at;
@@ -357,8 +359,8 @@ static void field_updates(struct compilation *c, const struct place *at, json_t 
         u->at = place_index(c, at, i);
         if (!fields_read(c, u->at, json_array_get(v, i), fields, COUNT(fields), u))
             continue;
-        if (u->attrs.count == 0 || u->steps.count == 0)
-            refuse(c, u->at, "an update has attributes and steps");
+        if (u->attrs.count == 0)
+            refuse(c, u->at, "an update has attributes");
     }
 }
 
@@ -392,6 +394,7 @@ static void field_component_attributes(struct compilation *c, const struct place
         {"is_set", false, field_bool, offsetof(struct component_attr_def, is_set)},
         {"tags", false, field_bool, offsetof(struct component_attr_def, tags)},
         {"owner", false, field_bool, offsetof(struct component_attr_def, owner)},
+        {"if_set", false, field_bool, offsetof(struct component_attr_def, if_set)},
         {"read", false, field_string, offsetof(struct component_attr_def, read)},
         {"read_as", false, field_transform, offsetof(struct component_attr_def, read_as)},
         {"read_where", false, field_string, offsetof(struct component_attr_def, read_where)},

@@ -136,7 +136,7 @@ struct read_def {
     struct operation_def op; /* name NULL: none */
     struct tmpl *request;
     bool batch;
-    const char *items, *match, *match_attr, *next_token;
+    const char *items, *match, *match_attr, *next_token, *when;
     struct strings not_found;
 };
 
@@ -178,7 +178,7 @@ struct component_attr_def {
     const char *name;
     struct type_def *type;
     const char *change; /* "COMPONENT_REPLACE" … */
-    bool input, output, required, sensitive, in_create, is_set, tags, owner;
+    bool input, output, required, sensitive, in_create, is_set, tags, owner, if_set;
     const char *read, *read_as, *read_where;
     const char *version_of, *unsent;
     json_t *absent;
