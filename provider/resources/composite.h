@@ -81,6 +81,11 @@ struct composite {
                     const struct value **ret);
 };
 
+/* One call; `request` is an object (NULL: memory is out). 0 or -1 with *err. */
+int composite_call(const struct composite_context *c, struct arena *a,
+                   const struct cloud_operation *op, const struct value *request,
+                   const struct value **ret, struct cloud_error *err);
+
 /* The operations for `struct resource_type`; `table` there points to a struct composite. */
 int composite_validate(const struct resource_type *t, struct request *rq,
                        const struct value *config);

@@ -154,12 +154,6 @@ struct gpu_node_markets gpu_node_markets(const struct value *config);
 int gpu_node_check_length(struct arena *a, const char *text, size_t most, const char *what,
                           struct diags *diags);
 
-/* ---- gpu_node_calls.c ---- */
-
-/* One call; `request` is an object (NULL: memory is out). 0 or -1 with *err. */
-int gpu_node_call(const struct composite_context *c, struct arena *a,
-                  const struct cloud_operation *op, const struct value *request,
-                  const struct value **ret, struct cloud_error *err);
 
 /* ---- gpu_node_lookups.c: what a plan asks of a cloud, side by side ---- */
 

@@ -2,6 +2,7 @@
 #ifndef LLM_RESOURCES_GPU_NODE_AWS_H
 #define LLM_RESOURCES_GPU_NODE_AWS_H
 
+#include "resources/aws.h"
 #include "resources/gpu_node.h"
 
 #define GPU_NODE_AWS_DEVICE "/dev/sdf"   /* that the model volume is attached as */
@@ -28,17 +29,12 @@ int gpu_node_aws_check_zones(struct arena *a, const struct value *config, const 
 int gpu_node_aws_offers(const struct composite_context *c, const struct gpu_node_machines *machines,
                         struct gpu_node_offer **ret, size_t *ret_count, struct cloud_error *err);
 
-/* [{Name, Value: [v…]}] for EC2's Filter parameter. */
-const struct value *gpu_node_aws_filter(struct arena *a, const char *name,
-                                        const struct value *const *values, size_t count);
-
 /* The instances that carry the owner tag of this node and are not terminated: a tuple of items of
  * DescribeInstances. */
 int gpu_node_aws_find_instances(const struct composite_context *c, const struct value **ret,
                                 struct cloud_error *err);
 
-extern const struct cloud_operation gpu_node_aws_describe_instances, gpu_node_aws_describe_images,
-    gpu_node_aws_describe_subnets;
+extern const struct cloud_operation gpu_node_aws_describe_instances, gpu_node_aws_describe_images;
 
 /* ---- gpu_node_aws_lookups.c ---- */
 

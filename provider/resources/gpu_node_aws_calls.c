@@ -11,19 +11,8 @@ const struct cloud_operation gpu_node_aws_describe_instances = {
     .service = "ec2", .name = "DescribeInstances", .idempotent = true};
 const struct cloud_operation gpu_node_aws_describe_images = {
     .service = "ec2", .name = "DescribeImages", .idempotent = true};
-const struct cloud_operation gpu_node_aws_describe_subnets = {
-    .service = "ec2", .name = "DescribeSubnets", .idempotent = true};
 static const struct cloud_operation describe_offerings = {
     .service = "ec2", .name = "DescribeInstanceTypeOfferings", .idempotent = true};
-
-const struct value *gpu_node_aws_filter(struct arena *a, const char *name,
-                                        const struct value *const *values, size_t count)
-{
-    const struct value_member m[] = {{SLICE_LIT("Name"), value_str(a, name)},
-                                     {SLICE_LIT("Value"), value_tuple(a, values, count)}};
-    const struct value *filter = value_object(a, m, 2);
-    return value_tuple(a, &filter, 1);
-}
 
 /* ---- offers ---- */
 
@@ -56,7 +45,7 @@ static const struct value *offers_request(struct arena *a, const struct gpu_node
         return NULL;
     const struct value_member m[] = {
         {SLICE_LIT("LocationType"), value_str(a, "availability-zone")},
-        {SLICE_LIT("Filter"), gpu_node_aws_filter(a, "instance-type", types, machines->count)},
+        {SLICE_LIT("Filter"), aws_filter(a, "instance-type", types, machines->count)},
         {SLICE_LIT("NextToken"), token}};
     return value_object(a, m, token ? 3 : 2);
 }
@@ -67,8 +56,8 @@ int gpu_node_aws_offers(const struct composite_context *c, const struct gpu_node
     struct offers out = {NULL, 0};
     const struct value *token = NULL, *answer = NULL;
     for (int page = 0; page < PAGES_MOST; page++) {
-        if (gpu_node_call(c, c->arena, &describe_offerings,
-                          offers_request(c->arena, machines, token), &answer, err) < 0 ||
+        if (composite_call(c, c->arena, &describe_offerings,
+                           offers_request(c->arena, machines, token), &answer, err) < 0 ||
             take_offers(c->arena, answer, &out) < 0)
             return -1;
         token = value_get(answer, "nextToken");
@@ -94,13 +83,12 @@ int gpu_node_aws_find_instances(const struct composite_context *c, const struct 
                        *component = value_get(owner, "llm:component");
     for (size_t i = 0; i < 4; i++)
         live[i] = value_str(a, states[i]);
-    const struct value *filters[] = {
-        value_at(gpu_node_aws_filter(a, "tag:llm:resource", &resource, 1), 0),
-        value_at(gpu_node_aws_filter(a, "tag:llm:component", &component, 1), 0),
-        value_at(gpu_node_aws_filter(a, "instance-state-name", live, 4), 0)};
+    const struct value *filters[] = {value_at(aws_filter(a, "tag:llm:resource", &resource, 1), 0),
+                                     value_at(aws_filter(a, "tag:llm:component", &component, 1), 0),
+                                     value_at(aws_filter(a, "instance-state-name", live, 4), 0)};
     const struct value_member m[] = {{SLICE_LIT("Filter"), value_tuple(a, filters, 3)}};
-    if (gpu_node_call(c, a, &gpu_node_aws_describe_instances, value_object(a, m, 1), &answer, err) <
-        0)
+    if (composite_call(c, a, &gpu_node_aws_describe_instances, value_object(a, m, 1), &answer,
+                       err) < 0)
         return -1;
     *ret = template_select(a, answer, "reservationSet.*.instancesSet.*");
     return *ret ? 0 : -1;

@@ -81,32 +81,9 @@ static void want_all(struct gpu_node_derivation *d)
 static int subnets_of_import(struct gpu_node_derivation *d, struct records *found)
 {
     const struct composite_context *c = d->c;
-    struct cloud_error err;
-    const struct value *answer = NULL;
     if (!gpu_node_is_import(c) || !c->online || has_subnets(c->records))
         return 0;
-    const struct value *owner = value_get(
-        c->driver->owner_tags(d->a, GPU_NODE_TYPE, gpu_node_of(d, "name"), ""), "llm:resource");
-    const struct value_member m[] = {
-        {SLICE_LIT("Filter"), gpu_node_aws_filter(d->a, "tag:llm:resource", &owner, 1)}};
-    if (gpu_node_call(c, d->a, &gpu_node_aws_describe_subnets, value_object(d->a, m, 1), &answer,
-                      &err) < 0)
-        return cloud_error_report(c->diags, NULL, "looking up subnets", &err);
-    const struct value *list = template_select(d->a, answer, "subnetSet.*");
-    found->items = arena_new_array(d->a, value_count(list) + 1, struct record);
-    for (size_t i = 0; found->items && i < value_count(list); i++) {
-        const struct value *item = value_at(list, i);
-        const struct value *tags =
-            template_transform(d->a, TRANSFORM_TAGS_MAP, value_get(item, "tagSet"));
-        const char *component = value_cstr(value_get(tags, "llm:component"), NULL);
-        const struct value_member attrs[] = {
-            {SLICE_LIT("availability_zone"), value_get(item, "availabilityZone")},
-            {SLICE_LIT("cidr_block"), value_get(item, "cidrBlock")}};
-        if (component)
-            found->items[found->count++] =
-                (struct record){.name = component, .attrs = value_object(d->a, attrs, 2)};
-    }
-    return found->items ? 0 : -1;
+    return aws_owned_subnets(c, GPU_NODE_TYPE, found);
 }
 
 /* ---- parts ---- */

@@ -47,10 +47,10 @@ static int ask_usage(const struct composite_context *c, struct gpu_node_lookup *
     const struct value *token = NULL, *answer = NULL, *all = value_tuple(a, NULL, 0);
     for (int page = 0; page < PAGES_MOST; page++) {
         const struct value_member m[] = {
-            {SLICE_LIT("Filter"), gpu_node_aws_filter(a, "instance-state-name", states, 2)},
+            {SLICE_LIT("Filter"), aws_filter(a, "instance-state-name", states, 2)},
             {SLICE_LIT("NextToken"), token}};
         const struct value *request = value_object(a, m, token ? 2 : 1);
-        if (gpu_node_call(c, a, &gpu_node_aws_describe_instances, request, &answer, &k->error) < 0)
+        if (composite_call(c, a, &gpu_node_aws_describe_instances, request, &answer, &k->error) < 0)
             return -1;
         const struct value *more = template_select(a, answer, "reservationSet.*.instancesSet.*");
         all = value_tuple_join(a, all, more);
@@ -72,19 +72,19 @@ int gpu_node_aws_ask(const struct composite_context *c, struct gpu_node_lookup *
                                          {SLICE_LIT("QuotaCode"), k->subject}};
     switch (k->kind) {
     case GPU_NODE_LOOKUP_IMAGE:
-        return gpu_node_call(c, a, &gpu_node_aws_describe_images, value_object(a, image, 1),
-                             &k->answer, &k->error);
+        return composite_call(c, a, &gpu_node_aws_describe_images, value_object(a, image, 1),
+                              &k->answer, &k->error);
     case GPU_NODE_LOOKUP_NODE:
         return gpu_node_aws_find_instances(c, &k->answer, &k->error);
     case GPU_NODE_LOOKUP_IDENTITY:
-        return gpu_node_call(c, a, &get_role, value_object(a, role, 1), &k->answer, &k->error);
+        return composite_call(c, a, &get_role, value_object(a, role, 1), &k->answer, &k->error);
     case GPU_NODE_LOOKUP_SUBNETS:
-        return gpu_node_call(c, a, &gpu_node_aws_describe_subnets, value_object(a, subnets, 1),
-                             &k->answer, &k->error);
+        return composite_call(c, a, &aws_describe_subnets, value_object(a, subnets, 1), &k->answer,
+                              &k->error);
     case GPU_NODE_LOOKUP_USAGE:
         return ask_usage(c, k);
     case GPU_NODE_LOOKUP_QUOTA:
-        return gpu_node_call(c, a, &get_quota, value_object(a, quota, 2), &k->answer, &k->error);
+        return composite_call(c, a, &get_quota, value_object(a, quota, 2), &k->answer, &k->error);
     default:
         return -1;
     }

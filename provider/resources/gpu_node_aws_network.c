@@ -33,17 +33,7 @@ static bool range_parse(const char *cidr, struct range *ret)
 
 static const char *part_cidr(struct arena *a, const struct range *r, int part)
 {
-    uint32_t ip = r->base + ((uint32_t)part << (32 - r->prefix));
-    return arena_printf(a, "%u.%u.%u.%u/%d", ip >> 24, ip >> 16 & 255, ip >> 8 & 255, ip & 255,
-                        r->prefix);
-}
-
-/* The name of a zone within its region: "a", or "lax-1a" of a local zone. */
-static const char *zone_key(const char *zone, const char *region)
-{
-    size_t n = strlen(region);
-    const char *key = strncmp(zone, region, n) == 0 ? zone + n : zone;
-    return *key == '-' ? key + 1 : key;
+    return aws_part_cidr(a, r->base, r->prefix, (unsigned)part);
 }
 
 static const char *attr(const struct record *r, const char *name)
@@ -143,7 +133,7 @@ static const struct value *zones_object(const struct composite_context *c, const
     struct value_member m[GPU_NODE_MAX_ZONES];
     unsigned taken = 0;
     for (size_t i = 0; i < l->count; i++) {
-        const char *key = zone_key(l->items[i], c->region);
+        const char *key = aws_zone_key(l->items[i], c->region);
         const char *cidr = attr(subnet_of(c, key), "cidr_block");
         if (!cidr)
             cidr = free_part(c, r, &taken);

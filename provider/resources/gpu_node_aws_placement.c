@@ -35,8 +35,7 @@ static int used_zones(const struct composite_context *c, struct arena *a, const 
     struct cloud_error err;
     const struct value *answer = NULL;
     const struct value_member m[] = {{SLICE_LIT("SubnetId"), value_copy(a, ids)}};
-    if (gpu_node_call(c, a, &gpu_node_aws_describe_subnets, value_object(a, m, 1), &answer, &err) <
-        0)
+    if (composite_call(c, a, &aws_describe_subnets, value_object(a, m, 1), &answer, &err) < 0)
         return cloud_error_report(diags, path_parse(diags->arena, "network.subnet_ids"),
                                   "looking up the subnets", &err);
     const struct value *list = template_select(a, answer, "subnetSet.*");

@@ -12,13 +12,7 @@ enum { DOCUMENT_MOST = 16384 };
 
 const struct value *gpu_node_aws_trust_policy(struct arena *a, const char *partition)
 {
-    _cleanup_buf_ struct buf b = BUF_INIT(DOCUMENT_MOST);
-    buf_printf(
-        &b,
-        "{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":\"Allow\","
-        "\"Action\":\"sts:AssumeRole\",\"Principal\":{\"Service\":\"ec2.amazonaws.com%s\"}}]}",
-        strcmp(partition, "aws-cn") == 0 ? ".cn" : "");
-    return derived_json(a, &b);
+    return aws_trust_policy(a, aws_ec2_principal(partition));
 }
 
 struct statement {

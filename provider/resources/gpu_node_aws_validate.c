@@ -76,20 +76,6 @@ int gpu_node_aws_check_zones(struct arena *a, const struct value *config, const 
     return config_check_zones(a, config, "zones", region, zone_fits, "a", diags);
 }
 
-static int check_region(struct arena *a, const struct value *config, struct diags *diags)
-{
-    struct slice r = value_slice(config_get(config, "region"));
-    bool zone = r.len > 2 && r.ptr[r.len - 1] >= 'a' && r.ptr[r.len - 1] <= 'z' &&
-                r.ptr[r.len - 2] >= '0' && r.ptr[r.len - 2] <= '9';
-    if (!r.len)
-        return 0;
-    if (zone)
-        return diags_error(diags, path_attribute(a, NULL, "region"), "A zone, not a region",
-                           "\"%.*s\" is a zone. Its region is \"%.*s\".", (int)r.len, r.ptr,
-                           (int)r.len - 1, r.ptr);
-    return gpu_node_aws_check_zones(a, config, value_cstr(config_get(config, "region"), ""), diags);
-}
-
 /* ---- names ---- */
 
 int gpu_node_aws_names(struct arena *a, const char *name, const char *region,
@@ -122,33 +108,6 @@ static int check_names(struct arena *a, const struct value *config, struct diags
 }
 
 /* ---- the rest ---- */
-
-/* "vpc-0a1b": a prefix, then lower-case letters and digits. */
-static bool is_id(struct slice s, const char *prefix)
-{
-    bool is = slice_has_prefix(s, prefix) && s.len > strlen(prefix);
-    for (size_t i = strlen(prefix); is && i < s.len; i++)
-        is = (s.ptr[i] >= 'a' && s.ptr[i] <= 'z') || (s.ptr[i] >= '0' && s.ptr[i] <= '9');
-    return is;
-}
-
-static int check_ids(struct arena *a, const struct value *config, struct diags *diags)
-{
-    static const struct {
-        const char *path, *prefix, *what;
-    } ids[] = {{"network.vpc_id", "vpc-", "a VPC id"},
-               {"image", "ami-", "an AMI id"},
-               {"model_cache.snapshot_id", "snap-", "a snapshot id"}};
-    int rc = 0;
-    for (size_t i = 0; i < sizeof(ids) / sizeof(*ids); i++) {
-        struct slice s = value_slice(config_get(config, ids[i].path));
-        if (s.len && !is_id(s, ids[i].prefix))
-            rc = diags_error(diags, path_parse(a, ids[i].path), "Invalid value",
-                             "\"%.*s\" is not %s, which starts with %s.", (int)s.len, s.ptr,
-                             ids[i].what, ids[i].prefix);
-    }
-    return rc;
-}
 
 static int check_foreign(struct arena *a, const struct value *config, struct diags *diags)
 {
@@ -183,62 +142,35 @@ static int check_disk(struct arena *a, const struct value *config, struct diags 
     return rc;
 }
 
-/* CloudWatch Logs API Reference, PutRetentionPolicy. */
+static int check_ids(struct arena *a, const struct value *config, struct diags *diags)
+{
+    static const struct aws_id ids[] = {{"network.vpc_id", "vpc-", "a VPC id"},
+                                        {"image", "ami-", "an AMI id"},
+                                        {"model_cache.snapshot_id", "snap-", "a snapshot id"}};
+    return aws_check_ids(a, config, ids, sizeof(ids) / sizeof(*ids), diags);
+}
+
+static int check_region(struct arena *a, const struct value *config, struct diags *diags)
+{
+    struct slice r = value_slice(config_get(config, "region"));
+    if (!r.len)
+        return 0;
+    if (aws_check_region(a, config, diags) < 0)
+        return -1;
+    return gpu_node_aws_check_zones(a, config, value_cstr(config_get(config, "region"), ""), diags);
+}
+
 static int check_retention(struct arena *a, const struct value *config, struct diags *diags)
 {
-    static const int64_t allowed[] = {1,   3,   5,   7,   14,   30,   60,   90,   120,  150,  180,
-                                      365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653};
-    int64_t days = value_int_or(config_get(config, "log_retention_days"), 30);
-    for (size_t i = 0; i < sizeof(allowed) / sizeof(*allowed); i++)
-        if (allowed[i] == days)
-            return 0;
-    return diags_error(
-        diags, path_attribute(a, NULL, "log_retention_days"), "CloudWatch has no such retention",
-        "%lld days are not offered; nearby are 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, "
-        "180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288 and 3653.",
-        (long long)days);
-}
-
-/* What all services take, IAM being the narrowest (IAM API Reference, Tag): letters of any script,
- * digits, white space and _.:/=+-@. */
-static bool is_tag_text(struct slice s)
-{
-    for (size_t i = 0; i < s.len; i++) {
-        unsigned char ch = (unsigned char)s.ptr[i];
-        bool letter = ch >= 0x80 || (ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z');
-        if (!letter && !(ch >= '0' && ch <= '9') && (!ch || !strchr(" _.:/=+-@", ch)))
-            return false;
-    }
-    return true;
-}
-
-/* EC2 API Reference, Tag; the prefix llm: is how this provider finds its objects. */
-static int check_tags(struct arena *a, const struct value *config, struct diags *diags)
-{
-    const struct value *tags = config_get(config, "tags");
-    int rc = 0;
-    for (size_t i = 0; i < value_count(tags); i++) {
-        struct slice key = tags->members[i].key, value = value_slice(tags->members[i].value);
-        const struct path *path = path_key(a, path_attribute(a, NULL, "tags"), key);
-        if (slice_has_prefix(key, "aws:") || slice_has_prefix(key, "llm:"))
-            rc = diags_error(diags, path, "Reserved tag",
-                             "Keys that start with aws: or llm: are set by AWS and this provider.");
-        if (!key.len || utf8_length(key) > 127 || utf8_length(value) > GPU_NODE_TAG_MAX)
-            rc = diags_error(diags, path, "The tag is too long",
-                             "AWS allows 1 to 127 characters in a key and 256 in a value.");
-        if (!is_tag_text(key) || !is_tag_text(value))
-            rc = diags_error(diags, path, "Invalid tag",
-                             "Letters, digits, spaces and _ . : / = + - @ are allowed in keys and "
-                             "values.");
-    }
-    return rc;
+    return aws_check_retention(a, value_int_or(config_get(config, "log_retention_days"), 30),
+                               "log_retention_days", diags);
 }
 
 int gpu_node_aws_validate(struct arena *a, const struct value *config, struct diags *diags)
 {
     static int (*const checks[])(struct arena *, const struct value *, struct diags *) = {
-        check_foreign, check_ids,  check_conflicts, check_cidr, check_region,
-        check_names,   check_disk, check_retention, check_tags};
+        check_foreign, check_ids,  check_conflicts, check_cidr,    check_region,
+        check_names,   check_disk, check_retention, aws_check_tags};
     int rc = 0;
     for (size_t i = 0; i < sizeof(checks) / sizeof(*checks); i++)
         if (checks[i](a, config, diags) < 0)

@@ -58,7 +58,7 @@ static int list(const struct composite_context *c, const struct cloud_operation 
                                          {SLICE_LIT("filter"), filter},
                                          {SLICE_LIT("maxResults"), value_int(a, PAGE_SIZE)},
                                          {SLICE_LIT("pageToken"), token}};
-        if (gpu_node_call(c, a, op, value_object(a, m, token ? 4 : 3), &answer, err) < 0)
+        if (composite_call(c, a, op, value_object(a, m, token ? 4 : 3), &answer, err) < 0)
             return -1;
         const struct value *more = template_select(a, answer, path);
         all = value_tuple_join(a, all, more);
@@ -209,15 +209,15 @@ int gpu_node_gcp_ask(const struct composite_context *c, struct gpu_node_lookup *
     case GPU_NODE_LOOKUP_NODE:
         return ask_node(c, k);
     case GPU_NODE_LOOKUP_IDENTITY:
-        return gpu_node_call(c, a, &get_account, value_object(a, account, 2), &k->answer,
-                             &k->error);
+        return composite_call(c, a, &get_account, value_object(a, account, 2), &k->answer,
+                              &k->error);
     case GPU_NODE_LOOKUP_QUOTA:
         if (!value_slice(k->subject).len)
-            return gpu_node_call(c, a, &get_project, value_object(a, &project, 1), &k->answer,
-                                 &k->error);
-        return gpu_node_call(c, a, &get_region, value_object(a, region, 2), &k->answer, &k->error);
+            return composite_call(c, a, &get_project, value_object(a, &project, 1), &k->answer,
+                                  &k->error);
+        return composite_call(c, a, &get_region, value_object(a, region, 2), &k->answer, &k->error);
     case GPU_NODE_LOOKUP_SERVICES:
-        return gpu_node_call(c, a, &gcp_get_services, value_object(a, services, 2), &k->answer,
+        return composite_call(c, a, &gcp_get_services, value_object(a, services, 2), &k->answer,
                              &k->error);
     default:
         return -1;

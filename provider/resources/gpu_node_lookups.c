@@ -66,7 +66,7 @@ static int ask_one(const struct composite_context *c, struct gpu_node_lookup *k)
 {
     const struct gpu_node_cloud *cloud = gpu_node_cloud(c->cloud);
     if (k->op)
-        return gpu_node_call(c, c->arena, k->op, k->subject, &k->answer, &k->error);
+        return composite_call(c, c->arena, k->op, k->subject, &k->answer, &k->error);
     if (!cloud)
         return -1;
     if (k->kind != GPU_NODE_LOOKUP_OFFERS)
