@@ -1,6 +1,7 @@
 /* llm_platform_cluster: the hooks of the composite, and the clouds that they go to. */
 #include "resources/platform_cluster.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "resources/tables.h"
@@ -39,6 +40,54 @@ const char *platform_recorded(const struct composite_context *c, const char *com
     return r && !r->missing ? value_cstr(value_get(r->attrs, attr), NULL) : NULL;
 }
 
+/* Of the record as the last refresh found it. */
+static const char *recorded_version(const struct composite_context *c)
+{
+    const struct record *r = records_find(c->records, "cluster");
+    const struct value *drifted = r ? value_get(r->drifted, "version") : NULL;
+    return drifted ? value_cstr(drifted, NULL) : platform_recorded(c, "cluster", "version");
+}
+
+const char *platform_version(const struct platform_derivation *d, const char *otherwise)
+{
+    const struct value *v = value_get(d->config, "kubernetes_version"),
+                       *written = value_get(d->c->secrets, "kubernetes_version");
+    if (value_is_known(v))
+        return value_cstr(v, NULL);
+    if (value_is_unknown(written))
+        return NULL;
+    const char *has = recorded_version(d->c);
+    return has ? has : otherwise;
+}
+
+/* "1.34": 34; -1 when it is no such text. */
+static int64_t minor_of(const struct value *version)
+{
+    const char *text = value_cstr(version, "");
+    char *end = NULL;
+    long n = strncmp(text, "1.", 2) == 0 ? strtol(text + 2, &end, 10) : -1;
+    return end && end != text + 2 && (!*end || *end == '.') ? n : -1;
+}
+
+/* Kubernetes goes up by one minor version at a time, and never down. */
+static int check_version(const struct composite_context *c)
+{
+    const struct value *is = c->prior ? value_get(c->prior, "kubernetes_version") : NULL,
+                       *wanted = value_get(c->config, "kubernetes_version");
+    const struct path *path = path_attribute(c->arena, NULL, "kubernetes_version");
+    int64_t from = minor_of(is), to = minor_of(wanted);
+    if (!c->planning || from < 0 || to < 0 || to == from || to == from + 1)
+        return 0;
+    if (to < from)
+        return diags_error(c->diags, path, "Kubernetes does not go back",
+                           "The cluster has version %s, and none goes back to %s.",
+                           value_cstr(is, ""), value_cstr(wanted, ""));
+    return diags_error(c->diags, path, "A minor version is skipped",
+                       "The cluster has version %s, and goes up one minor version at a time: set "
+                       "1.%lld, apply, and go on from there to %s.",
+                       value_cstr(is, ""), (long long)from + 1, value_cstr(wanted, ""));
+}
+
 static int derive(const struct composite_context *c, const struct value **ret)
 {
     size_t before = c->diags->errors;
@@ -48,7 +97,7 @@ static int derive(const struct composite_context *c, const struct value **ret)
                                     .config = c->config,
                                     .name = value_cstr(value_get(c->config, "name"), NULL),
                                     .out = {.arena = c->arena}};
-    int rc = d.cloud->derive(&d);
+    int rc = check_version(c) < 0 ? -1 : d.cloud->derive(&d);
     if (rc == 0)
         rc = platform_kubernetes_derive(&d);
     *ret = rc == 0 ? derived_object(&d.out) : NULL;

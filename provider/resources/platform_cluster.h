@@ -31,6 +31,9 @@ const struct value *platform_of(const struct platform_derivation *d, const char 
 /* A text of a component that exists, or NULL. */
 const char *platform_recorded(const struct composite_context *c, const char *component,
                               const char *attr);
+/* The Kubernetes version that the cluster is to have: the configured one, that of the cluster that
+ * exists, or `otherwise`. NULL: not known yet. */
+const char *platform_version(const struct platform_derivation *d, const char *otherwise);
 
 /* ---- platform_cluster_pools.c: node pools ---- */
 

@@ -1,0 +1,251 @@
+/* Checks of a platform's configuration that hold on AWS. */
+#include "resources/platform_cluster_aws.h"
+
+#include <ctype.h>
+#include <string.h>
+
+static int check_foreign(struct arena *a, const struct value *config, struct diags *diags)
+{
+    static const char *const others[][2] = {
+        {"release_channel", "Set `kubernetes_version`."},
+        {"network.pods_cidr", "Pods have addresses of the private subnets."},
+        {"network.control_plane_cidr", "The control plane has addresses of the private subnets."},
+        {"network.pods_range_name", "Pods have addresses of the private subnets."},
+        {"network.services_range_name", "Use `network.services_cidr`."},
+    };
+    return config_refuse(a, config, "AWS", others, sizeof(others) / sizeof(*others), diags);
+}
+
+/* ---- network ---- */
+
+static bool zone_fits(struct slice zone, const char *region)
+{
+    size_t n = strlen(region);
+    return slice_has_prefix(zone, region) && zone.len > n && islower((unsigned char)zone.ptr[n]);
+}
+
+static int check_zone_names(struct arena *a, const struct value *config, struct diags *diags)
+{
+    const struct value *names = config_get(config, "network.zone_names");
+    const char *region = value_cstr(config_get(config, "region"), NULL);
+    int rc = 0;
+    for (size_t i = 0; i < value_count(names); i++) {
+        const struct path *at = path_index(a, path_parse(a, "network.zone_names"), (int64_t)i);
+        const char *zone = value_cstr(value_at(names, i), NULL);
+        if (zone && region && !zone_fits(slice_str(zone), region))
+            rc = diags_error(diags, at, "Not a zone of the region",
+                             "\"%s\" is not in %s; zones there are named %sa, %sb …", zone, region,
+                             region, region);
+        for (size_t k = 0; zone && k < i; k++)
+            if (value_equal(value_at(names, k), value_at(names, i)))
+                rc = diags_error(diags, at, "Duplicate zone", "\"%s\" is named twice.", zone);
+    }
+    return rc;
+}
+
+static int check_zones(struct arena *a, const struct value *config, struct diags *diags)
+{
+    const struct value *names = config_get(config, "network.zone_names"),
+                       *count = config_get(config, "network.zones");
+    bool named = value_is_known(names), counted = value_is_known(count);
+    int64_t zones = named ? (int64_t)value_count(names) : value_int_or(count, 0);
+    int rc = check_zone_names(a, config, diags);
+    if ((!named && !counted) || zones >= PLATFORM_AWS_ZONES_LEAST)
+        return rc;
+    return diags_error(diags, path_parse(a, named ? "network.zone_names" : "network.zones"),
+                       "Too few zones", "EKS needs subnets in at least two zones.");
+}
+
+static int check_existing(struct arena *a, const struct value *config, struct diags *diags)
+{
+    static const char *const lists[] = {"network.private_subnet_ids", "network.public_subnet_ids"};
+    static const struct aws_id ids[] = {{"network.vpc_id", "vpc-", "a VPC id"}};
+    int rc = aws_check_ids(a, config, ids, 1, diags);
+    for (size_t l = 0; l < 2; l++) {
+        const struct value *list = config_get(config, lists[l]);
+        for (size_t i = 0; i < value_count(list); i++) {
+            struct slice s = value_slice(value_at(list, i));
+            if (s.len && !aws_is_id(s, "subnet-"))
+                rc = diags_error(
+                    diags, path_index(a, path_parse(a, lists[l]), (int64_t)i), "Invalid value",
+                    "\"%.*s\" is not a subnet id, which starts with subnet-.", (int)s.len, s.ptr);
+        }
+    }
+    const struct value *private = config_get(config, lists[0]);
+    if (value_is_known(private) && value_count(private) < 2)
+        rc = diags_error(diags, path_parse(a, lists[0]), "Too few subnets",
+                         "EKS needs subnets in at least two zones.");
+    if (config_get(config, lists[1]) && value_is_null(config_get(config, "network.vpc_id")))
+        rc = diags_error(diags, path_parse(a, lists[1]), "Conflicting settings",
+                         "A network that is made has public subnets of its own. Name the existing "
+                         "one in `network.vpc_id`, with its private subnets.");
+    return rc;
+}
+
+static int check_endpoint(struct arena *a, const struct value *config, struct diags *diags)
+{
+    const struct value *public = config_get(config, "endpoint.public"),
+                       *private = config_get(config, "endpoint.private");
+    bool off = value_is_known(public) && !value_true(public);
+    int rc = 0;
+    if (off && value_is_known(private) && !value_true(private))
+        rc = diags_error(diags, path_parse(a, "endpoint.public"), "Nobody reaches the cluster",
+                         "Without a public and a private endpoint the Kubernetes API has no "
+                         "address: set one of them to true.");
+    if (off && value_is_known(config_get(config, "endpoint.public_cidrs")))
+        rc = diags_error(diags, path_parse(a, "endpoint.public_cidrs"), "Conflicting settings",
+                         "These ranges are about the public endpoint, which is off.");
+    return rc;
+}
+
+/* ---- ARNs ---- */
+
+/* "arn:PARTITION:SERVICE:REGION:ACCOUNT:PREFIX…"; `service` may name two: "iam" or "sts". */
+static bool is_arn(struct slice s, const char *service, const char *prefix)
+{
+    size_t colons = 0, at = 0;
+    size_t field[5] = {0};
+    if (!slice_has_prefix(s, "arn:aws"))
+        return false;
+    for (; at < s.len && colons < 5; at++)
+        if (s.ptr[at] == ':')
+            field[colons++] = at + 1;
+    if (colons < 5)
+        return false;
+    struct slice its = slice_from(s.ptr + field[1], field[2] - field[1] - 1);
+    struct slice rest = slice_from(s.ptr + field[4], s.len - field[4]);
+    return slice_eq_str(its, service) && slice_has_prefix(rest, prefix) &&
+           rest.len > strlen(prefix);
+}
+
+static int check_principals(struct arena *a, const struct value *config, struct diags *diags)
+{
+    static const char *const lists[] = {"access.admins", "access.viewers"};
+    int rc = 0;
+    for (size_t l = 0; l < 2; l++) {
+        const struct value *list = config_get(config, lists[l]);
+        for (size_t i = 0; i < value_count(list); i++) {
+            struct slice s = value_slice(value_at(list, i));
+            if (s.len && !is_arn(s, "iam", "role/") && !is_arn(s, "iam", "user/"))
+                rc = diags_error(diags, path_parse(a, lists[l]), "Invalid principal",
+                                 "\"%.*s\" is not the ARN of an IAM role or user, such as "
+                                 "arn:aws:iam::123456789012:role/ops.",
+                                 (int)s.len, s.ptr);
+        }
+    }
+    return rc;
+}
+
+static int check_keys(struct arena *a, const struct value *config, struct diags *diags)
+{
+    static const char *const paths[] = {"encryption.kms_key", "registries.kms_key"};
+    int rc = 0;
+    for (size_t i = 0; i < 2; i++) {
+        struct slice s = value_slice(config_get(config, paths[i]));
+        if (s.len && !is_arn(s, "kms", "key/"))
+            rc = diags_error(diags, path_parse(a, paths[i]), "Invalid key",
+                             "\"%.*s\" is not the ARN of a KMS key, such as "
+                             "arn:aws:kms:us-west-2:123456789012:key/….",
+                             (int)s.len, s.ptr);
+    }
+    return rc;
+}
+
+static int check_actions(struct arena *a, const struct value *config, struct diags *diags)
+{
+    const struct value *list = config_get(config, "observability.alarms.actions");
+    int rc = 0;
+    for (size_t i = 0; i < value_count(list); i++) {
+        struct slice s = value_slice(value_at(list, i));
+        if (s.len && !slice_has_prefix(s, "arn:aws"))
+            rc = diags_error(diags, path_parse(a, "observability.alarms.actions"), "Invalid action",
+                             "\"%.*s\" is not an ARN.", (int)s.len, s.ptr);
+    }
+    return rc;
+}
+
+/* ---- workloads ---- */
+
+static int check_role_name(struct arena *a, const struct value *config, struct slice workload,
+                           struct diags *diags)
+{
+    const char *name = value_cstr(config_get(config, "name"), NULL),
+               *region = value_cstr(config_get(config, "region"), NULL);
+    const char *suffix = arena_printf(a, "w-%.*s", (int)workload.len, workload.ptr);
+    const char *role = name && region && suffix ? platform_aws_role(a, name, region, suffix) : NULL;
+    if (!role || strlen(role) <= PLATFORM_AWS_ROLE_MOST)
+        return 0;
+    return diags_error(diags, path_key(a, path_parse(a, "workloads"), workload),
+                       "The name is too long",
+                       "Its role would be called %s, which has %zu characters; IAM allows %d. "
+                       "Choose a shorter name for the workload or the cluster.",
+                       role, strlen(role), PLATFORM_AWS_ROLE_MOST);
+}
+
+static int check_workloads(struct arena *a, const struct value *config, struct diags *diags)
+{
+    const struct value *all = config_get(config, "workloads");
+    int rc = 0;
+    for (size_t i = 0; i < value_count(all); i++) {
+        const struct path *at = path_key(a, path_parse(a, "workloads"), all->members[i].key);
+        const struct value *list = value_get(value_at(all, i), "policies");
+        for (size_t k = 0; k < value_count(list); k++) {
+            struct slice s = value_slice(value_at(list, k));
+            if (s.len && !is_arn(s, "iam", "policy/"))
+                rc = diags_error(diags, path_attribute(a, at, "policies"), "Invalid policy",
+                                 "\"%.*s\" is not the ARN of an IAM policy.", (int)s.len, s.ptr);
+        }
+        rc |= check_role_name(a, config, all->members[i].key, diags);
+    }
+    return rc;
+}
+
+/* ---- pools ---- */
+
+/* The machine types of a pool are alternatives: they start from one image. */
+static int check_pools(struct arena *a, const struct value *config, struct diags *diags)
+{
+    const struct value *all = config_get(config, "node_pools");
+    int rc = 0;
+    for (size_t i = 0; i < value_count(all); i++) {
+        const struct value *types = value_get(value_at(all, i), "machine_types");
+        const struct path *at = path_attribute(
+            a, path_key(a, path_parse(a, "node_pools"), all->members[i].key), "machine_types");
+        struct slice first = value_slice(value_at(types, 0));
+        for (size_t k = 0; k < value_count(types); k++) {
+            struct slice s = value_slice(value_at(types, k));
+            if (s.len && !memchr(s.ptr, '.', s.len))
+                rc = diags_error(diags, path_index(a, at, (int64_t)k), "Invalid machine type",
+                                 "\"%.*s\" is no machine type of AWS, such as m6i.large.",
+                                 (int)s.len, s.ptr);
+            else if (s.len && first.len && platform_aws_is_arm(s) != platform_aws_is_arm(first))
+                rc = diags_error(diags, path_index(a, at, (int64_t)k), "Different processors",
+                                 "%.*s and %.*s have different processors: they cannot start from "
+                                 "one image. Use a pool for each.",
+                                 (int)first.len, first.ptr, (int)s.len, s.ptr);
+        }
+    }
+    return rc;
+}
+
+/* ---- the rest ---- */
+
+static int check_retention(struct arena *a, const struct value *config, struct diags *diags)
+{
+    return aws_check_retention(a,
+                               value_int_or(config_get(config, "observability.retention_days"), 30),
+                               "observability.retention_days", diags);
+}
+
+int platform_aws_validate(struct arena *a, const struct value *config, struct diags *diags)
+{
+    static int (*const checks[])(struct arena *, const struct value *, struct diags *) = {
+        check_foreign,    check_zones,     check_existing,   check_endpoint,
+        check_principals, check_keys,      check_actions,    check_workloads,
+        check_pools,      check_retention, aws_check_region, aws_check_tags};
+    int rc = 0;
+    for (size_t i = 0; i < sizeof(checks) / sizeof(*checks); i++)
+        if (checks[i](a, config, diags) < 0)
+            rc = -1;
+    return rc;
+}
