@@ -10,6 +10,7 @@ import base64
 import contextlib
 import ctypes
 import datetime
+import http.server
 import ipaddress
 import json
 import os
@@ -86,6 +87,25 @@ def b64(data):
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
+def webhook_handler(authenticate):
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            review = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            known = authenticate(review["spec"]["token"])
+            status = {"authenticated": bool(known), **({"user": {"username": known[0], "groups": known[1]}} if known else {})}
+            body = json.dumps({"apiVersion": review["apiVersion"], "kind": "TokenReview", "status": status}).encode()
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    return Handler
+
+
 class Refused(Exception):
     """An answer with a status of failure."""
 
@@ -98,9 +118,11 @@ class Cluster:
     """`with Cluster() as c:` starts both servers, and stops them at the end.
 
     endpoint, ca_pem: how to reach it. admin, nobody: tokens of a member of system:masters, and of a user without any rights.
+    authenticate(token): (user, [group, …]) for any other token, or None: asked as a webhook, as managed clusters ask their cloud.
     """
 
-    def __init__(self):
+    def __init__(self, authenticate=None):
+        self.authenticate, self.webhook = authenticate, None
         shm = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # etcd syncs each write to its disk
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="llm-kube-", dir=shm))
         self.admin, self.nobody = secrets.token_hex(16), secrets.token_hex(16)
@@ -124,6 +146,9 @@ class Cluster:
 
     def __exit__(self, *_):
         self.stop()
+        if self.webhook:
+            self.webhook.shutdown()
+            self.webhook.server_close()
         shutil.rmtree(self.directory, ignore_errors=True)
 
     # ---- starting and stopping ----
@@ -147,6 +172,20 @@ class Cluster:
         self.write("accounts.key", pem(self.account_key))
         self.write("tokens.csv", f'{self.admin},admin,admin,"system:masters"\n{self.nobody},nobody,nobody\n')
 
+    def token_webhook(self):
+        """Arguments for a server that asks authenticate() about tokens (TokenReview)."""
+        if not self.authenticate:
+            return []
+        if not self.webhook:
+            self.webhook = http.server.ThreadingHTTPServer(("127.0.0.1", 0), webhook_handler(lambda token: self.authenticate(token)))
+            threading.Thread(target=self.webhook.serve_forever, daemon=True).start()
+        cluster = {"name": "tokens", "cluster": {"server": f"http://127.0.0.1:{self.webhook.server_port}/"}}
+        context = {"name": "tokens", "context": {"cluster": "tokens", "user": "server"}}
+        self.write("tokens.json", json.dumps({"apiVersion": "v1", "kind": "Config", "clusters": [cluster], "contexts": [context], "current-context": "tokens",
+                                              "users": [{"name": "server"}]}))
+        return [f"--authentication-token-webhook-config-file={self.path('tokens.json')}", "--authentication-token-webhook-version=v1",
+                "--authentication-token-webhook-cache-ttl=1s"]
+
     def run(self, name, arguments):
         program = ROOT / ".cache" / "bin" / name if name == "kube-apiserver" else shutil.which(name)
         if not program or not os.access(program, os.X_OK):
@@ -169,7 +208,7 @@ class Cluster:
             "--authorization-mode=RBAC", f"--service-account-issuer={ISSUER}", f"--service-account-key-file={self.path('accounts.key')}",
             f"--service-account-signing-key-file={self.path('accounts.key')}", "--service-cluster-ip-range=10.96.0.0/24",
             "--endpoint-reconciler-type=none", "--enable-priority-and-fairness=false", "--profiling=false", "--watch-cache=false",
-            f"--feature-gates={FEATURES}"])
+            f"--feature-gates={FEATURES}", *self.token_webhook()])
         self.endpoint = f"https://127.0.0.1:{port}"
         self.wait_until_ready()
 
