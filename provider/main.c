@@ -12,25 +12,6 @@
 
 static const struct cloud_driver *const drivers[] = {&aws_driver, &gcp_driver, NULL};
 
-/* Kubernetes knows who has set what by this name. */
-#define FIELD_MANAGER "terraform-provider-llm"
-
-static struct cloud_client *connect_cluster(const struct cluster_settings *cluster,
-                                            struct http_transport *transport,
-                                            const struct clock *clock, const char *user_agent,
-                                            struct diags *diags)
-{
-    const struct kubernetes_cluster k = {.endpoint = cluster->endpoint,
-                                         .ca_pem = cluster->ca_pem,
-                                         .field_manager = FIELD_MANAGER,
-                                         .token = cluster->token,
-                                         .token_self = cluster->token_self,
-                                         .retry = {.mode = RETRY_STANDARD, .max_attempts = 5}};
-    return kubernetes_client_new(&k, transport, clock, user_agent, diags);
-}
-
-static const struct cluster_connector clusters = {&kubernetes_driver, connect_cluster};
-
 /* Secrets are in memory: no core dumps, and no other process of the user may look. The second
  * keeps out debuggers too, and is left away in debug mode. It also covers a core_pattern that pipes
  * dumps to a program, for which the limit does not count (core(5)). */
@@ -66,9 +47,9 @@ int main(int argc, char **argv)
         return 1;
     }
     struct provider provider = {.drivers = drivers,
+                                .clusters = &kubernetes_clusters,
                                 .transport = transport,
                                 .clock = clock_system(),
-                                .clusters = &clusters,
                                 .version = LLM_VERSION,
                                 .user_agent = "terraform-provider-llm/" LLM_VERSION};
     int rc = plugin_serve(&provider, &options);

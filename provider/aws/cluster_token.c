@@ -65,7 +65,7 @@ static const char *token_of(struct arena *a, const char *url)
 }
 
 int aws_cluster_token(struct cloud_client *c, const struct work *w, struct arena *a,
-                      const char *region, const char *cluster, const char **ret,
+                      const char *region, const char *cluster, bool fresh, const char **ret,
                       int64_t *ret_expires_unix_s, struct cloud_error *err)
 {
     struct aws_credentials k = AWS_CREDENTIALS_EMPTY;
@@ -80,6 +80,8 @@ int aws_cluster_token(struct cloud_client *c, const struct work *w, struct arena
     if (aws_endpoint_split(a, at.url, &host, &base_path) < 0 || !host)
         return fail(err, CLOUD_ERROR_INVALID, "the endpoint of STS is not https://host[:port]");
     memset(err, 0, sizeof(*err));
+    if (fresh)
+        aws_credentials_forget(&c->credentials);
     if (aws_credentials_get(c, w, a, region, &k, err) < 0)
         return -1;
     int64_t now = c->clock->unix_s(c->clock->self), expires = now + TOKEN_EXPIRES_S;

@@ -6,7 +6,7 @@
 
 /* As cloud/driver.h has it. */
 int aws_cluster_token(struct cloud_client *c, const struct work *w, struct arena *a,
-                      const char *region, const char *cluster, const char **ret,
+                      const char *region, const char *cluster, bool fresh, const char **ret,
                       int64_t *ret_expires_unix_s, struct cloud_error *err);
 
 #endif

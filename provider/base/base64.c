@@ -29,3 +29,33 @@ int base64_append(struct buf *out, const void *data, size_t len)
     return append(out, data, len,
                   "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/", true);
 }
+
+static int digit(char c)
+{
+    return c >= 'A' && c <= 'Z'   ? c - 'A'
+           : c >= 'a' && c <= 'z' ? c - 'a' + 26
+           : c >= '0' && c <= '9' ? c - '0' + 52
+           : c == '+'             ? 62
+           : c == '/'             ? 63
+                                  : -1;
+}
+
+int base64_decode(struct buf *out, struct slice text)
+{
+    unsigned v = 0;
+    size_t have = 0, pad = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.ptr[i];
+        if (c == '\n' || c == '\r' || c == ' ' || c == '\t')
+            continue;
+        if (c == '=' ? ++pad > 2 : pad || digit(c) < 0)
+            return -1;
+        v = v << 6 | (unsigned)(c == '=' ? 0 : digit(c));
+        if (++have % 4)
+            continue;
+        for (size_t k = 0; k < 3 - pad; k++)
+            buf_append_char(out, (char)(v >> (16 - 8 * k) & 255));
+        v = 0;
+    }
+    return have % 4 || out->failed ? -1 : 0;
+}

@@ -89,11 +89,12 @@ struct cloud_driver {
     const char *(*region_of_zone)(struct arena *a, const char *zone);
 
     /* A bearer token that lets the client's identity into a Kubernetes cluster of this cloud, made
-     * without a call of the cluster's; owned by `a`, a secret. *ret_expires_unix_s: when it ends at
-     * the latest; INT64_MAX: not known. 0, or -1 with *err. NULL: the cloud has no such clusters.
-     */
+     * without a call of the cluster's; owned by `a`, a secret. `fresh`: from credentials that are
+     * resolved anew, because a cluster has refused the one before. *ret_expires_unix_s: when it
+     * ends at the latest; INT64_MAX: not known. 0, or -1 with *err. NULL: the cloud has no such
+     * clusters. */
     int (*cluster_token)(struct cloud_client *c, const struct work *w, struct arena *a,
-                         const char *region, const char *cluster, const char **ret,
+                         const char *region, const char *cluster, bool fresh, const char **ret,
                          int64_t *ret_expires_unix_s, struct cloud_error *err);
 };
 

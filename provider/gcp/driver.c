@@ -157,7 +157,7 @@ static const char *region_of_zone(struct arena *a, const char *zone)
 /* GKE lets in who has an access token ("Authenticating to the Kubernetes API server"): for any
  * cluster. */
 static int cluster_token(struct cloud_client *c, const struct work *w, struct arena *a,
-                         const char *region, const char *cluster, const char **ret,
+                         const char *region, const char *cluster, bool fresh, const char **ret,
                          int64_t *ret_expires_unix_s, struct cloud_error *err)
 {
     struct gcp_token t = GCP_TOKEN_EMPTY;
@@ -167,6 +167,12 @@ static int cluster_token(struct cloud_client *c, const struct work *w, struct ar
     err->retry_after_ms = -1;
     if (gcp_token_get(c, w, a, &t, err) < 0)
         return -1;
+    if (fresh) {
+        gcp_token_forget(&c->tokens, &t);
+        gcp_token_clean_up(&t);
+        if (gcp_token_get(c, w, a, &t, err) < 0)
+            return -1;
+    }
     *ret = arena_strndup(a, t.bearer.ptr, t.bearer.len);
     *ret_expires_unix_s = t.expires_unix_s;
     gcp_token_clean_up(&t);

@@ -11,7 +11,7 @@ struct cloud_client {
     const char *endpoint; /* without a slash at its end */
     const char *field_manager;
     struct http_settings http;
-    cluster_token token;
+    cloud_cluster_token token;
     void *token_self;
     struct http_transport *transport;
     const struct clock *clock;

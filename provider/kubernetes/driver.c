@@ -45,7 +45,7 @@ static bool is_manager(const char *name)
     return len > 0 && len <= MANAGER_MOST;
 }
 
-static const char *what_is_wrong(const struct kubernetes_cluster *cluster)
+static const char *what_is_wrong(const struct cloud_cluster *cluster)
 {
     if (!is_endpoint(cluster->endpoint))
         return "The cluster's endpoint is not an https:// URL without user, query and fragment.";
@@ -57,7 +57,7 @@ static const char *what_is_wrong(const struct kubernetes_cluster *cluster)
 }
 
 /* Trust is the cluster's alone, and never left out. */
-static void set_http(struct cloud_client *c, const struct kubernetes_cluster *cluster)
+static void set_http(struct cloud_client *c, const struct cloud_cluster *cluster)
 {
     if (cluster->http)
         c->http = *cluster->http;
@@ -71,7 +71,7 @@ static void set_http(struct cloud_client *c, const struct kubernetes_cluster *cl
     c->http.ca_pem = arena_strdup(c->arena, cluster->ca_pem);
 }
 
-static bool set_texts(struct cloud_client *c, const struct kubernetes_cluster *cluster,
+static bool set_texts(struct cloud_client *c, const struct cloud_cluster *cluster,
                       const char *user_agent)
 {
     size_t len = strlen(cluster->endpoint);
@@ -84,7 +84,7 @@ static bool set_texts(struct cloud_client *c, const struct kubernetes_cluster *c
     return !arena_failed(c->arena);
 }
 
-struct cloud_client *kubernetes_client_new(const struct kubernetes_cluster *cluster,
+struct cloud_client *kubernetes_client_new(const struct cloud_cluster *cluster,
                                            struct http_transport *transport,
                                            const struct clock *clock, const char *user_agent,
                                            struct diags *diags)
@@ -223,3 +223,5 @@ const struct cloud_driver kubernetes_driver = {
     .region_of_zone = region_of_zone,
     .cluster_token = NULL,
 };
+
+const struct cloud_clusters kubernetes_clusters = {&kubernetes_driver, kubernetes_client_new};

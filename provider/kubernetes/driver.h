@@ -32,28 +32,16 @@
 #define LLM_KUBERNETES_DRIVER_H
 
 #include "cloud/cluster.h"
-#include "cloud/retry.h"
 
-struct kubernetes_cluster {
-    const char *endpoint;      /* "https://host[:port][/path]" */
-    const char *ca_pem;        /* of the cluster's authority: the only ones that are trusted */
-    const char *field_manager; /* "terraform-provider-llm": at most 128 printable characters */
-    cluster_token token;
-    void *token_self;                 /* outlives the client */
-    const struct http_settings *http; /* proxy, time-outs; NULL: defaults. Its trust and `insecure`
-                                         do not count */
-    struct retry_policy retry;
-};
-
-/* A client of the cluster, which copies the texts; freed by kubernetes_driver.free. Touches no
- * network. `transport` and `clock` outlive it. NULL with diagnostics when a setting is missing or
- * makes no sense, or memory is out. */
-struct cloud_client *kubernetes_client_new(const struct kubernetes_cluster *cluster,
+/* As cloud/cluster.h has it. */
+struct cloud_client *kubernetes_client_new(const struct cloud_cluster *cluster,
                                            struct http_transport *transport,
                                            const struct clock *clock, const char *user_agent,
                                            struct diags *diags);
 
 /* Its configure() makes no client, and says so. Its default_region() is NULL, its account() "". */
 extern const struct cloud_driver kubernetes_driver;
+
+extern const struct cloud_clusters kubernetes_clusters;
 
 #endif

@@ -154,7 +154,6 @@ struct gpu_node_markets gpu_node_markets(const struct value *config);
 int gpu_node_check_length(struct arena *a, const char *text, size_t most, const char *what,
                           struct diags *diags);
 
-
 /* ---- gpu_node_lookups.c: what a plan asks of a cloud, side by side ---- */
 
 enum gpu_node_lookup_kind {

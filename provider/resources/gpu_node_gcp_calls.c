@@ -218,7 +218,7 @@ int gpu_node_gcp_ask(const struct composite_context *c, struct gpu_node_lookup *
         return composite_call(c, a, &get_region, value_object(a, region, 2), &k->answer, &k->error);
     case GPU_NODE_LOOKUP_SERVICES:
         return composite_call(c, a, &gcp_get_services, value_object(a, services, 2), &k->answer,
-                             &k->error);
+                              &k->error);
     default:
         return -1;
     }

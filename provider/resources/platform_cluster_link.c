@@ -13,7 +13,7 @@ enum { NEW_CLUSTER_MS = 180000, NEW_CLUSTER_POLL_MS = 5000 };
 struct cloud_client {
     const struct platform_cloud *cloud;
     struct provider *provider;
-    struct cluster_address at; /* endpoint NULL: not known yet */
+    struct cluster_place at;   /* endpoint NULL: not known yet */
     struct arena *arena;       /* the RPC's, of what `at` refers to; under the lock */
     pthread_mutex_t lock;      /* of at, real, looked_up */
     struct cloud_client *real; /* NULL: not connected yet */
@@ -44,9 +44,9 @@ static bool take_address(struct cloud_client *l, const struct value *attrs)
     if (!attrs || !l->cloud->address(l->arena, attrs, &endpoint, &ca))
         return false;
     bool same =
-        l->at.endpoint && strcmp(l->at.endpoint, endpoint) == 0 && strcmp(l->at.ca_pem, ca) == 0;
+        l->at.endpoint && strcmp(l->at.endpoint, endpoint) == 0 && strcmp(l->at.ca, ca) == 0;
     l->at.endpoint = endpoint;
-    l->at.ca_pem = ca;
+    l->at.ca = ca;
     if (!same)
         l->real = NULL;
     return true;
@@ -135,7 +135,7 @@ static int call(struct cloud_client *l, const struct work *w, struct arena *a, c
                 const struct cloud_operation *op, const struct value *request,
                 const struct value **ret, struct cloud_error *err)
 {
-    const struct cloud_driver *inner = l->provider->clusters->driver;
+    const struct cloud_driver *inner = provider_cluster_driver(l->provider);
     struct cloud_client *real = NULL;
     if (connected(l, w, a, false, &real, err) < 0)
         return -1;
@@ -200,7 +200,7 @@ int platform_link(const struct composite_context *c, struct engine_cloud *ret)
     if (cluster && !cluster->missing)
         take_address(l, cluster->attrs);
     /* What objects are called, and how they are owned, is the inner driver's. */
-    *driver = *l->provider->clusters->driver;
+    *driver = *provider_cluster_driver(l->provider);
     driver->free = nothing_to_free;
     driver->default_tags = no_tags;
     driver->ignores_tag = ignores_no_tag;

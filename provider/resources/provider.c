@@ -31,6 +31,26 @@ int provider_client(const struct provider *p, const char *cloud, const struct pa
     return 0;
 }
 
+const struct cloud_driver *provider_cluster_driver(const struct provider *p)
+{
+    return p->clusters ? p->clusters->driver : NULL;
+}
+
+struct cloud_client *provider_cluster_client(const struct provider *p,
+                                             const struct cloud_cluster *cluster,
+                                             struct diags *diags)
+{
+    struct cloud_cluster with = *cluster;
+    if (!p->clusters) {
+        diags_error(diags, NULL, "Clusters cannot be reached",
+                    "This version of the provider cannot work in Kubernetes clusters.");
+        return NULL;
+    }
+    if (!with.field_manager)
+        with.field_manager = "terraform-provider-llm";
+    return p->clusters->client_new(&with, p->transport, p->clock, p->user_agent, diags);
+}
+
 /* The place of an id in the table of hashes, or one that is free; NULL when it is full. */
 static _Atomic uint64_t *seen_slot(struct provider *p, struct slice id, uint64_t *ret_hash)
 {

@@ -15,12 +15,12 @@
 /* The configured provider: shared by all RPCs after ConfigureProvider. */
 struct provider {
     const struct cloud_driver *const *drivers; /* wired in main.c; NULL-terminated */
+    const struct cloud_clusters *clusters;     /* likewise; NULL: clusters cannot be reached */
     struct http_transport *transport;
     const struct clock *clock;
-    const struct cluster_connector *clusters; /* wired in main.c */
-    struct cluster *cluster_list;             /* resources/clusters.h */
-    const char *version;                      /* of the provider */
-    const char *user_agent; /* "terraform-provider-llm/0.1.0 (Terraform/1.11.4)" */
+    struct cluster *cluster_list; /* resources/clusters.h */
+    const char *version;          /* of the provider */
+    const char *user_agent;       /* "terraform-provider-llm/0.1.0 (Terraform/1.11.4)" */
     struct cloud_client
         *clients[PROVIDER_MAX_CLOUDS]; /* by position in `drivers`; NULL: not configured */
     bool configured;
@@ -42,6 +42,16 @@ bool provider_has_seen(struct provider *p, struct slice id);
 int provider_client(const struct provider *p, const char *cloud, const struct path *path,
                     const struct cloud_driver **ret_driver, struct cloud_client **ret_client,
                     struct diags *diags);
+
+/* What components in a Kubernetes cluster are made with: the driver, and a client of one cluster,
+ * which the caller frees with it, before provider_clean_up(). The client uses the provider's
+ * transport, clock and user agent, and our field manager where `cluster` names none. NULL with an
+ * error: see cloud/cluster.h. Most callers want resources/cluster_access.h, which has the tokens
+ * too. */
+const struct cloud_driver *provider_cluster_driver(const struct provider *p);
+struct cloud_client *provider_cluster_client(const struct provider *p,
+                                             const struct cloud_cluster *cluster,
+                                             struct diags *diags);
 
 /* The provider block. Each driver validates and configures its part. May be called again. */
 extern const struct schema provider_schema;

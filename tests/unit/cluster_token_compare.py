@@ -6,6 +6,7 @@ Usage: cluster_token_compare.py PROGRAM [COUNT [SEED]]   PROGRAM is the built cl
 import base64
 import datetime
 import http.server
+import itertools
 import json
 import random
 import subprocess
@@ -34,8 +35,8 @@ class Program:
     def __init__(self, program, home):
         self.process = subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={"HOME": home, "AWS_EC2_METADATA_DISABLED": "true"})
 
-    def make(self, cloud, block=None, env=None, at=0, region="us-east-1", cluster="c"):
-        line = {"cloud": cloud, "block": block, "env": {**dict.fromkeys(CLEARED), **(env or {})}, "time": at, "region": region, "cluster": cluster}
+    def make(self, cloud, block=None, env=None, at=0, region="us-east-1", cluster="c", **more):
+        line = {"cloud": cloud, "block": block, "env": {**dict.fromkeys(CLEARED), **(env or {})}, "time": at, "region": region, "cluster": cluster, **more}
         self.process.stdin.write(json.dumps(line) + "\n")
         self.process.stdin.flush()
         return json.loads(self.process.stdout.readline())
@@ -107,6 +108,18 @@ def test_eks_credentials_that_end_sooner(program, home):
     assert made["expires"] == at + 400 and made["token"], made
 
 
+def test_eks_anew(program, home):
+    """Credentials are resolved once, and again for a fresh token."""
+    with open(f"{home}/config", "w", encoding="utf-8") as file:
+        file.write(f"[profile counted]\ncredential_process = /bin/sh {home}/count\n")
+    with open(f"{home}/count", "w", encoding="utf-8") as file:
+        file.write(f"""echo x >> {home}/counted; echo '{{"Version": 1, "AccessKeyId": "AKIA", "SecretAccessKey": "s"}}'\n""")
+    for more, count in (({}, 1), ({"times": 3}, 2), ({"times": 3, "fresh": True}, 5)):
+        program.make("aws", {"profile": "counted"}, {"AWS_CONFIG_FILE": f"{home}/config"}, **more)
+        with open(f"{home}/counted", encoding="utf-8") as file:
+            assert len(file.readlines()) == count, more
+
+
 def test_eks_without_credentials(program):
     assert "credentials" in program.make("aws", {}, {})["error"]
     assert "region" in program.make("aws", {"access_key": "a", "secret_key": "b"}, region=None)["error"]
@@ -130,6 +143,11 @@ def test_gke(program):
     threading.Thread(target=server.serve_forever, daemon=True).start()
     made = program.make("gcp", {}, {"GCE_METADATA_HOST": f"127.0.0.1:{server.server_port}"})
     assert made["token"] == "metadata-2" and abs(made["expires"] - time.time() - 3600) < 30, made
+    numbers = itertools.count(1)
+    answer = Server.answer
+    with mock.patch.object(Server, "answer", lambda s, status, body, headers=(): answer(s, status, {**body, "access_token": f"token-{next(numbers)}"}, headers)):
+        for more, token in (({"times": 2}, "token-1"), ({"times": 3, "fresh": True}, "token-4")):
+            assert program.make("gcp", {}, {"GCE_METADATA_HOST": f"127.0.0.1:{server.server_port}"}, **more)["token"] == token
     server.shutdown()
     assert program.make("gcp", {"access_token": "given"}) == {"token": "given", "expires": NEVER}
     assert program.make("gcp", {"credentials": "{}"})["error"]
@@ -142,6 +160,7 @@ def main():
         try:
             test_eks_as_botocore(program, count, seed)
             test_eks_credentials_that_end_sooner(program, home)
+            test_eks_anew(program, home)
             test_eks_without_credentials(program)
             test_eks_lets_its_bearer_in(ground, program)
             test_gke(program)

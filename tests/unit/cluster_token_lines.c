@@ -1,8 +1,9 @@
 /* Makes the tokens for clusters that are asked for on standard input, one JSON object a line: the
  * counterpart of cluster_token_compare.py.
  *
- * {"cloud", "block", "env": {name: text or null}, "time" (0: now), "region", "cluster"}. What is
- * written: {"token", "expires"} or {"error"}. */
+ * {"cloud", "block", "env": {name: text or null}, "time" (0: now), "region", "cluster", "times":
+ * how many are made, "fresh": all but the first}. What is written, of the last: {"token",
+ * "expires"} or {"error"}. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,9 +50,12 @@ static const struct value *make(struct arena *a, struct http_transport *transpor
         driver->configure(value_get(line, "block"), transport, clock, "test/1", &diags);
     if (!c)
         return failed(a, "the settings were refused");
-    int rc =
-        driver->cluster_token(c, &w, a, value_cstr(value_get(line, "region"), NULL),
-                              value_cstr(value_get(line, "cluster"), ""), &token, &expires, &err);
+    const char *region = value_cstr(value_get(line, "region"), NULL);
+    const char *cluster = value_cstr(value_get(line, "cluster"), "");
+    int rc = 0, times = (int)value_int_or(value_get(line, "times"), 1);
+    bool fresh = value_true(value_get(line, "fresh"));
+    for (int i = 0; rc == 0 && i < times; i++)
+        rc = driver->cluster_token(c, &w, a, region, cluster, fresh && i, &token, &expires, &err);
     driver->free(c);
     const struct value_member m[] = {{SLICE_LIT("expires"), value_int(a, expires)},
                                      {SLICE_LIT("token"), value_str(a, token)}};

@@ -70,7 +70,7 @@ static const struct value *run(struct arena *a, struct http_transport *transport
         .uri = value_cstr(value_get(line, "uri"), NULL),
     };
     struct tokens tokens = {value_get(line, "tokens"), 0};
-    const struct kubernetes_cluster cluster = {
+    const struct cloud_cluster cluster = {
         .endpoint = value_cstr(value_get(line, "endpoint"), NULL),
         .ca_pem = value_cstr(value_get(line, "ca"), NULL),
         .field_manager = value_cstr(value_get(line, "manager"), "terraform-provider-llm"),

@@ -21,7 +21,7 @@ static int token(void *self, const struct work *w, struct arena *a, bool fresh, 
 static struct cloud_client *client(const struct value *line, struct http_transport *transport,
                                    const struct clock *clock, struct diags *diags)
 {
-    const struct kubernetes_cluster cluster = {
+    const struct cloud_cluster cluster = {
         .endpoint = value_cstr(value_get(line, "endpoint"), NULL),
         .ca_pem = value_cstr(value_get(line, "ca"), NULL),
         .field_manager = "terraform-provider-llm",

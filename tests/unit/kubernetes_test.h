@@ -166,13 +166,13 @@ static inline void set_script(const struct exchange *exchanges, size_t count)
                sizeof((const struct exchange[]){__VA_ARGS__}) / sizeof(struct exchange))
 #define NO_REQUEST() set_script(NULL, 0)
 
-static inline struct kubernetes_cluster a_cluster(void)
+static inline struct cloud_cluster a_cluster(void)
 {
-    return (struct kubernetes_cluster){.endpoint = "https://cluster.example:6443/",
-                                       .ca_pem = CA,
-                                       .field_manager = "terraform-provider-llm",
-                                       .token = fake_token,
-                                       .retry = {.max_attempts = 3}};
+    return (struct cloud_cluster){.endpoint = "https://cluster.example:6443/",
+                                  .ca_pem = CA,
+                                  .field_manager = "terraform-provider-llm",
+                                  .token = fake_token,
+                                  .retry = {.max_attempts = 3}};
 }
 
 /* ---- calls ---- */
@@ -199,7 +199,7 @@ static inline const struct value *call(const char *method, const char *uri, cons
 static int set_up(void **state)
 {
     struct diags d;
-    const struct kubernetes_cluster cluster = a_cluster();
+    const struct cloud_cluster cluster = a_cluster();
     (void)state;
     arena = arena_new();
     diags_init(&d, arena);

@@ -15,3 +15,5 @@ find_package(Python3 REQUIRED COMPONENTS Interpreter)
 add_test(NAME unit.aws_startup
   COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/startup/test_aws_startup.py
           $<TARGET_FILE:test_gpu_node_tags>)
+llm_unit_test(cluster_access room_resources)
+target_sources(test_cluster_access PRIVATE fake_clock.c)

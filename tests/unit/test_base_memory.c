@@ -356,7 +356,20 @@ static void test_base64(void **state)
         base64url_append(&url, vectors[i][0], strlen(vectors[i][0]));
         assert_string_equal(buf_cstr(&plain), vectors[i][1]);
         assert_string_equal(buf_cstr(&url), vectors[i][2]);
+        buf_reset(&plain);
+        assert_int_equal(base64_decode(&plain, slice_str(vectors[i][1])), 0);
+        assert_string_equal(buf_cstr(&plain), vectors[i][0]);
     }
+    static const char *const none[] = {
+        "Z", "Zg", "Zg=", "Zg=a", "Z===", "====", "Zg==Zg==", "Z-8=", "Zm9v!"};
+    for (size_t i = 0; i < sizeof(none) / sizeof(*none); i++) {
+        _cleanup_buf_ struct buf plain = BUF_INIT(64);
+        assert_int_equal(base64_decode(&plain, slice_str(none[i])), -1);
+    }
+    _cleanup_buf_ struct buf lines = BUF_INIT(64), small = BUF_INIT(2);
+    assert_int_equal(base64_decode(&lines, SLICE_LIT(" Zm9v\r\nYg= =\n")), 0);
+    assert_string_equal(buf_cstr(&lines), "foob");
+    assert_int_equal(base64_decode(&small, SLICE_LIT("Zm9vYg==")), -1);
 }
 
 int main(void)

@@ -125,7 +125,7 @@ static int renewed_elsewhere(void *self, const struct work *w, struct arena *a, 
 
 static void test_another_thread_has_renewed(void **state)
 {
-    struct kubernetes_cluster cluster = a_cluster();
+    struct cloud_cluster cluster = a_cluster();
     struct diags d;
     int turn = 0;
     (void)state;
@@ -227,7 +227,7 @@ static void test_answers_that_make_no_sense(void **state)
 
 /* ---- clients ---- */
 
-static void refused(const struct kubernetes_cluster *cluster)
+static void refused(const struct cloud_cluster *cluster)
 {
     struct diags d;
     diags_init(&d, arena);
@@ -248,7 +248,7 @@ static void test_settings_of_a_client(void **state)
                                             "https://cluster example"};
     static const char *const authorities[] = {NULL, "", "/etc/ca.pem"};
     static const char *const managers[] = {NULL, "", "a\nb"};
-    struct kubernetes_cluster c = a_cluster();
+    struct cloud_cluster c = a_cluster();
     (void)state;
     for (size_t i = 0; i < sizeof(endpoints) / sizeof(*endpoints); i++) {
         c.endpoint = endpoints[i];
@@ -279,7 +279,7 @@ static void test_settings_of_a_client(void **state)
 static void test_trust_is_the_clusters(void **state)
 {
     const struct http_settings careless = {.insecure = true, .ca_pem = "other"};
-    struct kubernetes_cluster c = a_cluster();
+    struct cloud_cluster c = a_cluster();
     struct diags d;
     (void)state;
     diags_init(&d, arena);

@@ -68,7 +68,7 @@ static void *call_often(void *arg)
 static void test_one_renews_for_all(void **state)
 {
     struct http_transport many = {send_any, NULL, NULL};
-    struct kubernetes_cluster cluster = a_cluster();
+    struct cloud_cluster cluster = a_cluster();
     pthread_t threads[THREADS];
     struct diags d;
     (void)state;
