@@ -26,7 +26,7 @@ COMPOSITE(platform_cluster);
 const struct resource_type *const registry_resources[] = {&gpu_node, &platform_cluster, NULL};
 const struct data_source *const registry_data_sources[] = {&data_gpu_offers, &data_model, NULL};
 const struct function *const registry_functions[] = {&gpu_fit_function, &vram_gib_function, NULL};
-const struct ephemeral_type *const registry_ephemerals[] = {NULL};
+const struct ephemeral_type *const registry_ephemerals[] = {&ephemeral_cluster_auth, NULL};
 
 const struct resource_type *registry_resource(struct slice type_name)
 {

@@ -5,6 +5,8 @@ import shutil
 import pytest
 
 from conftest import HEAD, ROOT, node
+from tests.sim.cloud import Cloud
+from tests.sim.test_sim_eks import Platform
 
 ALL = sorted({p.parent.relative_to(ROOT / "examples") for p in (ROOT / "examples").rglob("*.tf")})
 ENVIRONMENTS = ["dev", "staging", "prod"]
@@ -19,6 +21,8 @@ def test_example_plans(core, sim, example):
     text = "".join(f.read_text() for f in core.directory.glob("*.tf"))
     if "required_providers" not in text:
         (core.directory / "versions.tf").write_text(HEAD)
+    if "llm_cluster_auth" in text:
+        Platform(Cloud(sim.endpoint)).create(name="llmplatform-dev")
     assert core.run("fmt", "-check", "-diff", str(ROOT / "examples" / example)).status == 0
     result = core.plan(TF_VAR_tailscale_auth_key="tskey-x")
     assert result.status == 0, result.output
