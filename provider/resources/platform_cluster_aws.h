@@ -3,7 +3,7 @@
 #define LLM_RESOURCES_PLATFORM_CLUSTER_AWS_H
 
 #include "resources/aws.h"
-#include "resources/lookups.h"
+#include "resources/gpu_node.h"
 #include "resources/platform_cluster.h"
 
 #define PLATFORM_AWS_CIDR "10.0.0.0/16" /* of the network that is made, without `network.cidr` */

@@ -76,7 +76,7 @@ void platform_aws_want_addons(struct platform_aws *p)
 {
     for (size_t i = 0; i < ADDONS; i++)
         if (needs_version(p, &addons[i]))
-            lookup_want(p->d->c, &describe_versions, request_for(p, &addons[i]));
+            gpu_node_want_call(p->d->c, &describe_versions, request_for(p, &addons[i]));
 }
 
 /* The version that EKS itself would choose, or the first that fits. */
@@ -98,11 +98,10 @@ static const struct value *default_version(struct platform_aws *p, const struct 
 static int look_up(struct platform_aws *p, const struct addon *x, const struct value **ret)
 {
     struct diags *diags = p->d->c->diags;
-    const struct value *answer = NULL;
-    struct cloud_error err;
-    if (lookup_answer(p->d->c, &describe_versions, request_for(p, x), &answer, &err) < 0)
-        return cloud_error_report(diags, NULL, "looking up versions of addons", &err);
-    *ret = default_version(p, answer);
+    const struct gpu_node_lookup *k = NULL;
+    if (gpu_node_answer_call(p->d->c, &describe_versions, request_for(p, x), &k) < 0)
+        return cloud_error_report(diags, NULL, "looking up versions of addons", &k->error);
+    *ret = default_version(p, k->answer);
     if (value_is_known(*ret))
         return 0;
     return diags_error(diags, path_attribute(p->d->a, NULL, "kubernetes_version"),

@@ -96,7 +96,7 @@ static bool needs_offer(const struct platform_aws *p)
 void platform_aws_want_zones(struct platform_aws *p)
 {
     if (needs_offer(p))
-        lookup_want(p->d->c, &describe_zones, zones_request(p->d->a));
+        gpu_node_want_call(p->d->c, &describe_zones, zones_request(p->d->a));
 }
 
 static bool has_eks(const struct value *zone)
@@ -111,15 +111,14 @@ static bool has_eks(const struct value *zone)
 static int offered_zones(struct platform_aws *p, struct zones *z)
 {
     const struct platform_derivation *d = p->d;
-    const struct value *answer = NULL;
-    struct cloud_error err;
+    const struct gpu_node_lookup *k = NULL;
     struct zones all = {{NULL}, 0};
     bool asked = false;
     size_t wanted = zones_wanted(d, &asked);
-    if (lookup_answer(d->c, &describe_zones, zones_request(d->a), &answer, &err) < 0)
+    if (gpu_node_answer_call(d->c, &describe_zones, zones_request(d->a), &k) < 0)
         return cloud_error_report(d->c->diags, path_parse(d->a, "network"), "looking up zones",
-                                  &err);
-    const struct value *list = template_select(d->a, answer, "availabilityZoneInfo.*");
+                                  &k->error);
+    const struct value *list = template_select(d->a, k->answer, "availabilityZoneInfo.*");
     for (size_t i = 0; i < value_count(list); i++)
         if (has_eks(value_at(list, i)))
             zones_add(&all, value_cstr(value_get(value_at(list, i), "zoneName"), NULL), ZONES_READ);
