@@ -57,7 +57,7 @@ run "teams" {
   }
 
   assert {
-    condition     = contains(keys(llm_platform_cluster.this.components), "resource_quota.quant")
-    error_message = "The plan shows every object."
+    condition     = contains(llm_platform_cluster.this.namespace_names, "quant")
+    error_message = "Namespaces and workloads are handed on."
   }
 }
