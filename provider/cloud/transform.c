@@ -191,8 +191,8 @@ const struct value *template_transform(struct arena *a, enum template_transform 
     if (value_is_null(v))
         return tr == TRANSFORM_TAGS_MAP ? value_map(a, &type_string, NULL, 0)
                                         : value_null(a, &type_dynamic);
-    /* A list of one is known to be that; the first of a list, and the values of a map, need it alone
-     * to be known. */
+    /* A list of one is known to be that; the first of a list, and the values of a map, need it
+     * alone to be known. */
     bool shallow = tr == TRANSFORM_FIRST_OF || tr == TRANSFORM_VALUES;
     bool missing = shallow ? value_is_unknown(v) : !value_is_wholly_known(v);
     if (missing && tr != TRANSFORM_LIST)
