@@ -28,8 +28,8 @@ CLUSTER = {"name": "c", "location": REGION, "network": NETWORK, "subnetwork": SU
            "workload_pool": f"{PROJECT}.svc.id.goog", "dns_cache": True, "disk_csi_driver": True, "shielded_nodes": True, "encryption_state": "DECRYPTED",
            "labels": {"env": "dev"}, "initial_pool": {"name": "general", "initialNodeCount": 1, "config": {
                "machineType": "e2-standard-4", "serviceAccount": EMAIL, "resourceLabels": {"llm-component": "it", "llm-resource": "llm_platform_cluster--test"}}}}
-GPU = {**POOL, "name": "gpu", "machine_type": "g2-standard-8", "node_locations": ZONES, "spot": True, "initial_nodes": 0, "autoscaling": True, "min_nodes": 0,
-       "max_nodes": 3, "location_policy": "ANY", "disk_type": "pd-balanced", "disk_size": 200, "image_type": "COS_CONTAINERD", "secure_boot": False,
+GPU = {**POOL, "name": "gpu", "machine_type": "g2-standard-8", "node_locations": ZONES, "spot": True, "initial_nodes": 0, "autoscaling": True, "total_min_nodes": 0,
+       "total_max_nodes": 3, "location_policy": "ANY", "disk_type": "pd-balanced", "disk_size": 200, "image_type": "COS_CONTAINERD", "secure_boot": False,
        "private_nodes": True, "node_labels": {"team": "a"}, "taints": [{"key": "nvidia.com/gpu", "value": "present", "effect": "NO_SCHEDULE"}], "network_tags": [],
        "max_surge": 1, "max_unavailable": 0, "labels": {},
        "accelerators": [{"acceleratorType": "nvidia-l4", "acceleratorCount": "1", "gpuDriverInstallationConfig": {"gpuDriverVersion": "LATEST"}}]}
@@ -151,9 +151,9 @@ def test_a_pool_with_gpus(g):
     pool = Life(g, "node_pool", **GPU).make()
     assert len(pool.attrs["instance_groups"]) == 2 and pool.found()["differs"] in ([], ["cluster", "location"])
     taints = [*GPU["taints"], {"key": "team", "value": "a", "effect": "NO_EXECUTE"}]
-    pool.change(min_nodes=1, max_nodes=5, location_policy="BALANCED", node_labels={"team": "b", "x": "y"}, taints=taints, network_tags=["llm"], max_surge=2, max_unavailable=1,
+    pool.change(total_min_nodes=1, total_max_nodes=5, location_policy="BALANCED", node_labels={"team": "b", "x": "y"}, taints=taints, network_tags=["llm"], max_surge=2, max_unavailable=1,
                 disk_size=300, image_type="UBUNTU_CONTAINERD", labels={"env": "dev"}, node_locations=[ZONES[0]])
-    pool.change(min_nodes=0, node_labels={}, network_tags=[], max_unavailable=0, private_nodes=False)
+    pool.change(total_min_nodes=0, node_labels={}, network_tags=[], max_unavailable=0, private_nodes=False)
     pool.end()
 
 
