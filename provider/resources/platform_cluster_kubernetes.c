@@ -52,10 +52,8 @@ static const struct value *namespace_object(struct platform_derivation *d, const
                                             const struct value *ns)
 {
     const struct value *labels = value_get(ns, "labels"), *notes = value_get(ns, "annotations");
-    const struct value_member own[] = {
-        {SLICE_LIT("app.kubernetes.io/managed-by"), value_str(d->a, "terraform")},
-        {SLICE_LIT("team"), value_str(d->a, name)}};
-    const struct value *all = value_object(d->a, own, 2);
+    const struct value_member own = {SLICE_LIT("team"), value_str(d->a, name)};
+    const struct value *all = value_object(d->a, &own, 1);
     if (value_is_unknown(labels))
         all = labels;
     for (size_t i = 0; all && value_is_known(labels) && i < value_count(labels); i++)

@@ -192,6 +192,22 @@ static int check_reserved(struct arena *a, struct slice name, struct diags *diag
                        (int)name.len, name.ptr);
 }
 
+/* Labels by which what is in the cluster is found again. */
+static int check_own_labels(struct arena *a, const struct value *ns, const struct path *at,
+                            struct diags *diags)
+{
+    const struct value *labels = config_get(ns, "labels");
+    int rc = 0;
+    for (size_t i = 0; i < value_count(labels); i++) {
+        struct slice key = labels->members[i].key;
+        if (slice_eq_str(key, "app.kubernetes.io/managed-by") || slice_has_prefix(key, "llm-"))
+            rc = diags_error(diags, path_key(a, path_attribute(a, at, "labels"), key),
+                             "Reserved label", "\"%.*s\" is set by this provider.", (int)key.len,
+                             key.ptr);
+    }
+    return rc;
+}
+
 static int check_namespaces(struct arena *a, const struct value *config, struct diags *diags)
 {
     const struct value *all = config_get(config, "namespaces");
@@ -200,6 +216,7 @@ static int check_namespaces(struct arena *a, const struct value *config, struct 
         const struct value *ns = value_at(all, i);
         const struct path *at = key_path(a, "namespaces", all->members[i].key);
         rc |= check_reserved(a, all->members[i].key, diags);
+        rc |= check_own_labels(a, ns, at, diags);
         rc |= check_qualified(a, ns, at, "labels", diags);
         rc |= check_qualified(a, ns, at, "annotations", diags);
         rc |= check_qualified(a, ns, at, "quota", diags);
