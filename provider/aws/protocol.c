@@ -138,15 +138,19 @@ static int encode_json(struct arena *a, const struct aws_service *s,
 
 /* ---- REST ---- */
 
-/* A scalar member as text; NULL when it is absent or not a scalar. */
-static const char *scalar_text(struct arena *a, const struct value *request, struct slice name)
+/* A scalar as text; NULL when it is absent or something else. */
+static const char *text_of(struct arena *a, const struct value *v)
 {
-    const struct value *v = value_get_slice(request, name);
     if (!value_is_known(v) || v->type->kind > TYPE_STRING)
         return NULL;
     struct diags ignored;
     diags_init(&ignored, a);
     return value_cstr(value_convert(a, v, &type_string, NULL, &ignored), NULL);
+}
+
+static const char *scalar_text(struct arena *a, const struct value *request, struct slice name)
+{
+    return text_of(a, value_get_slice(request, name));
 }
 
 struct rest {
@@ -170,17 +174,32 @@ static int rest_path_param(struct arena *a, struct rest *r, const struct value *
     return http_encode_uri(&r->path, slice_str(text), greedy);
 }
 
-static int rest_query_param(struct arena *a, struct rest *r, const struct value *request,
-                            struct slice name)
+static int rest_query_value(struct rest *r, struct slice name, const char *text)
 {
-    const char *text = scalar_text(a, request, name);
-    if (!text || r->used_count == sizeof(r->used) / sizeof(*r->used))
-        return 0;
-    r->used[r->used_count++] = name;
     buf_append_str(&r->query, r->query.len ? "&" : "");
     http_encode_uri(&r->query, name, false);
     buf_append_char(&r->query, '=');
     return http_encode_uri(&r->query, slice_str(text), false);
+}
+
+/* A list is its name again for each of its members. */
+static int rest_query_param(struct arena *a, struct rest *r, const struct value *request,
+                            struct slice name)
+{
+    const struct value *v = value_get_slice(request, name);
+    const char *text = text_of(a, v);
+    bool list = value_is_known(v) && v->type->kind > TYPE_STRING;
+    if ((!text && !list) || r->used_count == sizeof(r->used) / sizeof(*r->used))
+        return 0;
+    r->used[r->used_count++] = name;
+    if (text)
+        return rest_query_value(r, name, text);
+    for (size_t i = 0; i < value_count(v); i++) {
+        text = text_of(a, value_at(v, i));
+        if (!text || rest_query_value(r, name, text) < 0)
+            return -1;
+    }
+    return 0;
 }
 
 /* "/{Bucket}/{Key+}?list-type=2{?prefix,max-keys}" */

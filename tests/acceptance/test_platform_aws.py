@@ -79,11 +79,11 @@ def test_two_lines(ground, sim, cloud, kube):
 def test_development(ground, sim, cloud, kube):
     ground.write(platform(**DEV))
     ground.apply_ok()
-    print(kinds(cloud), len(sim.calls()))
+    first = len(sim.calls())
     sim.control("calls", method="DELETE")
     ground.no_difference()
-    print(collections.Counter(c["operation"] for c in sim.calls()))
+
     destroyed = ground.destroy()
     assert destroyed.status == 0, destroyed.output
     assert cloud.owned() == []
-    assert 0
+

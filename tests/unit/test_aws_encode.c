@@ -122,6 +122,11 @@ static void test_rest_uri(void **state)
                              "{\"role_name\":\"a b\",\"account_id\":\"1\"}"),
                         "GET /federation/credentials?role_name=a%20b&account_id=1");
     assert_string_equal(rest("sso", "GET", "/x{?a,b,c}", "{\"c\":3,\"b\":null}"), "GET /x?c=3");
+    assert_string_equal(rest("eks", "GET", "/cluster-versions{?clusterVersions,maxResults}",
+                             "{\"clusterVersions\":[\"1.33\",\"1.34\"],\"maxResults\":5}"),
+                        "GET /cluster-versions?clusterVersions=1.33&clusterVersions=1.34&"
+                        "maxResults=5");
+    assert_string_equal(rest("eks", "GET", "/x{?a}", "{\"a\":[]}"), "GET /x");
     assert_string_equal(rest("sso", "GET", "/x", NULL), "GET /x");
     assert_string_equal(rest("eks", "DELETE", "/clusters/{name}/access-entries/{principalArn}",
                              "{\"name\":\"c\",\"principalArn\":\"arn:aws:iam::1:role/r\"}"),
