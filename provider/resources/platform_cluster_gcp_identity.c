@@ -119,7 +119,7 @@ static const struct value *workload_object(struct platform_derivation *d, const 
     return value_object(d->a, m, 4);
 }
 
-/* The roles of a workload, each once. */
+/* The roles of a workload; one that is named twice has one binding, by its key. */
 static size_t roles_of(const struct value *w, const char **ret)
 {
     const struct value *policies = value_get(w, "policies");
@@ -130,14 +130,8 @@ static size_t roles_of(const struct value *w, const char **ret)
         ret[count++] = "roles/monitoring.metricWriter";
         ret[count++] = "roles/logging.logWriter";
     }
-    for (size_t i = 0; i < value_count(policies) && count < ROLES_MOST; i++) {
-        const char *role = value_cstr(value_at(policies, i), "");
-        bool again = false;
-        for (size_t k = 0; k < count; k++)
-            again |= strcmp(ret[k], role) == 0;
-        if (!again)
-            ret[count++] = role;
-    }
+    for (size_t i = 0; i < value_count(policies) && count < ROLES_MOST; i++)
+        ret[count++] = value_cstr(value_at(policies, i), "");
     return count;
 }
 

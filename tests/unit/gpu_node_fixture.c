@@ -29,9 +29,9 @@ const struct value *fixture_json(struct fixture *f, const char *json)
 const struct value *fixture_config(struct fixture *f, const char *json)
 {
     const struct value *v = NULL;
-    if (value_json_decode(f->a, slice_str(json), schema_llm_gpu_node.type, true, &v, &f->diags) < 0)
+    if (value_json_decode(f->a, slice_str(json), f->schema->type, true, &v, &f->diags) < 0)
         fail_msg("no configuration: %s (%s)", json, f->diags.first->detail);
-    v = schema_defaults(f->a, &schema_llm_gpu_node, v);
+    v = schema_defaults(f->a, f->schema, v);
     assert_non_null(v);
     return v;
 }
@@ -45,7 +45,8 @@ void fixture_set(struct fixture *f, const char *json)
 void fixture_answer(struct fixture *f, const char *op, const char *json)
 {
     f->looked_up = NULL;
-    f->answers[f->answer_count++] = (struct fixture_answer){.op = op, .json = json};
+    f->answers[f->answer_count++] = (struct fixture_answer){
+        .op = op, .json = json, .read = fixture_json(f, json), .read_of = json};
 }
 
 void fixture_refuse(struct fixture *f, const char *op, enum cloud_error_class class_,
@@ -56,9 +57,18 @@ void fixture_refuse(struct fixture *f, const char *op, enum cloud_error_class cl
         .op = op, .class_ = class_, .code = code, .message = message, .times = times};
 }
 
-static const struct component *kind_of(const char *name)
+static const struct resource_cloud *cloud_of(const struct fixture *f)
 {
-    const struct resource_cloud *cloud = &table_llm_gpu_node.clouds[0];
+    for (size_t i = 0; i < f->table->cloud_count; i++)
+        if (strcmp(f->table->clouds[i].cloud, f->c.cloud) == 0)
+            return &f->table->clouds[i];
+    fail_msg("there is no cloud \"%s\"", f->c.cloud);
+    return NULL;
+}
+
+static const struct component *kind_of(const struct fixture *f, const char *name)
+{
+    const struct resource_cloud *cloud = cloud_of(f);
     for (size_t i = 0; i < cloud->component_count; i++) {
         const struct resource_component *rc = &cloud->components[i];
         size_t n = strcspn(rc->name, "{");
@@ -74,8 +84,8 @@ void fixture_record(struct fixture *f, const char *name, const char *attrs)
     f->records.items = arena_grow(f->a, f->records.items, f->records.count, f->records.count + 1,
                                   sizeof(*f->records.items));
     assert_non_null(f->records.items);
-    f->records.items[f->records.count++] =
-        (struct record){.name = name, .component = kind_of(name), .attrs = fixture_json(f, attrs)};
+    f->records.items[f->records.count++] = (struct record){
+        .name = name, .component = kind_of(f, name), .attrs = fixture_json(f, attrs)};
 }
 
 void fixture_expect(struct fixture *f, enum diag_severity severity, const char *text)
@@ -112,7 +122,7 @@ static bool contains(const struct value *request, const char *text)
 static int answer(struct fixture *f, const char *region, const struct cloud_operation *op,
                   const struct value *request, const struct value **ret, struct cloud_error *err)
 {
-    if (strcmp(region, "us-east-1") != 0 || f->call_count == 64) {
+    if (strcmp(region, f->c.region) != 0 || f->call_count == 64) {
         f->unanswered = op->name;
         return -1;
     }
@@ -124,6 +134,11 @@ static int answer(struct fixture *f, const char *region, const struct cloud_oper
             continue;
         if (x->times > 0 && --x->times == 0)
             x->times = -1;
+        /* Where memory is short, the parser's own library is not what is tried. */
+        if (x->json && x->read_of == x->json) {
+            *ret = x->read;
+            return 0;
+        }
         if (x->json && value_json_parse(f->a, slice_str(x->json), ret, &f->diags) == 0)
             return 0;
         if (x->json) { /* a test lets memory run out */
@@ -199,6 +214,8 @@ struct fixture *fixture_new(void)
     f->a = arena_new();
     f->provider = p;
     diags_init(&f->diags, f->a);
+    f->schema = &schema_llm_gpu_node;
+    f->table = &table_llm_gpu_node;
     p->clock = clock_system();
     f->work = (struct work){clock_system(), NULL, INT64_MAX};
     f->request = (struct request){p, f->a, NULL, &f->diags};

@@ -1,4 +1,4 @@
-/* What the tests of llm_gpu_node share: configurations from JSON, and a cloud that answers what the
+/* What the tests of resources share: configurations from JSON, and a cloud that answers what the
  * test lays out. */
 #ifndef LLM_TESTS_GPU_NODE_FIXTURE_H
 #define LLM_TESTS_GPU_NODE_FIXTURE_H
@@ -12,10 +12,14 @@ struct fixture_answer {
     enum cloud_error_class class_;
     const char *code, *message;
     int times;
-    const char *of; /* NULL, or what the request must contain */
+    const char *of;           /* NULL, or what the request must contain */
+    const struct value *read; /* the JSON at `read_of` */
+    const char *read_of;
 };
 
 struct fixture {
+    const struct schema *schema; /* of the resource: llm_gpu_node, unless a test sets another */
+    const struct resource_table *table;
     struct arena *a;
     struct diags diags;
     struct composite_context c;

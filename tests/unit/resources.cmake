@@ -17,3 +17,5 @@ add_test(NAME unit.aws_startup
           $<TARGET_FILE:test_gpu_node_tags>)
 llm_unit_test(cluster_access room_resources)
 target_sources(test_cluster_access PRIVATE fake_clock.c)
+llm_unit_test(platform_gcp room_resources)
+target_sources(test_platform_gcp PRIVATE gpu_node_fixture.c)
