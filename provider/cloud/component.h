@@ -55,7 +55,9 @@ struct component_states {
     size_t gone_count;
     const char *const *failed;
     size_t failed_count;
-    const char *reason_path; /* the cloud's words for a failure; NULL: none */
+    const char *const *unmade; /* failed, and only another object in its place helps */
+    size_t unmade_count;
+    const char *reason_path; /* the cloud's words for a failure, a text or a list; NULL: none */
     const char *gone_path;   /* an item that has this is gone ("DeletedDate"); NULL: none */
 };
 

@@ -149,6 +149,20 @@ static size_t not_completed(const struct object *o, const char *const *attrs, si
     return kept;
 }
 
+/* What an earlier apply could not make, and nothing but another in its place helps. */
+static int run_anew(struct task *t, const struct value *inputs)
+{
+    log_at(LOG_INFO, "Removing what could not be made", LOG_STR("component", t->node->name));
+    if (object_destroy(&t->object) < 0)
+        return -1;
+    pthread_mutex_lock(&t->run->lock);
+    records_remove(t->run->records, t->node->name);
+    pthread_mutex_unlock(&t->run->lock);
+    t->object.destroying = false;
+    t->object.item = NULL;
+    return run_create(t, inputs);
+}
+
 static int run_update(struct task *t, const struct record *rec, const struct value *inputs)
 {
     const char *const *attrs = NULL;
@@ -157,6 +171,10 @@ static int run_update(struct task *t, const struct record *rec, const struct val
     o->prior = record_actual(t->a, rec);
     o->attrs = overlay(t->a, o->prior, inputs);
     t->incomplete = rec->incomplete;
+    if (o->attrs && rec->incomplete && object_is_unmade(o)) {
+        o->attrs = o->prior;
+        return run_anew(t, inputs);
+    }
     if (!o->prior || !o->attrs ||
         compare_attrs(t->a, t->run->engine, o->component, inputs, o->prior, &attrs, &count) < 0)
         return -1;
@@ -283,22 +301,49 @@ static bool needs(const struct record *r, const char *name)
     return false;
 }
 
+struct waits {
+    size_t **deps;
+    size_t *counts;
+    bool *seen;
+};
+
+/* Whether job `from` waits for job `to`, over any number of others. */
+static bool waits_for(struct waits *w, size_t from, size_t to)
+{
+    if (from == to)
+        return true;
+    w->seen[from] = true;
+    for (size_t i = 0; i < w->counts[from]; i++)
+        if (!w->seen[w->deps[from][i]] && waits_for(w, w->deps[from][i], to))
+            return true;
+    return false;
+}
+
+/* Records of one resource come from several applies, whose graphs may have had another order: what
+ * would close a circle is left out. */
+static void add_wait(struct waits *w, size_t count, size_t job, size_t before)
+{
+    memset(w->seen, 0, count * sizeof(*w->seen));
+    if (!waits_for(w, before, job))
+        w->deps[job][w->counts[job]++] = before;
+}
+
 /* Jobs for the victims: each waits for those that were built on it. */
 static int destroy_records(struct run *r, const char **victims, size_t count)
 {
     size_t **deps = arena_calloc(r->a, count, sizeof(*deps));
     size_t *dep_counts = arena_calloc(r->a, count, sizeof(*dep_counts));
     enum schedule_status *status = arena_calloc(r->a, count, sizeof(*status));
-    if (!deps || !dep_counts || !status)
+    struct waits w = {deps, dep_counts, arena_calloc(r->a, count, sizeof(bool))};
+    bool ok = deps && dep_counts && status && w.seen;
+    for (size_t i = 0; ok && i < count; i++)
+        ok = (deps[i] = arena_calloc(r->a, count, sizeof(**deps))) != NULL;
+    if (!ok)
         return diags_error(r->diags, NULL, "Out of memory", "Nothing was destroyed.");
-    for (size_t i = 0; i < count; i++) {
-        deps[i] = arena_calloc(r->a, count, sizeof(**deps));
-        for (size_t k = 0; deps[i] && k < count; k++)
+    for (size_t i = 0; i < count; i++)
+        for (size_t k = 0; k < count; k++)
             if (k != i && needs(records_find(r->records, victims[k]), victims[i]))
-                deps[i][dep_counts[i]++] = k;
-        if (!deps[i])
-            return diags_error(r->diags, NULL, "Out of memory", "Nothing was destroyed.");
-    }
+                add_wait(&w, count, i, k);
     r->victims = victims;
     struct schedule s = {.count = count,
                          .deps = (const size_t *const *)deps,

@@ -127,6 +127,9 @@ enum object_state { OBJECT_PENDING, OBJECT_READY, OBJECT_STATE_GONE, OBJECT_STAT
 enum object_state object_state_of(struct arena *a, const struct component_states *s,
                                   const struct value *item);
 
+/* Reads it: whether its making has failed for good. */
+bool object_is_unmade(struct object *o);
+
 int object_run_steps(struct object *o, const struct component_step *steps, size_t count);
 /* Creates it with o->attrs, to readiness. With `tries` a placement error is left to the caller: -1
  * with o->error set and no diagnostic. */

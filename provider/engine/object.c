@@ -332,8 +332,8 @@ static void take_missing(struct object *o, const struct value *read)
     for (size_t i = 0; read && i < o->component->attr_count; i++) {
         const struct component_attr *attr = &o->component->attrs[i];
         const struct value *v = value_get(read, attr->name);
-        bool wanted =
-            attr->output || (attr->input && value_is_null(value_get(o->attrs, attr->name)));
+        bool wanted = attr->output || (attr->input && !attr->if_set &&
+                                       value_is_null(value_get(o->attrs, attr->name)));
         if (attr->read_path && wanted && !value_is_null(v))
             o->attrs = value_with(o->a, o->attrs, attr->name, v);
     }

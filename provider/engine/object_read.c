@@ -4,7 +4,7 @@
 #include "base/log.h"
 #include "engine/internal.h"
 
-enum { POLL_MS = 1000, POLL_MOST_MS = 15000, PAGES_MOST = 100 };
+enum { REASON_MOST = 16384, POLL_MS = 1000, POLL_MOST_MS = 15000, PAGES_MOST = 100 };
 
 /* ---- selecting ---- */
 
@@ -168,9 +168,18 @@ enum object_state object_state_of(struct arena *a, const struct component_states
     struct slice state = value_slice(template_select(a, item, s->path));
     if (state_in(s->gone, s->gone_count, state))
         return OBJECT_STATE_GONE;
-    if (state_in(s->failed, s->failed_count, state))
+    if (state_in(s->failed, s->failed_count, state) || state_in(s->unmade, s->unmade_count, state))
         return OBJECT_STATE_FAILED;
     return state_in(s->ready, s->ready_count, state) ? OBJECT_READY : OBJECT_PENDING;
+}
+
+bool object_is_unmade(struct object *o)
+{
+    const struct component_states *s = &o->component->states;
+    if (!s->unmade_count || object_read(o, false) != OBJECT_FOUND)
+        return false;
+    return state_in(s->unmade, s->unmade_count,
+                    value_slice(template_select(o->a, o->item, s->path)));
 }
 
 /* ---- reading ---- */
@@ -285,11 +294,40 @@ static int not_in_time(struct object *o, const struct component_states *s, const
     return -1;
 }
 
+/* What a cloud says of a failure: a text, or a list of issues with texts (a code, a message) and
+ * lists of texts (ids): "code: message (id, id); …". */
+static void write_reason(struct buf *b, const struct value *v, const char *between)
+{
+    const char *before = "";
+    if (value_is_known(v) && v->type->kind == TYPE_STRING)
+        buf_append_slice(b, v->string);
+    for (size_t i = 0; i < value_count(v); i++) {
+        const struct value *m = value_at(v, i);
+        bool issue = value_is_known(m) && m->type->kind == TYPE_OBJECT;
+        bool ids = !issue && value_count(m);
+        bool text = value_slice(m).len > 0;
+        if (!issue && !ids && !text)
+            continue;
+        buf_append_str(b, ids ? " (" : before);
+        write_reason(b, m, issue ? ": " : ", ");
+        buf_append_str(b, ids ? ")" : "");
+        before = between;
+    }
+}
+
+static const char *reason_of(struct arena *a, const struct component_states *s,
+                             const struct value *item)
+{
+    _cleanup_buf_ struct buf b = BUF_INIT(REASON_MOST);
+    if (s->reason_path)
+        write_reason(&b, template_select(a, item, s->reason_path), "; ");
+    return b.len ? arena_buf(a, &b) : NULL;
+}
+
 static int has_failed(struct object *o, const struct component_states *s, const struct value *item)
 {
     const char *state = s->path ? value_cstr(template_select(o->a, item, s->path), "") : "";
-    const char *reason =
-        s->reason_path ? value_cstr(template_select(o->a, item, s->reason_path), NULL) : NULL;
+    const char *reason = reason_of(o->a, s, item);
     memset(&o->error, 0, sizeof(o->error));
     o->error.retry_after_ms = -1;
     o->error.class_ = CLOUD_ERROR_OTHER;

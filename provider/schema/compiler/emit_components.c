@@ -87,6 +87,7 @@ static void emit_states(FILE *f, const struct states_def *s)
     emit_strings(f, "ready", "ready_count", &s->ready);
     emit_strings(f, "gone", "gone_count", &s->gone);
     emit_strings(f, "failed", "failed_count", &s->failed);
+    emit_strings(f, "unmade", "unmade_count", &s->unmade);
     member(f, "reason_path", s->reason);
     member(f, "gone_path", s->gone_when);
     fputs("}", f);

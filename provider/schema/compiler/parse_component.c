@@ -137,18 +137,20 @@ void field_states(struct compilation *c, const struct place *at, json_t *v, void
         {"ready", false, field_strings, offsetof(struct states_def, ready)},
         {"gone", false, field_strings, offsetof(struct states_def, gone)},
         {"failed", false, field_strings, offsetof(struct states_def, failed)},
+        {"unmade", false, field_strings, offsetof(struct states_def, unmade)},
         {"reason", false, field_string, offsetof(struct states_def, reason)},
         {"gone_when", false, field_string, offsetof(struct states_def, gone_when)},
     };
-    enum { LISTS = 4 };
+    enum { LISTS = 5 };
     struct states_def *s = out;
     if (!fields_read(c, at, v, fields, COUNT(fields), s))
         return;
-    if (!s->path && s->pending.count + s->ready.count + s->gone.count + s->failed.count)
+    if (!s->path &&
+        s->pending.count + s->ready.count + s->gone.count + s->failed.count + s->unmade.count)
         refuse(c, at, "states without a \"path\" to find them at");
     if (s->path && s->ready.count == 0)
         refuse(c, at, "no state is \"ready\"");
-    const struct strings *lists[LISTS] = {&s->pending, &s->ready, &s->gone, &s->failed};
+    const struct strings *lists[LISTS] = {&s->pending, &s->ready, &s->gone, &s->failed, &s->unmade};
     for (size_t i = 0; i < LISTS; i++) {
         for (size_t k = 0; k < lists[i]->count; k++) {
             for (size_t j = i + 1; j < LISTS; j++) {
