@@ -69,6 +69,8 @@ int platform_aws_validate(struct arena *a, const struct value *config, struct di
 int platform_aws_derive(struct platform_derivation *d);
 int platform_aws_check(const struct composite_context *c, const struct engine_changes *changes,
                        const struct value *derived);
+/* The error that EKS does not offer this version of Kubernetes. -1. */
+int platform_aws_no_version(const struct composite_context *c, const char *version);
 /* Notes what the check of this plan will ask. */
 void platform_aws_want_checks(struct platform_aws *p);
 void platform_aws_outputs(const struct composite_context *c, const struct value *derived,

@@ -100,7 +100,9 @@ static int look_up(struct platform_aws *p, const struct addon *x, const struct v
     struct diags *diags = p->d->c->diags;
     const struct gpu_node_lookup *k = NULL;
     if (gpu_node_answer_call(p->d->c, &describe_versions, request_for(p, x), &k) < 0)
-        return cloud_error_report(diags, NULL, "looking up versions of addons", &k->error);
+        return k->error.class_ == CLOUD_ERROR_INVALID
+                   ? platform_aws_no_version(p->d->c, p->version)
+                   : cloud_error_report(diags, NULL, "looking up versions of addons", &k->error);
     *ret = default_version(p, k->answer);
     if (value_is_known(*ret))
         return 0;

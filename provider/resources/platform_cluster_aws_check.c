@@ -145,6 +145,13 @@ static int check_name(const struct composite_context *c)
     return was_ours(c, cluster) ? 0 : check_found(c, cluster);
 }
 
+int platform_aws_no_version(const struct composite_context *c, const char *version)
+{
+    return diags_error(c->diags, path_attribute(c->arena, NULL, "kubernetes_version"),
+                       "EKS has no such version", "EKS in %s does not offer Kubernetes %s.",
+                       c->region, version);
+}
+
 static int check_version(const struct composite_context *c, const struct value *derived)
 {
     const char *version = value_cstr(value_get(derived, "kubernetes_version"), NULL);
@@ -159,9 +166,7 @@ static int check_version(const struct composite_context *c, const struct value *
         return cloud_error_report(c->diags, NULL, "checking the Kubernetes version", &k->error);
     if (!unknown && value_count(value_get(k->answer, "clusterVersions")))
         return 0;
-    return diags_error(c->diags, path_attribute(c->arena, NULL, "kubernetes_version"),
-                       "EKS has no such version", "EKS in %s does not offer Kubernetes %s.",
-                       c->region, version);
+    return platform_aws_no_version(c, version);
 }
 
 static bool is_offered(const struct value *list, const struct value *type)

@@ -1,7 +1,9 @@
 """llm_platform_cluster on AWS with a real core: the simulated cloud, and behind its cluster a real API server that lets in whom the cloud knows."""
 import base64
 import collections
+import ipaddress
 import json
+import time
 
 import pytest
 
@@ -26,6 +28,20 @@ def kube(shared_simulator):
 def ground(kube, sim, tmp_path, cloud):
     sim.control("cluster_endpoint", {"endpoint": kube.endpoint, "certificateAuthority": base64.b64encode(kube.ca_pem.encode()).decode()})
     yield Core(CORES[sorted(CORES)[-1]], tmp_path, aws_settings(sim.endpoint))
+    clear(kube)
+
+
+def clear(kube):
+    """What a test that failed has left in the cluster that all share."""
+    left = [f"/api/v1/namespaces/{n}" for n in names(kube, "/api/v1/namespaces") if n != "default" and not n.startswith("kube-")]
+    for path in [*left, "/api/v1/namespaces/kube-system/configmaps/llm-platform-cluster", "/apis/apps/v1/namespaces/kube-system/daemonsets/nvidia-device-plugin"]:
+        try:
+            kube.request("DELETE", path)
+        except Refused as why:
+            assert why.status in (404, 409), why
+    until = time.monotonic() + 10
+    while set(left) & {f"/api/v1/namespaces/{n}" for n in names(kube, "/api/v1/namespaces")} and time.monotonic() < until:
+        time.sleep(0.1)
 
 
 def platform(name=NAME, **attributes):
@@ -79,11 +95,391 @@ def test_two_lines(ground, sim, cloud, kube):
 def test_development(ground, sim, cloud, kube):
     ground.write(platform(**DEV))
     ground.apply_ok()
-    first = len(sim.calls())
+    assert_made(cloud, kube)
+    state = ground.state()["llm_platform_cluster.p"]
+    assert_outputs(state, cloud, kube)
     sim.control("calls", method="DELETE")
     ground.no_difference()
+    calls = [c["operation"] for c in sim.calls()]
+    assert not {c for c in calls if not c.startswith(("Describe", "Get", "List"))}
+    assert not {"DescribeAvailabilityZones", "DescribeAddonVersions", "DescribeClusterVersions", "DescribeInstanceTypeOfferings"} & set(calls)
+    destroyed = ground.destroy()
+    assert destroyed.status == 0, destroyed.output
+    assert cloud.owned() == []
+    assert not [n for n in names(kube, "/api/v1/namespaces") if n in DEV["namespaces"]]
 
+
+def names(kube, path):
+    return [item["metadata"]["name"] for item in kube.get(path)["items"]]
+
+
+def tags_of(thing):
+    return {t["Key"]: t["Value"] for t in thing.get("Tags", [])}
+
+
+def assert_made(cloud, kube):
+    """What the requirement lists, as boto3 and the cluster's own API show it."""
+    found = kinds(cloud)
+    assert {k: found[k] for k in EXPECTED} == EXPECTED
+    assert_network(cloud.client("ec2"))
+    assert_cluster(cloud.client("eks"))
+    assert_nodes(cloud.client("eks"), cloud.client("ec2"))
+    assert_registries(cloud.client("ecr"))
+    assert_roles(cloud.client("iam"), cloud.client("eks"))
+    assert_cluster_contents(kube)
+
+
+EXPECTED = {"VPC": 1, "internet gateway": 1, "subnet": 6, "route table": 4, "route table association": 6, "Elastic IP address": 1, "NAT gateway": 1,
+            "security group": 1, "log group": 1, "EKS cluster": 1, "OIDC provider": 1, "EKS node group": 2, "launch template": 2, "EKS addon": 5,
+            "ECR repository": 5, "IAM role": 9, "CloudWatch dashboard": 1, "CloudWatch alarm": 3}
+
+
+def assert_network(ec2):
+    subnets = {tags_of(s)["llm:component"]: s for s in ec2.describe_subnets()["Subnets"] if "llm:component" in tags_of(s)}
+    public, private = ([subnets[f"subnet.{side}-{z}"] for z in "abc"] for side in ("public", "private"))
+    assert len({s["AvailabilityZone"] for s in private}) == 3
+    assert all(tags_of(s)["kubernetes.io/role/elb"] == "1" for s in public)
+    assert all(tags_of(s)["kubernetes.io/role/internal-elb"] == "1" and tags_of(s)[f"kubernetes.io/cluster/{NAME}"] == "shared" for s in private)
+    ranges = [ipaddress.ip_network(s["CidrBlock"]) for s in public + private]
+    assert all(r.subnet_of(ipaddress.ip_network("10.0.0.0/16")) for r in ranges)
+    assert not any(a.overlaps(b) for i, a in enumerate(ranges) for b in ranges[:i])
+    assert min(r.num_addresses for r in ranges[3:]) >= 16384, "pods have addresses of the private subnets"
+    [nat] = ec2.describe_nat_gateways()["NatGateways"]
+    assert nat["SubnetId"] in [s["SubnetId"] for s in public]
+    tables = [t for t in ec2.describe_route_tables()["RouteTables"] if any(r.get("NatGatewayId") == nat["NatGatewayId"] for r in t["Routes"])]
+    assert {a["SubnetId"] for t in tables for a in t["Associations"]} == {s["SubnetId"] for s in private}
+
+
+def assert_cluster(eks):
+    seen = eks.describe_cluster(name=NAME)["cluster"]
+    assert seen["version"] == "1.34" and seen["status"] == "ACTIVE"
+    logging = {t: s["enabled"] for s in seen["logging"]["clusterLogging"] for t in s["types"]}
+    assert logging == dict.fromkeys(["api", "audit", "authenticator", "controllerManager", "scheduler"], True)
+    assert seen["resourcesVpcConfig"]["endpointPublicAccess"] and seen["resourcesVpcConfig"]["endpointPrivateAccess"]
+    assert seen["tags"]["Project"] == "llmplatform" and "llm:claim" not in seen["tags"]
+    assert sorted(eks.list_addons(clusterName=NAME)["addons"]) == ["aws-ebs-csi-driver", "coredns", "eks-pod-identity-agent", "kube-proxy", "vpc-cni"]
+    cni = eks.describe_addon(clusterName=NAME, addonName="vpc-cni")["addon"]
+    assert json.loads(cni["configurationValues"]) == {"enableNetworkPolicy": "true"}, "default-deny policies are enforced"
+
+
+def pools(eks):
+    return {n.rpartition("-")[0]: eks.describe_nodegroup(clusterName=NAME, nodegroupName=n)["nodegroup"]
+            for n in eks.list_nodegroups(clusterName=NAME)["nodegroups"]}
+
+
+def assert_nodes(eks, ec2):
+    general, gpu = (pools(eks)[n] for n in ("general", "gpu"))
+    assert (general["amiType"], general["capacityType"], general["instanceTypes"]) == ("AL2023_x86_64_STANDARD", "ON_DEMAND", ["m6i.large", "m5.large"])
+    assert general["scalingConfig"] == {"minSize": 1, "maxSize": 3, "desiredSize": 2}
+    assert (gpu["amiType"], gpu["capacityType"]) == ("AL2023_x86_64_NVIDIA", "SPOT")
+    assert gpu["labels"] == {"nvidia.com/gpu.present": "true"}
+    assert gpu["taints"] == [{"key": "nvidia.com/gpu", "value": "present", "effect": "NO_SCHEDULE"}]
+    template = ec2.describe_launch_template_versions(LaunchTemplateId=gpu["launchTemplate"]["id"], Versions=["$Latest"])["LaunchTemplateVersions"][0]
+    data = template["LaunchTemplateData"]
+    assert data["MetadataOptions"]["HttpTokens"] == "required" and data["MetadataOptions"]["HttpPutResponseHopLimit"] == 2
+    disk = data["BlockDeviceMappings"][0]["Ebs"]
+    assert disk["Encrypted"] and disk["VolumeSize"] == 200 and disk["VolumeType"] == "gp3"
+    assert {t["Key"]: t["Value"] for t in data["TagSpecifications"][0]["Tags"]}["Project"] == "llmplatform"
+
+
+def assert_registries(ecr):
+    found = {r["repositoryName"]: r for r in ecr.describe_repositories()["repositories"]}
+    assert sorted(found) == sorted(f"{NAME}/{n}" for n in DEV["registries"]["names"])
+    one = found[f"{NAME}/gateway"]
+    assert one["imageScanningConfiguration"]["scanOnPush"] and one["encryptionConfiguration"]["encryptionType"] == "KMS"
+    rules = json.loads(ecr.get_lifecycle_policy(repositoryName=f"{NAME}/gateway")["lifecyclePolicyText"])["rules"]
+    assert [r["selection"]["countNumber"] for r in rules] == [15, 7]
+
+
+def assert_roles(iam, eks):
+    issuer = eks.describe_cluster(name=NAME)["cluster"]["identity"]["oidc"]["issuer"].partition("://")[2]
+    role = iam.get_role(RoleName=f"llm-k8s-{NAME}-us-east-1-w-quant-api")["Role"]
+    [trust] = role["AssumeRolePolicyDocument"]["Statement"]
+    assert trust["Condition"]["StringEquals"] == {f"{issuer}:aud": "sts.amazonaws.com", f"{issuer}:sub": "system:serviceaccount:quant:quant-sa"}
+    [provider] = iam.list_open_id_connect_providers()["OpenIDConnectProviderList"]
+    assert trust["Principal"] == {"Federated": provider["Arn"]} and provider["Arn"].endswith(issuer)
+    policy = iam.get_role_policy(RoleName=role["RoleName"], PolicyName="platform")["PolicyDocument"]
+    by = {s["Sid"]: s for s in policy["Statement"]}
+    assert by["Endpoints"]["Resource"] == ["arn:aws:sagemaker:us-east-1:123456789012:endpoint/quant-*"]
+    assert by["Metrics"]["Action"] == ["cloudwatch:PutMetricData"]
+    gateway = iam.get_role_policy(RoleName=f"llm-k8s-{NAME}-us-east-1-w-gateway", PolicyName="platform")["PolicyDocument"]
+    assert "sagemaker" not in json.dumps(gateway)
+
+
+def assert_cluster_contents(kube):
+    assert set(DEV["namespaces"]) <= set(names(kube, "/api/v1/namespaces"))
+    quota = kube.get("/api/v1/namespaces/quant/resourcequotas/quant-quota")["spec"]["hard"]
+    assert quota == {"requests.cpu": "8", "requests.memory": "16Gi", "limits.cpu": "16", "limits.memory": "32Gi", "pods": "15"}
+    account = kube.get("/api/v1/namespaces/quant/serviceaccounts/quant-sa")["metadata"]["annotations"]
+    assert account["eks.amazonaws.com/role-arn"] == f"arn:aws:iam::123456789012:role/llm-k8s-{NAME}-us-east-1-w-quant-api"
+    assert names(kube, "/apis/networking.k8s.io/v1/namespaces/eval/networkpolicies") == ["default-deny"]
+    assert kube.get("/api/v1/namespaces/platform/configmaps/platform-config")["data"]["LOG_LEVEL"] == "INFO"
+    plugin = kube.get("/apis/apps/v1/namespaces/kube-system/daemonsets/nvidia-device-plugin")
+    assert plugin["spec"]["template"]["spec"]["nodeSelector"] == {"nvidia.com/gpu.present": "true"}
+
+
+def assert_outputs(state, cloud, kube):
+    assert {c["state"] for c in state["components"].values()} == {"ready"}
+    assert state["cluster_endpoint"] == kube.endpoint and state["cluster_ca_certificate"] == kube.ca_pem
+    assert state["registry_urls"]["gateway"].endswith(f"/{NAME}/gateway")
+    assert state["workload_identities"]["eval-api"].endswith("w-eval-api")
+    assert len(state["private_subnet_ids"]) == len(state["public_subnet_ids"]) == 3
+    assert state["kubeconfig_command"] == f"aws eks update-kubeconfig --region us-east-1 --name {NAME}"
+    assert state["workload_pool"] is None and state["kubernetes_version"] == "1.34"
+
+
+# ---- changes
+
+
+def changed(base, **paths):
+    """A copy of a configuration with other values: node_pools__general__max=5; None takes one away."""
+    new = json.loads(json.dumps(base))
+    for path, value in paths.items():
+        *parents, last = path.split("__")
+        at = new
+        for name in parents:
+            at = at.setdefault(name, {})
+        at[last] = value
+        if value is None:
+            del at[last]
+    return new
+
+
+def writes(sim, since):
+    return [c["operation"] for c in sim.calls()[since:] if not c["operation"].startswith(("Describe", "Get", "List"))]
+
+
+def apply_change(ground, sim, config):
+    ground.write(platform(**config))
+    plan = ground.plan()
+    assert plan.status == 0 and "will be updated in-place" in plan.output, plan.output
+    since = len(sim.calls())
+    ground.apply_ok()
+    done = writes(sim, since)
+    ground.no_difference()
+    return plan, done
+
+
+SMALL = {"node_pools": {"general": {"min": 1, "max": 3, "desired": 2}}, "registries": {"names": ["gateway"]},
+         "namespaces": {"quant": namespace("team", 8, 16, 15, LOG_LEVEL="INFO")}, "workloads": {"quant-api": workload("quant", "quant-*")}}
+
+
+def test_changes_in_place(ground, sim, cloud, kube):
+    ground.write(platform(**SMALL))
+    ground.apply_ok()
+    eks = cloud.client("eks")
+    config = changed(SMALL, node_pools__general__min=3, node_pools__general__max=5, node_pools__general__desired=3)
+    _, done = apply_change(ground, sim, config)
+    assert done == ["UpdateNodegroupConfig"]
+    assert pools(eks)["general"]["scalingConfig"] == {"minSize": 3, "maxSize": 5, "desiredSize": 3}, "its size was outside of what is allowed"
+    taint = {"key": "team", "value": "quant", "effect": "NO_EXECUTE"}
+    config = changed(config, node_pools__general__labels={"team": "quant"}, node_pools__general__taints=[taint], node_pools__general__max_unavailable=2)
+    _, done = apply_change(ground, sim, config)
+    assert set(done) == {"UpdateNodegroupConfig"}
+    seen = pools(eks)["general"]
+    assert seen["labels"] == {"team": "quant"} and seen["taints"] == [taint] and seen["updateConfig"]["maxUnavailable"] == 2
+    config = changed(config, namespaces__quant__quota__pods="40", namespaces__quant__config__LOG_LEVEL="DEBUG", observability={"retention_days": 90},
+                     endpoint={"public_cidrs": ["8.8.8.0/24"]}, registries={"names": ["gateway", "eval"], "keep_tagged": 20, "immutable_tags": True},
+                     access={"admins": ["arn:aws:iam::123456789012:user/moto2"]})
+    cloud.client("iam").create_user(UserName="moto2")
+    _, done = apply_change(ground, sim, config)
+    assert set(done) == {"UpdateClusterConfig", "PutRetentionPolicy", "CreateRepository", "PutLifecyclePolicy", "PutImageTagMutability",
+                         "CreateAccessEntry", "AssociateAccessPolicy"}
+    assert eks.describe_cluster(name=NAME)["cluster"]["resourcesVpcConfig"]["publicAccessCidrs"] == ["8.8.8.0/24"]
+    assert kube.get("/api/v1/namespaces/quant/resourcequotas/quant-quota")["spec"]["hard"]["pods"] == "40"
+    assert cloud.client("logs").describe_log_groups()["logGroups"][0]["retentionInDays"] == 90
+    config = changed(config, workloads__quant__api=None) if False else changed(config, registries=None, access=None)
+    config["workloads"]["quant-api"] = {"namespace": "quant"}
+    _, done = apply_change(ground, sim, config)
+    assert set(done) == {"DeleteRepository", "DeleteAccessEntry", "DeleteRolePolicy"}
+    assert ground.destroy().status == 0
+    assert cloud.owned() == []
+
+
+def test_an_upgrade_goes_from_the_control_plane_to_the_pools(ground, sim, cloud, kube):
+    config = {"kubernetes_version": "1.32", "node_pools": {"general": {"min": 1, "max": 2}}}
+    ground.write(platform(**config))
+    ground.apply_ok()
+    for version in ("1.34", "1.31"):
+        ground.write(platform(**{**config, "kubernetes_version": version}))
+        plan = ground.plan()
+        assert plan.status == 1 and "kubernetes_version" in plan.output, plan.output
+        assert ("skipped" if version == "1.34" else "does not go back") in plan.text
+    plan, done = apply_change(ground, sim, {**config, "kubernetes_version": "1.33"})
+    assert done[0] == "UpdateClusterVersion" and done[-1] == "UpdateNodegroupVersion", done
+    assert set(done[1:-1]) == {"UpdateAddon"}
+    assert "its nodes are replaced" in plan.text
+    eks = cloud.client("eks")
+    assert eks.describe_addon(clusterName=NAME, addonName="kube-proxy")["addon"]["addonVersion"].startswith("v1.33.")
+    assert pools(eks)["general"]["version"] == "1.33"
+    # What an update has left half done is gone on with.
+    sim.control("failures", [{"operation": "UpdateAddon", "name": "coredns", "code": "Unknown", "message": "no luck", "times": 1}])
+    ground.write(platform(**{**config, "kubernetes_version": "1.34"}))
+    failed = ground.apply()
+    assert failed.status == 1 and "no luck" in failed.text, failed.output
+    assert pools(eks)["general"]["version"] == "1.33"
+    ground.apply_ok()
+    assert pools(eks)["general"]["version"] == "1.34"
+    assert eks.describe_addon(clusterName=NAME, addonName="coredns")["addon"]["addonVersion"].startswith("v1.12.")
+    ground.no_difference()
+    eks.update_addon(clusterName=NAME, addonName="coredns", addonVersion="v1.12.4-eksbuild.1")
+    ground.apply_ok()
+    assert ground.destroy().status == 0
+    assert cloud.owned() == []
+
+
+def test_a_new_pool_comes_before_the_old_one_goes(ground, sim, cloud, kube):
+    ground.write(platform(node_pools={"general": {"machine_types": ["m6i.large"]}}))
+    ground.apply_ok()
+    ground.write(platform(node_pools={"general": {"machine_types": ["m7i.large"]}}))
+    plan = ground.plan()
+    assert "will be updated in-place" in plan.output, plan.output
+    since = len(sim.calls())
+    ground.apply_ok()
+    done = [w for w in writes(sim, since) if "Nodegroup" in w]
+    assert done == ["CreateNodegroup", "DeleteNodegroup"]
+    assert pools(cloud.client("eks"))["general"]["instanceTypes"] == ["m7i.large"]
+    ground.no_difference()
+    assert ground.destroy().status == 0
+    assert cloud.owned() == []
+
+
+def test_drift_shows_and_is_repaired(ground, sim, cloud, kube):
+    ground.write(platform(**SMALL))
+    ground.apply_ok()
+    eks = cloud.client("eks")
+    eks.update_cluster_config(name=NAME, resourcesVpcConfig={"endpointPublicAccess": True, "publicAccessCidrs": ["1.2.3.0/24"]})
+    [group] = eks.list_nodegroups(clusterName=NAME)["nodegroups"]
+    eks.update_nodegroup_config(clusterName=NAME, nodegroupName=group, scalingConfig={"minSize": 1, "maxSize": 3, "desiredSize": 3})
+    quota = "/api/v1/namespaces/quant/resourcequotas/quant-quota"
+    kube.merge(quota, {"spec": {"hard": {"pods": "1"}}}, manager="an-operator")
+    kube.request("DELETE", "/api/v1/namespaces/quant/configmaps/quant-config")
+    cloud.client("ecr").delete_repository(repositoryName=f"{NAME}/gateway")
+    plan = ground.plan("-detailed-exitcode")
+    assert plan.status == 2, plan.output
+    for said in ("changed (public_access_cidrs)", '"missing" -> "ready"', "resource_quota.quant"):
+        assert said in plan.output, plan.output
+    assert "desired_size" not in plan.output, "an autoscaler sets it"
+    refused = ground.apply()
+    assert refused.status == 1 and "an-operator" in refused.text and ".spec.hard.pods" in refused.text, refused.output
+    kube.merge(quota, {"spec": {"hard": {"pods": "15"}}}, manager="an-operator")
+    ground.apply_ok()
+    assert kube.get("/api/v1/namespaces/quant/configmaps/quant-config")["data"] == {"LOG_LEVEL": "INFO"}
+    ground.no_difference()
+    assert ground.destroy().status == 0
+
+
+def test_import_gives_the_same(ground, sim, cloud, kube):
+    ground.write(platform(**DEV))
+    ground.apply_ok()
+    made = set(ground.state()["llm_platform_cluster.p"]["components"])
+    (ground.directory / "terraform.tfstate").unlink()
+    ground.ok("import", "-no-color", "llm_platform_cluster.p", f"aws/us-east-1/{NAME}")
+    assert set(ground.state()["llm_platform_cluster.p"]["components"]) == made
+    ground.no_difference()
+    [group] = [g for g in cloud.client("eks").list_nodegroups(clusterName=NAME)["nodegroups"] if g.startswith("general")]
+    cloud.client("eks").update_nodegroup_config(clusterName=NAME, nodegroupName=group, scalingConfig={"minSize": 1, "maxSize": 3, "desiredSize": 3})
+    ground.no_difference()
     destroyed = ground.destroy()
     assert destroyed.status == 0, destroyed.output
     assert cloud.owned() == []
 
+
+def test_protection(ground, sim, cloud, kube):
+    ground.write(platform(deletion_protection=True))
+    ground.apply_ok()
+    refused = ground.destroy()
+    assert refused.status == 1 and "protected" in refused.text, refused.output
+    assert cloud.client("eks").list_clusters()["clusters"] == [NAME]
+    ground.write(platform())
+    ground.apply_ok()
+    assert ground.destroy().status == 0
+    assert cloud.owned() == []
+
+
+# ---- what goes wrong
+
+
+def test_a_pool_that_fails_says_why(ground, sim, cloud, kube):
+    sim.control("failures", [{"operation": "CreateNodegroup", "code": "AsgInstanceLaunchFailures", "times": 1,
+                              "message": "Could not launch instances. VcpuLimitExceeded - You have requested more vCPU capacity"}])
+    ground.write(platform())
+    failed = ground.apply()
+    assert failed.status == 1
+    assert "AsgInstanceLaunchFailures" in failed.text and "VcpuLimitExceeded - You have requested more vCPU capacity" in failed.text, failed.output
+    ground.apply_ok()
+    assert pools(cloud.client("eks"))["general"]["status"] == "ACTIVE"
+    ground.no_difference()
+    assert ground.destroy().status == 0
+    assert cloud.owned() == []
+
+
+def refused(ground, *said, **attributes):
+    ground.write(platform(**attributes))
+    plan = ground.plan()
+    assert plan.status == 1, plan.output
+    for text in said:
+        assert text in plan.text, plan.output
+
+
+def test_plans_that_the_cloud_would_refuse(ground, sim, cloud):
+    refused(ground, "EKS in us-east-1 does not offer Kubernetes 1.99", kubernetes_version="1.99")
+    refused(ground, "EC2 does not offer x9z.large in us-east-1", node_pools={"general": {"machine_types": ["x9z.large"]}})
+    ec2 = cloud.client("ec2")
+    vpc, other = (ec2.create_vpc(CidrBlock=f"10.{i}.0.0/16")["Vpc"]["VpcId"] for i in (8, 9))
+    make = lambda where, i, zone: ec2.create_subnet(VpcId=where, CidrBlock=f"10.{8 if where == vpc else 9}.{i}.0/24",
+                                                    AvailabilityZone=f"us-east-1{zone}")["Subnet"]["SubnetId"]
+    a, a2, b, foreign = make(vpc, 0, "a"), make(vpc, 1, "a"), make(vpc, 2, "b"), make(other, 0, "b")
+    network = lambda *ids: {"network": {"vpc_id": vpc, "private_subnet_ids": list(ids)}}
+    refused(ground, "EKS needs two zones", **network(a, a2))
+    refused(ground, "is in another VPC", f'"{foreign}" belongs to {other}', **network(a, foreign))
+    refused(ground, 'no subnet "subnet-0123"', **network(a, "subnet-0123"))
+    role = cloud.client("iam").create_role(RoleName="theirs", AssumeRolePolicyDocument=json.dumps(
+        {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "eks.amazonaws.com"}}]}))["Role"]["Arn"]
+    cloud.client("eks").create_cluster(name=NAME, roleArn=role, resourcesVpcConfig={"subnetIds": [a, b]})
+    refused(ground, "The name is taken", "was not made as a platform")
+    assert not [c for c in sim.calls() if c["operation"] == "CreateVpc"][2:], "nothing was made"
+
+
+def test_a_name_that_another_state_has(ground, sim, cloud, kube):
+    ground.write(platform())
+    ground.apply_ok()
+    state = ground.directory / "terraform.tfstate"
+    state.rename(ground.directory / "kept")
+    refused(ground, "The name is taken", f"import it: aws/us-east-1/{NAME}")
+    (ground.directory / "kept").rename(state)
+    assert ground.destroy().status == 0
+
+
+def test_an_existing_network_is_left_as_it_is(ground, sim, cloud, kube):
+    ec2 = cloud.client("ec2")
+    vpc = ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
+    subnets = [ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.9.{i}.0/24", AvailabilityZone=f"us-east-1{z}")["Subnet"]["SubnetId"] for i, z in enumerate("abc")]
+    ground.write(platform(network={"vpc_id": vpc, "private_subnet_ids": subnets[:2], "public_subnet_ids": subnets[2:]}))
+    ground.apply_ok()
+    ground.no_difference()
+    state = ground.state()["llm_platform_cluster.p"]
+    assert (state["vpc_id"], state["private_subnet_ids"], state["public_subnet_ids"]) == (vpc, subnets[:2], subnets[2:])
+    assert not {"VPC", "subnet", "NAT gateway", "route table"} & set(kinds(cloud))
+    assert not any("Tags" in s and s["Tags"] for s in ec2.describe_subnets(SubnetIds=subnets)["Subnets"])
+    assert ground.destroy().status == 0
+    assert cloud.owned() == [] and len(ec2.describe_subnets(SubnetIds=subnets)["Subnets"]) == 3
+
+
+BAD = [
+    ({"network": {"zones": 1}}, "EKS needs subnets in at least two zones"), ({"network": {"cidr": "10.0.0.0/24"}}, "network.cidr"),
+    ({"endpoint": {"public": False, "private": False}}, "Nobody reaches the cluster"), ({"release_channel": "REGULAR"}, "Not on this cloud"),
+    ({"observability": {"retention_days": 8}}, "CloudWatch has no such retention"), ({"encryption": {"kms_key": "mine"}}, "ARN of a KMS key"),
+    ({"access": {"admins": ["somebody@example.com"]}}, "ARN of an IAM role or user"),
+    ({"namespaces": {"a": {}}, "workloads": {"w": {"namespace": "a", "policies": ["roles/viewer"]}}}, "ARN of an IAM policy"),
+    ({"node_pools": {"a": {"machine_types": ["m6i.large", "m6g.large"]}}}, "different processors"),
+    ({"node_pools": {"a": {"machine_types": ["m6i.large"], "gpu": True}}}, "has none"),
+    ({"name": "a" * 30, "region": "ap-southeast-2", "namespaces": {"a": {}}, "workloads": {"w" * 24: {"namespace": "a"}}}, "IAM allows 64"),
+]
+
+
+@pytest.mark.parametrize("attributes, said", BAD, ids=[said.replace(" ", "-") for _, said in BAD])
+def test_bad_settings(one_core, attributes, said):
+    one_core.write(platform(**attributes))
+    result = one_core.validate()
+    assert result.status == 1 and said in result.text, result.output
