@@ -72,11 +72,11 @@ def test_tasks():
     assert all(t["desc"] for t in tasks().values())
 
 
-def test_only_two_tasks_change_anything_and_they_ask():
+def test_only_apply_and_destroy_change_anything_and_they_ask():
     text = (ROOT / "Taskfile.yml").read_text() + (ROOT / "scripts/infra").read_text()
     assert "auto-approve" not in text and "deps:" not in text
     changing = [n for n, t in tasks().items() if re.search(r"\b(apply|destroy)\b", str(t.get("cmd", "")) + str(t.get("cmds", "")))]
-    assert changing == ["cli:apply", "cli:destroy"]
+    assert changing == ["cli:apply", "cli:destroy", "platform:apply", "platform:destroy"]
     assert all(tasks()[n]["interactive"] for n in changing)
 
 
@@ -90,6 +90,22 @@ def test_other_clouds_are_refused(one_checkout, name):
     assert result.status != 0 and "[aws gcp]" in result.output
     left = [f for f in one_checkout.files() if not f.startswith(".task")]
     assert left == before
+
+
+@pytest.mark.parametrize("name", [t for t in TASKS if t.startswith("platform:")])
+def test_other_environments_are_refused(one_checkout, name):
+    before = one_checkout.files()
+    for environment in ("test", "", "DEV", "../dev", "aws"):
+        result = one_checkout.task(name, f"ENV={environment}")
+        assert result.status != 0 and "[dev staging prod]" in result.output, (environment, result.output)
+    assert [f for f in one_checkout.files() if not f.startswith(".task")] == before
+
+
+def test_environment_needs_no_preparation(checkout, ground):
+    """Without credentials and without init before it."""
+    region = {"aws": "us-west-2", "gcp": "us-central1"}[ground.name]
+    result = checkout.ok("platform:plan", "ENV=dev", "--", "-no-color", "-var", f"cloud={ground.name}", "-var", f"region={region}")
+    assert "module.platform.llm_platform_cluster.this will be created" in result.text and " init" in result.output
 
 
 def test_script_refuses_them_too(one_checkout):
