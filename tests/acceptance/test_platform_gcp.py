@@ -1,6 +1,7 @@
 """llm_platform_cluster on Google Cloud: the real core, the simulated GCP, and a real Kubernetes API server as the cluster's."""
 import base64
 import json
+import re
 import subprocess
 
 import pytest
@@ -353,7 +354,10 @@ def test_upgrade(ground):
     assert ground.state()["kubernetes_version"] == "1.34"
     ground.core.write(small(GENERAL + "\n    " + GPU, '"1.36"'))
     refused = ground.core.plan()
-    assert refused.status == 1
+    assert refused.status == 1 and "goes up one minor version at a time" in refused.text, refused.output
+    ground.core.write(small(GENERAL + "\n    " + GPU, '"1.33"'))
+    refused = ground.core.plan()
+    assert refused.status == 1 and "kubernetes_version" in refused.text, refused.output
 
 
 def test_google_upgrades_by_itself(ground):
@@ -404,6 +408,69 @@ def test_import_into_a_fresh_state(ground):
     ground.core.ok("import", "-no-color", "-input=false", "llm_platform_cluster.p", "gcp/us-central1/dev")
     ground.core.no_difference()
     assert ground.state() == before and first is not ground.core
+
+
+def test_in_an_existing_network(ground):
+    compute, region = ground.cloud.compute, {"project": "test-project", "region": "us-central1"}
+    ground.cloud.done(compute.networks().insert(project="test-project", body={"name": "shared", "autoCreateSubnetworks": False}).execute())
+    ground.cloud.done(compute.subnetworks().insert(**region, body={
+        "name": "nodes", "network": "projects/test-project/global/networks/shared", "ipCidrRange": "10.9.0.0/20", "secondaryIpRanges": [
+            {"rangeName": "p", "ipCidrRange": "10.64.0.0/14"}, {"rangeName": "s", "ipCidrRange": "10.68.0.0/20"}]}).execute())
+    before = ground.cloud.made()
+    network = 'network = { vpc_id = "shared", private_subnet_ids = ["nodes"], pods_range_name = "p", services_range_name = "s" }'
+    ground.change(small(GENERAL, more=network))
+    cluster, state = ground.cluster(), ground.state()
+    assert cluster["ipAllocationPolicy"]["clusterIpv4CidrBlock"] == "10.64.0.0/14" and cluster["subnetwork"] == "nodes"
+    assert state["vpc_id"] == "projects/test-project/global/networks/shared"
+    assert state["private_subnet_ids"] == ["projects/test-project/regions/us-central1/subnetworks/nodes"]
+    assert not {"network", "subnetwork", "router", "router_nat"} & set(state["components"])
+    result = ground.core.destroy()
+    assert result.status == 0 and ground.cloud.made() == before, result.output
+
+
+def test_what_a_plan_knows(ground):
+    """What does not change is known in the plan, so that what uses it does not change either."""
+    outputs = "".join(f'output "{n}" {{\n  value = llm_platform_cluster.p.{n}\n}}\n' for n in (
+        "cluster_endpoint", "cluster_ca_certificate", "kubernetes_version", "node_role", "workload_pool", "vpc_id", "log_groups", "kubeconfig_command",
+        "dashboard_url", "registry_urls", "workload_identities"))
+    ground.apply(dev() + outputs)
+    ground.core.write(dev(cpu='"9"', general=GENERAL.replace("max = 4", "max = 5")) + outputs)
+    plan = ground.core.plan("-out=plan")
+    assert plan.status == 0 and "Changes to Outputs" not in plan.output, plan.output
+    ground.core.write(dev(registries=[*REGISTRIES, "one-more"]) + outputs)
+    changes = json.loads(ground.core.ok("plan", "-no-color", "-input=false", "-out=plan").status == 0 and ground.core.ok("show", "-json", "plan").output)["output_changes"]
+    assert [n for n, c in sorted(changes.items()) if c["actions"] != ["no-op"]] == ["registry_urls"]
+
+
+def test_permissions_of_the_page_are_enough(ground):
+    part = (ROOT / "docs/guides/permissions.md").read_text().split("### llm_platform_cluster on Google Cloud\n")[1].split("\n### ")[0]
+    allowed = set(re.findall(r"^  - (\S+)$", part, re.MULTILINE))
+    ground.sim.control("permissions", {"allowed": sorted(allowed)})
+    ground.apply(dev())
+    for settings, _, _ in STEPS[:2]:
+        ground.apply(dev(**settings))
+    result = ground.core.destroy()
+    assert result.status == 0, result.output
+    used = set(ground.sim.control("permissions")["used"])
+    in_cluster = {p for p in allowed if re.match(r"container\.(?!clusters\.|operations\.)", p)}
+    assert used <= allowed and len(in_cluster) == 39
+    assert allowed - used - in_cluster <= {
+        # of what this life does not do
+        "compute.acceleratorTypes.list", "compute.subnetworks.setPrivateIpGoogleAccess", "iam.serviceAccounts.update", "logging.sinks.update",
+        "monitoring.alertPolicies.update", "monitoring.dashboards.update", "logging.buckets.undelete"}, allowed - used - in_cluster
+
+
+def test_a_pool_without_machines_says_so(ground):
+    """A stock-out comes late; the next apply goes on from there."""
+    ground.sim.control("stock", {f"us-central1-{z}": {"e2-standard-8": 0} for z in "abcf"})
+    ground.apply(small(GENERAL))
+    ground.core.write(small(GENERAL + '\n    big = { machine_types = ["e2-standard-8"] }'))
+    failed = ground.core.apply()
+    assert failed.status == 1 and "GCE_STOCKOUT" in failed.text and "node_pool.big-" in failed.text, failed.output
+    ground.sim.control("stock", {f"us-central1-{z}": {"e2-standard-8": 9} for z in "abcf"})
+    ground.core.apply_ok()
+    ground.core.no_difference()
+    assert set(ground.pools()) == {"general", "big"}
 
 
 def test_names_of_others_are_left_alone(ground):
