@@ -1,8 +1,11 @@
 """llm_platform_cluster on Google Cloud: the real core, the simulated GCP, and a real Kubernetes API server as the cluster's."""
 import base64
 import json
+import os
 import re
+import signal
 import subprocess
+import time
 
 import pytest
 
@@ -11,6 +14,7 @@ from tests.kube.cluster import Cluster
 
 BASE = "llm-k8s-dev-us-central1"
 CLUSTER = "projects/test-project/locations/us-central1/clusters/dev"
+CLUSTERS = "container.projects.locations.clusters"
 SYSTEM = {"default", "kube-system", "kube-public", "kube-node-lease"}
 
 TWO_LINES = 'resource "llm_platform_cluster" "p" {\n  name  = "dev"\n  cloud = "gcp"\n}\n'
@@ -158,7 +162,13 @@ def ground(tmp_path, gcp_sim, gcp_cloud, kube):
 
 def test_two_lines(ground):
     ground.apply(TWO_LINES)
+    # the cluster was made with its pool: no other came and went
+    assert not [c for c in ground.sim.calls() if c["operation"].endswith("nodePools.delete")]
+    ground.sim.control("calls", method="DELETE")
     ground.core.no_difference()
+    # a plan without a difference reads what is there, once
+    calls = [c["operation"].rsplit(".", 1)[1] for c in ground.sim.calls()]
+    assert set(calls) <= {"get", "getIamPolicy"} and len(calls) == 11, calls
     cluster = ground.cluster()
     assert cluster["locations"] == [f"us-central1-{z}" for z in "abc"] and cluster["location"] == "us-central1"
     assert cluster["networkConfig"]["defaultEnablePrivateNodes"] and cluster["networkConfig"]["datapathProvider"] == "ADVANCED_DATAPATH"
@@ -173,8 +183,6 @@ def test_two_lines(ground):
     pool = pools["general"]["config"]
     assert pool["machineType"] == "e2-standard-2" and pool["diskSizeGb"] == 50 and pool["shieldedInstanceConfig"]["enableSecureBoot"]
     assert pools["general"]["autoscaling"] == {"enabled": True, "totalMinNodeCount": 1, "totalMaxNodeCount": 3, "locationPolicy": "BALANCED"}
-    # the cluster was made with its pool: no other came and went
-    assert not [c for c in ground.sim.calls() if c["operation"].endswith("nodePools.delete")]
     subnetwork = ground.cloud.things("compute")[f"projects/test-project/regions/us-central1/subnetworks/{BASE}"]
     assert {r["rangeName"]: r["ipCidrRange"] for r in subnetwork["secondaryIpRanges"]} == {"pods": "10.128.0.0/14", "services": "10.112.0.0/20"}
     assert subnetwork["privateIpGoogleAccess"]
@@ -189,14 +197,6 @@ def test_two_lines(ground):
     assert refused.status == 1 and "protected from being destroyed" in refused.text
     ground.apply(TWO_LINES.replace("}", "  deletion_protection = false\n}"))
     ground.destroy()
-
-
-def test_plan_without_differences_only_reads(ground):
-    ground.apply(TWO_LINES)
-    ground.sim.control("calls", method="DELETE")
-    ground.core.no_difference()
-    calls = [c["operation"].rsplit(".", 1)[1] for c in ground.sim.calls()]
-    assert set(calls) <= {"get", "getIamPolicy"} and len(calls) == 11, calls
 
 
 def test_development(ground):
@@ -460,20 +460,84 @@ def test_permissions_of_the_page_are_enough(ground):
         "monitoring.alertPolicies.update", "monitoring.dashboards.update", "logging.buckets.undelete"}, allowed - used - in_cluster
 
 
-@pytest.mark.parametrize("pool", ["general", "big"])
-def test_a_stock_out_passes(ground, pool):
+def test_a_stock_out_passes(ground):
     """It comes late, for the cluster's first pool or another; what could not be made is made anew by the next apply."""
-    machine, zones = {"general": "e2-standard-4", "big": "e2-standard-8"}[pool], [f"us-central1-{z}" for z in "abcf"]
-    ground.sim.control("stock", {z: {machine: 0} for z in zones})
-    ground.core.write(small(GENERAL + '\n    big = { machine_types = ["e2-standard-8"] }'))
-    failed = ground.core.apply()
-    assert failed.status == 1 and "GCE_STOCKOUT" in failed.text, failed.output
-    again = ground.core.apply()
-    assert again.status == 1 and "GCE_STOCKOUT" in again.text, again.output
-    ground.sim.control("stock", {z: {machine: 99} for z in zones})
+    def stock(count, machine):
+        ground.sim.control("stock", {f"us-central1-{z}": {machine: count} for z in "abcf"})
+
+    stock(0, "e2-standard-4")
+    stock(0, "e2-standard-8")
+    ground.core.write(small(GENERAL + '\n    other = { machine_types = ["e2-standard-8"] }'))
+    for machine in ("e2-standard-4", "e2-standard-8"):
+        failed = ground.core.apply()
+        assert failed.status == 1 and "GCE_STOCKOUT" in failed.text, failed.output
+        stock(99, machine)
     ground.core.apply_ok()
     ground.core.no_difference()
-    assert set(ground.pools()) == {"general", "big"} and {p["status"] for p in ground.pools().values()} == {"RUNNING"}
+    assert set(ground.pools()) == {"general", "other"} and {p["status"] for p in ground.pools().values()} == {"RUNNING"}
+
+
+def test_values_that_are_not_known_yet(ground):
+    ground.core.write("""
+resource "terraform_data" "x" {
+  input = { name = "dev", version = "1.34", region = "us-central1", text = "quant", machine = "e2-standard-4", two = 2, cidr = "192.0.2.0/24", zone = "us-central1-b",
+            mail = "a@b.co", yes = true }
+}
+locals { x = terraform_data.x.output }
+resource "llm_platform_cluster" "p" {
+  name                = local.x.name
+  cloud               = "gcp"
+  region              = local.x.region
+  kubernetes_version  = local.x.version
+  deletion_protection = false
+  network             = { zone_names = [local.x.zone], nat = local.x.yes ? "single" : "none" }
+  endpoint            = { public_cidrs = [local.x.cidr, "127.0.0.1/32"], public = local.x.yes }
+  access              = { admins = [local.x.mail] }
+  node_pools          = { a = { machine_types = [local.x.machine], min = local.x.two, labels = { a = local.x.text },
+                          taints = [{ key = "k", value = local.x.text, effect = "NO_SCHEDULE"}] } }
+  registries          = { names = [local.x.text], keep_tagged = local.x.two }
+  namespaces          = { (local.x.text) = { quota = { pods = local.x.two } } }
+  workloads           = { w = { namespace = local.x.text, metrics = local.x.yes } }
+  observability       = { retention_days = local.x.two, dashboard = local.x.yes, alarms = { node_cpu_percent = local.x.two } }
+  tags                = { a = local.x.text }
+}
+""")
+    ground.core.apply_ok()
+    ground.core.no_difference()
+    assert ground.cluster()["locations"] == ["us-central1-b"] and ground.kube_names("namespaces") == SYSTEM | {"quant"}
+
+
+def test_an_apply_that_was_killed_is_gone_on_with(ground):
+    made = f"{CLUSTERS}.create"
+    ground.core.write(small(GENERAL))
+    ground.sim.control("settings", {"operation_s": 2})
+    process = subprocess.Popen([ground.core.binary, "apply", "-auto-approve", "-no-color"], cwd=ground.core.directory, env=ground.core.env,
+                               start_new_session=True, stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 30
+    while not ground.sim.calls(made):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    time.sleep(0.2)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    ground.sim.control("settings", {"operation_s": 0.05})
+    result = ground.core.apply("-lock=false")
+    assert result.status == 0 and "An interrupted apply is continued" in result.text, result.output
+    ground.core.no_difference()
+    assert len([c for c in ground.sim.calls(made) if c["status"] == 200]) == 1
+    ground.destroy()
+
+
+def test_a_cluster_that_is_gone_is_made_again(ground):
+    ground.apply(small(GENERAL))
+    for name in ground.cloud.things("container"):
+        ground.sim.control("remove", {"service": "container", "resource": name})
+    ground.clean()
+    plan = ground.core.plan("-detailed-exitcode")
+    assert plan.status == 2, plan.output
+    ground.core.apply_ok()
+    ground.core.no_difference()
+    assert set(ground.pools()) == {"general"}
 
 
 def test_names_of_others_are_left_alone(ground):
