@@ -462,16 +462,15 @@ def test_permissions_of_the_page_are_enough(ground):
 
 def test_a_stock_out_passes(ground):
     """It comes late, for the cluster's first pool or another; what could not be made is made anew by the next apply."""
-    def stock(count, machine):
-        ground.sim.control("stock", {f"us-central1-{z}": {machine: count} for z in "abcf"})
+    def stock(**machines):
+        ground.sim.control("stock", {f"us-central1-{z}": {f"e2-standard-{n[1:]}": count for n, count in machines.items()} for z in "abcf"})
 
-    stock(0, "e2-standard-4")
-    stock(0, "e2-standard-8")
+    stock(n4=0, n8=0)
     ground.core.write(small(GENERAL + '\n    other = { machine_types = ["e2-standard-8"] }'))
-    for machine in ("e2-standard-4", "e2-standard-8"):
+    for component, left in (("cluster", dict(n4=99, n8=0)), ("node_pool.other-", dict(n4=99, n8=99))):
         failed = ground.core.apply()
-        assert failed.status == 1 and "GCE_STOCKOUT" in failed.text, failed.output
-        stock(99, machine)
+        assert failed.status == 1 and f'"{component}' in failed.text and "GCE_STOCKOUT" in failed.text, failed.output
+        stock(**left)
     ground.core.apply_ok()
     ground.core.no_difference()
     assert set(ground.pools()) == {"general", "other"} and {p["status"] for p in ground.pools().values()} == {"RUNNING"}
