@@ -204,18 +204,27 @@ static const struct value *owner_labels(struct platform_derivation *d, const cha
 }
 
 /* A cluster is made with one of its pools, instead of one that would have to go again. Which one
- * stays what it was. */
-static void put_initial(struct platform_derivation *d, const struct value *pools)
+ * stays what it was; else it is the first that needs no GPUs, which may be hard to get. */
+static const char *first_pool(const struct platform_derivation *d,
+                              const struct platform_pools *pools, const struct value *objects)
 {
     const struct record *r = records_find(d->c->records, "cluster");
     const char *was = r ? value_cstr(value_path(r->attrs, "initial_pool.name"), NULL) : NULL;
     size_t index = 0;
-    for (size_t i = 0; was && i < value_count(pools); i++)
-        if (slice_eq_str(pools->members[i].key, was))
-            index = i;
-    const struct value *pool = value_at(pools, index);
-    const struct value *owner = owner_labels(d, pools->members[index].key.ptr);
-    platform_put(d, "initial_pool", owner ? value_with(d->a, pool, "owner", owner) : NULL);
+    while (index < pools->count && pools->items[index].gpu)
+        index++;
+    if (was && value_get(objects, was))
+        return was;
+    return platform_pool_key(d->a, &pools->items[index < pools->count ? index : 0]);
+}
+
+static void put_initial(struct platform_derivation *d, const struct platform_pools *pools,
+                        const struct value *objects)
+{
+    const char *key = first_pool(d, pools, objects);
+    const struct value *owner = key ? owner_labels(d, key) : NULL;
+    platform_put(d, "initial_pool",
+                 owner ? value_with(d->a, value_get(objects, key), "owner", owner) : NULL);
 }
 
 static int put_unknown(struct platform_derivation *d)
@@ -251,6 +260,6 @@ int platform_gcp_derive_pools(struct platform_derivation *d, const struct value 
     platform_put(d, "pool_zones", placed);
     platform_put(d, "node_pools", all);
     if (all)
-        put_initial(d, all);
+        put_initial(d, &pools, all);
     return all ? 0 : -1;
 }
