@@ -134,6 +134,9 @@ struct component {
     const char *title; /* "VPC" */
     bool hidden;       /* a look-up, not an object: not listed in `components` */
     bool adopt_only;   /* never created or deleted here, only waited for */
+    /* Nothing of its own, but a place in the order: when it is destroyed, code of the resource by
+     * this name clears away what others have made meanwhile. NULL: `destroy` below. */
+    const char *destroyed_by;
     const struct component_attr *attrs;
     size_t attr_count;
     const char *id_attr; /* the attribute that reads and deletes work from */

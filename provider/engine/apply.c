@@ -265,6 +265,12 @@ static int apply_job(void *self, size_t job)
 
 /* ---- destroying records ---- */
 
+static int destroy_by_code(struct task *t, const struct record *rec)
+{
+    const struct engine_destroyer *d = t->run->engine->destroyer;
+    return d ? d->destroy(d->self, t->a, rec->component, t->object.attrs, &t->diags) : 0;
+}
+
 static int destroy_job(void *self, size_t job)
 {
     struct run *r = self;
@@ -280,11 +286,16 @@ static int destroy_job(void *self, size_t job)
     object_init(&t, rec.component, name);
     t.object.changed = NULL;
     t.object.attrs = record_actual(a, &rec);
-    bool nothing = rec.missing || rec.component->adopt_only || !rec.component->destroy_count;
+    bool by_code = rec.component->destroyed_by != NULL;
+    bool nothing =
+        rec.missing || rec.component->adopt_only || (!rec.component->destroy_count && !by_code);
     if (!nothing)
         log_at(LOG_INFO, "Destroying component", LOG_STR("component", name),
                LOG_STR("kind", rec.component->kind));
-    int rc = nothing ? 0 : t.object.attrs ? object_destroy(&t.object) : -1;
+    int rc = nothing           ? 0
+             : !t.object.attrs ? -1
+             : by_code         ? destroy_by_code(&t, &rec)
+                               : object_destroy(&t.object);
     if (rc == 0) {
         pthread_mutex_lock(&r->lock);
         records_remove(r->records, name);

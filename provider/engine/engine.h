@@ -65,6 +65,15 @@ struct engine_hooks {
     void (*recorded)(void *self, const struct record *r);
 };
 
+/* What destroys components whose kind says `destroyed_by`. */
+struct engine_destroyer {
+    void *self;
+    /* `attrs` are those of the component's record. Any thread. 0, or -1 with a diagnostic: what the
+     * component was built on then stays. Called again by a later destroy, also after success. */
+    int (*destroy)(void *self, struct arena *a, const struct component *kind,
+                   const struct value *attrs, struct diags *diags);
+};
+
 /* A cloud that components are made on. */
 struct engine_cloud {
     const struct cloud_driver *driver;
@@ -82,7 +91,8 @@ struct engine {
     const char *resource_type; /* "llm_gpu_node" */
     const struct value *name;  /* the resource's name: string, may be unknown at plan */
     const struct value *tags; /* of the resource: map of string; default and owner tags are added */
-    const struct engine_hooks *hooks; /* may be NULL */
+    const struct engine_hooks *hooks;         /* may be NULL */
+    const struct engine_destroyer *destroyer; /* NULL: such components are only forgotten */
     const char *nonce; /* makes client tokens of this apply differ from those of earlier ones */
     /* The component whose tags say who is at work, and what they are to say while this apply makes
      * a resource that no state knows yet (engine_claim_new()). NULL: none; nothing is claimed. */

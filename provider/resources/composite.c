@@ -148,6 +148,16 @@ static int plan_online(struct composite_run *r, bool is_new, bool changes)
     return 0;
 }
 
+static int destroy_by_code(void *self, struct arena *a, const struct component *kind,
+                           const struct value *attrs, struct diags *diags)
+{
+    struct composite_run *r = self;
+    struct composite_context mine = r->context;
+    mine.arena = a;
+    mine.diags = diags;
+    return composite_of(r->type)->destroy(&mine, kind->destroyed_by, attrs);
+}
+
 int composite_engine(struct composite_run *r, const struct value *config)
 {
     struct composite_context *c = &r->context;
@@ -171,6 +181,8 @@ int composite_engine(struct composite_run *r, const struct value *config)
         .nonce = r->nonce,
         .claimed = comp->claimed,
     };
+    r->destroyer = (struct engine_destroyer){r, destroy_by_code};
+    r->engine.destroyer = comp->destroy ? &r->destroyer : NULL;
     return 0;
 }
 

@@ -76,6 +76,10 @@ struct composite {
     int (*hooks_new)(const struct composite_context *c, const struct value *derived,
                      struct engine_hooks *ret);
 
+    /* Destroys a component whose kind says `destroyed_by` (`what`): its attributes as recorded. Any
+     * thread; c->arena and c->diags are the thread's. 0, or -1 with a diagnostic. May be NULL. */
+    int (*destroy)(const struct composite_context *c, const char *what, const struct value *attrs);
+
     /* The configuration that found objects stand for (import): attributes by name. */
     int (*describe)(const struct composite_context *c, const struct records *found,
                     const struct value **ret);

@@ -13,6 +13,7 @@ struct composite_run {
     void *looked_up;
     const struct resource_cloud *cloud; /* NULL: not known yet */
     struct engine engine;
+    struct engine_destroyer destroyer;
     struct engine_cloud inner; /* of the context */
     struct records records;
     const char *nonce;

@@ -128,6 +128,12 @@ static int may_destroy(struct request *rq, const struct value *prior)
         value_cstr(value_get(prior, "name"), ""));
 }
 
+static int destroy(const struct composite_context *c, const char *what, const struct value *attrs)
+{
+    const struct platform_cloud *cloud = platform_cloud(c->cloud);
+    return cloud && cloud->destroy ? cloud->destroy(c, what, attrs) : 0;
+}
+
 /* ---- import ---- */
 
 static const struct cloud_operation read_configuration = {
@@ -194,6 +200,7 @@ const struct composite composite_platform_cluster = {
     .claimed = "cluster",
     .check = check,
     .may_destroy = may_destroy,
+    .destroy = destroy,
     .outputs = platform_outputs,
     .inner_cloud = platform_link,
     .hooks_new = hooks_new,

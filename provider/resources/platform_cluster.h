@@ -90,6 +90,8 @@ struct platform_cloud {
     int (*look_up)(const struct cloud_driver *driver, struct cloud_client *client,
                    const struct work *w, struct arena *a, const char *region, const char *name,
                    const struct value **ret, struct cloud_error *err);
+    /* As in struct composite; NULL: nothing is destroyed by code. */
+    int (*destroy)(const struct composite_context *c, const char *what, const struct value *attrs);
     /* Sets the outputs that come from this cloud's components. */
     void (*outputs)(const struct composite_context *c, const struct value *derived,
                     struct outputs *o);

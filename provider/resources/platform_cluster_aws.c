@@ -56,5 +56,6 @@ const struct platform_cloud platform_aws = {
     .check = platform_aws_check,
     .address = address,
     .look_up = look_up,
+    .destroy = platform_aws_destroy,
     .outputs = platform_aws_outputs,
 };

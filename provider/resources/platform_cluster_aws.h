@@ -73,6 +73,9 @@ int platform_aws_check(const struct composite_context *c, const struct engine_ch
 int platform_aws_no_version(const struct composite_context *c, const char *version);
 /* Notes what the check of this plan will ask. */
 void platform_aws_want_checks(struct platform_aws *p);
+/* Clears away what the cluster's controllers have made in its network, where tags prove it. */
+int platform_aws_destroy(const struct composite_context *c, const char *what,
+                         const struct value *attrs);
 void platform_aws_outputs(const struct composite_context *c, const struct value *derived,
                           struct outputs *o);
 

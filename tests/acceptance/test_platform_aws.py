@@ -483,3 +483,112 @@ def test_bad_settings(one_core, attributes, said):
     one_core.write(platform(**attributes))
     result = one_core.validate()
     assert result.status == 1 and said in result.text, result.output
+
+
+# ---- what a cluster leaves in its network
+
+
+class Leftovers:
+    """What controllers make in a cluster's network."""
+
+    def __init__(self, cloud):
+        self.cloud, self.ec2, self.elb = cloud, cloud.client("ec2"), cloud.client("elbv2")
+        [vpc] = [v for v in self.ec2.describe_vpcs()["Vpcs"] if tags_of(v).get("llm:component") == "vpc"]
+        self.vpc = vpc["VpcId"]
+        self.subnets = {tags_of(s)["llm:component"]: s["SubnetId"] for s in self.ec2.describe_subnets()["Subnets"] if "llm:component" in tags_of(s)}
+
+    def interface(self, **tags):
+        made = self.ec2.create_network_interface(SubnetId=self.subnets["subnet.private-a"], Description="aws-K8S-i-0123")["NetworkInterface"]["NetworkInterfaceId"]
+        if tags:
+            self.ec2.create_tags(Resources=[made], Tags=[{"Key": k, "Value": v} for k, v in tags.items()])
+        return made
+
+    def group(self, name, **tags):
+        made = self.ec2.create_security_group(GroupName=name, Description="of a load balancer", VpcId=self.vpc)["GroupId"]
+        if tags:
+            self.ec2.create_tags(Resources=[made], Tags=[{"Key": k, "Value": v} for k, v in tags.items()])
+        return made
+
+    def balancer(self, name, group, **tags):
+        pairs = [{"Key": k, "Value": v} for k, v in tags.items()]
+        subnets = [self.subnets[f"subnet.public-{z}"] for z in "ab"]
+        made = self.elb.create_load_balancer(Name=name, Subnets=subnets, SecurityGroups=[group], Tags=pairs)["LoadBalancers"][0]["LoadBalancerArn"]
+        self.elb.create_target_group(Name=f"{name}-pods", Protocol="HTTP", Port=80, VpcId=self.vpc, TargetType="ip", Tags=pairs)
+        return made
+
+    def classic(self, name, group, **tags):
+        self.cloud.client("elb").create_load_balancer(
+            LoadBalancerName=name, Listeners=[{"Protocol": "HTTP", "LoadBalancerPort": 80, "InstancePort": 80}], Subnets=[self.subnets["subnet.public-a"]],
+            SecurityGroups=[group], Tags=[{"Key": k, "Value": v} for k, v in tags.items()])
+
+
+OURS = {"elbv2.k8s.aws/cluster": NAME}
+
+
+def test_a_destroy_takes_what_the_cluster_has_left(ground, sim, cloud, kube):
+    ground.write(platform())
+    ground.apply_ok()
+    left = Leftovers(cloud)
+    left.interface(**{"cluster.k8s.amazonaws.com/name": NAME, "node.k8s.amazonaws.com/instance_id": "i-0123"})
+    group, other = left.group("k8s-traffic", **OURS), left.group("k8s-elb", **{f"kubernetes.io/cluster/{NAME}": "owned"})
+    left.ec2.authorize_security_group_ingress(GroupId=other, IpPermissions=[
+        {"IpProtocol": "tcp", "FromPort": 80, "ToPort": 80, "UserIdGroupPairs": [{"GroupId": group}]}])
+    left.balancer("gateway", group, **OURS)
+    left.classic("old", other, **{f"kubernetes.io/cluster/{NAME}": "owned"})
+    destroyed = ground.destroy()
+    assert destroyed.status == 0, destroyed.output
+    assert cloud.owned() == []
+    assert left.elb.describe_load_balancers()["LoadBalancers"] == [] and left.elb.describe_target_groups()["TargetGroups"] == []
+    assert cloud.client("elb").describe_load_balancers()["LoadBalancerDescriptions"] == []
+    assert left.vpc not in [v["VpcId"] for v in left.ec2.describe_vpcs()["Vpcs"]]
+
+
+def test_a_destroy_says_what_of_others_is_in_the_way(ground, sim, cloud, kube):
+    ground.write(platform())
+    ground.apply_ok()
+    left = Leftovers(cloud)
+    theirs = left.interface(team="other")
+    mine = left.interface(**{"cluster.k8s.amazonaws.com/name": NAME})
+    group = left.group("database", **{"elbv2.k8s.aws/cluster": "another"})
+    failed = ground.destroy()
+    assert failed.status == 1
+    assert f"network interface {theirs}" in failed.text and f"security group {group}: database" in failed.text, failed.output
+    assert "aws-K8S-i-0123" in failed.text and mine not in failed.text
+    there = [i["NetworkInterfaceId"] for i in left.ec2.describe_network_interfaces()["NetworkInterfaces"]]
+    assert theirs in there and mine not in there
+    assert cloud.client("eks").list_clusters()["clusters"] == [] and "VPC" in kinds(cloud)
+    left.ec2.delete_network_interface(NetworkInterfaceId=theirs)
+    left.ec2.delete_security_group(GroupId=group)
+    again = ground.destroy()
+    assert again.status == 0, again.output
+    assert cloud.owned() == []
+
+
+def test_a_killed_destroy_is_gone_on_with(ground, sim, cloud, kube):
+    """The cluster is gone, and with it the cause of what it has left: that must not be forgotten."""
+    ground.write(platform())
+    ground.apply_ok()
+    left = Leftovers(cloud)
+    left.interface(**{"cluster.k8s.amazonaws.com/name": NAME})
+    sim.fail("DescribeNetworkInterfaces", "UnauthorizedOperation", "not you", status=403)
+    failed = ground.destroy()
+    assert failed.status == 1 and "DescribeNetworkInterfaces" in failed.text, failed.output
+    assert "VPC" in kinds(cloud) and "EKS cluster" not in kinds(cloud)
+    again = ground.destroy()
+    assert again.status == 0, again.output
+    assert cloud.owned() == []
+
+
+def test_a_tainted_platform_is_made_anew(ground, sim, cloud, kube):
+    """The core hands over no records of one that is tainted: all is found by tags and names, also what the cluster has left."""
+    ground.write(platform())
+    ground.apply_ok()
+    left = Leftovers(cloud)
+    left.interface(**{"cluster.k8s.amazonaws.com/name": NAME})
+    made = cloud.client("eks").describe_cluster(name=NAME)["cluster"]["createdAt"]
+    ground.ok("taint", "-no-color", "llm_platform_cluster.p")
+    ground.apply_ok()
+    assert left.vpc not in [v["VpcId"] for v in left.ec2.describe_vpcs()["Vpcs"]] and made
+    ground.no_difference()
+    assert ground.destroy().status == 0
+    assert cloud.owned() == []

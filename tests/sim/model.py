@@ -54,7 +54,8 @@ class Request:
 
     def __init__(self, method, path, query, headers, body, unsigned_service=None):
         self.method, self.path, self.query, self.headers, self.body = method, path, query, headers, body
-        self.service, self.region, self.access_key = self._scope(unsigned_service)
+        self.signed_as, self.region, self.access_key = self._scope(unsigned_service)
+        self.service = self._of_several(self.signed_as)
         self.operation, self.params, self.violations, self.advice = None, {}, [], []
         self.model = None
         if self.service:
@@ -73,6 +74,12 @@ class Request:
         if b"Action=AssumeRoleWithWebIdentity" in self.body:
             return "sts", "us-east-1", None
         return None, None, None
+
+    def _of_several(self, signed):
+        """Two services sign with one name: the version of their API tells them apart."""
+        if signed != "elasticloadbalancing":
+            return signed
+        return "elb" if b"Version=2012-06-01" in self.body else "elbv2"
 
     @property
     def protocol(self):

@@ -91,7 +91,7 @@ def _problem(request, secret):
     )
     copy.context["timestamp"] = request.headers["x-amz-date"]
     kind = S3SigV4Auth if request.service == "s3" else SigV4Auth
-    auth = kind(Credentials(request.access_key, secret), request.service, request.region)
+    auth = kind(Credentials(request.access_key, secret), request.signed_as, request.region)
     text = auth.string_to_sign(copy, auth.canonical_request(copy))
     if auth.signature(text, copy) != fields.get("Signature"):
         return "the signature is not botocore's"

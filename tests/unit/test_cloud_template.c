@@ -248,6 +248,9 @@ static void test_scalars(void **state)
     assert_string_equal(as(TRANSFORM_LIST, "\"x\""), "[\"x\"]");
     assert_string_equal(as(TRANSFORM_FIRST_OF, "[\"x\",\"y\"]"), "\"x\"");
     assert_true(value_is_null(template_transform(arena, TRANSFORM_FIRST_OF, json("[]"))));
+    assert_string_equal(as(TRANSFORM_VALUES, "{\"b\":1,\"a\":\"x\"}"), "[\"x\",1]");
+    assert_string_equal(as(TRANSFORM_VALUES, "{}"), "[]");
+    assert_null(template_transform(arena, TRANSFORM_VALUES, json("[1]")));
     assert_true(value_is_null(template_transform(arena, TRANSFORM_FIRST_OF, json("\"\""))));
 }
 

@@ -342,6 +342,9 @@ static void check_life(struct compilation *c, const struct component_def *d)
             refuse(c, d->at, "\"adopt_only\" excludes create, updates and destroy");
         if (!d->read.op.name)
             refuse(c, d->at, "\"adopt_only\" needs \"read\"");
+    } else if (d->destroyed_by) {
+        if (!d->hidden || d->create.count || d->destroy.count)
+            refuse(c, d->at, "\"destroyed_by\" is for hidden objects without calls of their own");
     } else if (!d->create.count) {
         refuse(c, d->at, "missing field \"create\"");
     } else if (!d->hidden && (!d->destroy.count || !d->read.op.name)) {

@@ -241,6 +241,7 @@ static void emit_component(struct compilation *c, FILE *f, const struct componen
     member(f, "kind", d->kind);
     member(f, "cloud", d->cloud);
     member(f, "title", d->title);
+    member(f, "destroyed_by", d->destroyed_by);
     fprintf(f, ".hidden = %s, .adopt_only = %s,\n    .attrs = (const struct component_attr[]){",
             boolean(d->hidden), boolean(d->adopt_only));
     for (size_t i = 0; i < d->attr_count; i++)

@@ -445,6 +445,7 @@ struct component_def *parse_component(struct compilation *c, const struct place 
         {"service", true, field_string, offsetof(struct component_def, service)},
         {"hidden", false, field_bool, offsetof(struct component_def, hidden)},
         {"adopt_only", false, field_bool, offsetof(struct component_def, adopt_only)},
+        {"destroyed_by", false, field_string, offsetof(struct component_def, destroyed_by)},
         {"attributes", true, field_component_attributes, 0},
         {"id", true, field_string, offsetof(struct component_def, id)},
         {"display", true, field_string, offsetof(struct component_def, display)},

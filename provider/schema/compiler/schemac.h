@@ -191,6 +191,7 @@ struct component_def {
     const struct place *at;
     const char *kind, *cloud, *title, *service;
     bool hidden, adopt_only;
+    const char *destroyed_by;
     struct component_attr_def *attrs; /* in the file's order */
     size_t attr_count;
     const char *id, *display;
