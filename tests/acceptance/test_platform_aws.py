@@ -592,3 +592,52 @@ def test_a_tainted_platform_is_made_anew(ground, sim, cloud, kube):
     ground.no_difference()
     assert ground.destroy().status == 0
     assert cloud.owned() == []
+
+
+# What a configuration does not know before its apply, one by one.
+UNKNOWN = ['name = terraform_data.t["name"].output', 'kubernetes_version = terraform_data.t["version"].output',
+           'network = { nat = terraform_data.t["nat"].output, cidr = terraform_data.t["cidr"].output }',
+           'node_pools = { a = { min = tonumber(terraform_data.t["one"].output), machine_types = [terraform_data.t["type"].output] } }',
+           'node_pools = { (terraform_data.t["name"].output) = { labels = { a = terraform_data.t["name"].output } } }',
+           'registries = { names = [terraform_data.t["name"].output], keep_tagged = tonumber(terraform_data.t["one"].output) }',
+           'namespaces = { a = {} }\n workloads = { w = { namespace = "a", invoke_endpoints = [terraform_data.t["name"].output] } }',
+           'access = { admins = [terraform_data.t["user"].output] }\n tags = { a = terraform_data.t["name"].output }',
+           'observability = { gpu_metrics = terraform_data.t["one"].output == "1", retention_days = tonumber(terraform_data.t["one"].output), alarms = {} }']
+
+
+def test_what_only_the_apply_knows(ground, sim, cloud, kube):
+    cloud.client("iam").create_user(UserName="ops")
+    values = {"name": NAME, "version": "1.33", "nat": "per_zone", "cidr": "10.20.0.0/16", "one": "1", "type": "m7g.large",
+              "user": "arn:aws:iam::123456789012:user/ops"}
+    data = 'resource "terraform_data" "t" {\n  for_each = %s\n  input = each.value\n}\n' % json.dumps(values)
+    for line in UNKNOWN:
+        name = "" if line.startswith("name =") else f'name = "{NAME}"\n'
+        ground.write(data + f'resource "llm_platform_cluster" "p" {{\n cloud = "aws"\n deletion_protection = false\n {name} {line}\n}}\n')
+        plan = ground.plan()
+        assert plan.status == 0, (line, plan.output)
+        ground.apply_ok()
+        ground.no_difference()
+        destroyed = ground.destroy()
+        assert destroyed.status == 0, (line, destroyed.output)
+    assert cloud.owned() == []
+
+
+def test_one_way_out_for_each_zone(ground, sim, cloud, kube):
+    ground.write(platform())
+    ground.apply_ok()
+    _, done = apply_change(ground, sim, {"network": {"nat": "per_zone"}})
+    assert collections.Counter(done) == {"AllocateAddress": 2, "CreateNatGateway": 2, "ReplaceRoute": 2}
+    ec2 = cloud.client("ec2")
+    ways = [r["NatGatewayId"] for t in ec2.describe_route_tables()["RouteTables"] for r in t["Routes"] if "NatGatewayId" in r]
+    assert len(set(ways)) == 3
+    _, done = apply_change(ground, sim, {"network": {"nat": "single"}})
+    assert collections.Counter(done) == {"ReplaceRoute": 2, "DeleteNatGateway": 2, "ReleaseAddress": 2}
+    assert ground.destroy().status == 0
+    assert cloud.owned() == []
+
+
+def test_without_credentials_a_plan_says_what_it_can(ground, sim):
+    ground.write(platform(**DEV))
+    plan = ground.plan(AWS_ACCESS_KEY_ID="", AWS_SECRET_ACCESS_KEY="")
+    assert plan.status == 0 and "Checks against the cloud were skipped" in plan.text, plan.output
+    assert sim.calls() == []
