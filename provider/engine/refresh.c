@@ -487,6 +487,15 @@ static struct object search_object(const struct search *s, const struct node *n,
                            .diags = diags};
 }
 
+/* What an object that is only half made does not say is missing in those that refer to it. */
+static bool lacks_required(const struct component *c, const struct value *inputs)
+{
+    for (size_t i = 0; i < c->attr_count; i++)
+        if (c->attrs[i].required && value_is_null(value_get(inputs, c->attrs[i].name)))
+            return true;
+    return false;
+}
+
 static int search_job(void *self, size_t index)
 {
     struct search *s = self;
@@ -502,7 +511,8 @@ static int search_job(void *self, size_t index)
     struct object o = search_object(s, n, a, inputs, &diags);
     const struct value *request = NULL;
     /* What cannot be asked for yet belongs to an object that was not found either. */
-    if (!inputs || object_eval(&o, n->component->find.request, &request) < 0 ||
+    if (!inputs || lacks_required(n->component, inputs) ||
+        object_eval(&o, n->component->find.request, &request) < 0 ||
         !value_is_wholly_known(request))
         return 0;
     enum object_found found = object_find(&o);

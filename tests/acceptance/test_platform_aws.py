@@ -3,6 +3,9 @@ import base64
 import collections
 import ipaddress
 import json
+import os
+import signal
+import subprocess
 import time
 
 import pytest
@@ -641,3 +644,28 @@ def test_without_credentials_a_plan_says_what_it_can(ground, sim):
     plan = ground.plan(AWS_ACCESS_KEY_ID="", AWS_SECRET_ACCESS_KEY="")
     assert plan.status == 0 and "Checks against the cloud were skipped" in plan.text, plan.output
     assert sim.calls() == []
+
+
+def test_an_apply_that_was_killed_is_gone_on_with(ground, sim, cloud, kube):
+    """Twice, without a state: while the control plane is made, and while the nodes are."""
+    ground.write(platform(**SMALL))
+    for operation in ("CreateCluster", "CreateNodegroup"):
+        sim.control("settle", {operation: 60})
+        process = subprocess.Popen([ground.binary, "apply", "-auto-approve", "-input=false"], cwd=ground.directory, env=ground.env, start_new_session=True,
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        until = time.monotonic() + 60
+        while not [c for c in sim.calls(operation) if c["status"] == 200] and time.monotonic() < until:
+            time.sleep(0.05)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        for left in ("terraform.tfstate", ".terraform.tfstate.lock.info"):
+            (ground.directory / left).unlink(missing_ok=True)
+        sim.control("finish", {})
+    sim.control("settle", {})
+    applied = ground.apply()
+    assert applied.status == 0 and "An interrupted apply is continued" in applied.text, applied.output
+    ground.no_difference()
+    assert "llm:claim" not in cloud.client("eks").describe_cluster(name=NAME)["cluster"]["tags"]
+    assert len([c for c in sim.calls("CreateCluster") if c["status"] == 200]) == 1
+    assert ground.destroy().status == 0
+    assert cloud.owned() == []
