@@ -46,6 +46,11 @@ static struct cloud_client *configure(const struct value *config, struct http_tr
     return NULL;
 }
 
+static const struct http_settings *http_settings(struct cloud_client *c)
+{
+    return &c->config.http;
+}
+
 static const char *default_region(struct cloud_client *c)
 {
     return c->config.region;
@@ -192,6 +197,7 @@ const struct cloud_driver aws_driver = {
     .validate = validate,
     .configure = configure,
     .free = client_free,
+    .http_settings = http_settings,
     .default_region = default_region,
     .check_credentials = check_credentials,
     .account = account,

@@ -14,15 +14,10 @@ enum { REFRESH_BEFORE_S = 300 };
 static const char *cache_path(struct aws_source *s, const char *key)
 {
     unsigned char digest[SHA_DIGEST_LENGTH];
-    char name[2 * SHA_DIGEST_LENGTH + 1];
-    static const char hex[] = "0123456789abcdef";
     SHA1((const unsigned char *)key, strlen(key), digest);
-    for (size_t i = 0; i < sizeof(digest); i++) {
-        name[2 * i] = hex[digest[i] >> 4];
-        name[2 * i + 1] = hex[digest[i] & 15];
-    }
-    name[sizeof(name) - 1] = '\0';
-    return aws_home_path(s->a, arena_printf(s->a, ".aws/sso/cache/%s.json", name) ?: "");
+    const char *name = arena_hex(s->a, digest, sizeof(digest));
+    const char *path = name ? arena_printf(s->a, ".aws/sso/cache/%s.json", name) : NULL;
+    return aws_home_path(s->a, path ?: "");
 }
 
 static int64_t time_of(const struct value *v)

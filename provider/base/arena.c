@@ -195,6 +195,20 @@ char *arena_printf(struct arena *a, const char *fmt, ...)
     return p;
 }
 
+char *arena_hex(struct arena *a, const unsigned char *bytes, size_t len)
+{
+    static const char digits[] = "0123456789abcdef";
+    char *out = len < SIZE_MAX / 2 ? arena_alloc(a, 2 * len + 1) : NULL;
+    if (!out)
+        return NULL;
+    for (size_t i = 0; i < len; i++) {
+        out[2 * i] = digits[bytes[i] >> 4];
+        out[2 * i + 1] = digits[bytes[i] & 15];
+    }
+    out[2 * len] = '\0';
+    return out;
+}
+
 char *arena_buf(struct arena *a, const struct buf *b)
 {
     return b->failed ? NULL : arena_strndup(a, buf_cstr(b), b->len);

@@ -47,6 +47,8 @@ char *arena_strndup(struct arena *a, const char *s, size_t len);
 char *arena_printf(struct arena *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 char *arena_vprintf(struct arena *a, const char *fmt, va_list ap)
     __attribute__((format(printf, 2, 0)));
+/* Bytes as lower-case hexadecimal digits. */
+char *arena_hex(struct arena *a, const unsigned char *bytes, size_t len);
 
 /* A copy of what a buffer holds; NULL also when a write to it has failed. */
 char *arena_buf(struct arena *a, const struct buf *b);

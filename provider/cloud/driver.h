@@ -42,6 +42,10 @@ struct cloud_driver {
                                       struct diags *diags);
     void (*free)(struct cloud_client *c);
 
+    /* How the client connects: proxy, trust, time-outs. As long as the client. NULL: the driver's
+     * connections are not its own to set. */
+    const struct http_settings *(*http_settings)(struct cloud_client *c);
+
     /* The region used when a resource names none; NULL when nothing configures one. */
     const char *(*default_region)(struct cloud_client *c);
 

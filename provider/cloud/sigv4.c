@@ -15,22 +15,11 @@
 
 enum { HEADERS_MOST = 64, PARAMS_MOST = 4096, TEXT_MOST = 16 << 20, EXPIRES_MOST_S = 604800 };
 
-static const char *hex(struct arena *a, const unsigned char *bytes, size_t len)
-{
-    static const char digits[] = "0123456789abcdef";
-    char *out = arena_alloc(a, 2 * len + 1);
-    for (size_t i = 0; out && i < len; i++) {
-        out[2 * i] = digits[bytes[i] >> 4];
-        out[2 * i + 1] = digits[bytes[i] & 15];
-    }
-    return out;
-}
-
 const char *sigv4_sha256_hex(struct arena *a, struct slice data)
 {
     unsigned char digest[SHA256_DIGEST_LENGTH];
     SHA256((const unsigned char *)(data.ptr ? data.ptr : ""), data.len, digest);
-    return hex(a, digest, sizeof(digest));
+    return arena_hex(a, digest, sizeof(digest));
 }
 
 /* ---- canonical path ---- */
@@ -279,7 +268,7 @@ static int make_signature(struct sigv4 *s)
         rc = hmac(key, sizeof(key), SLICE_LIT("aws4_request"));
     if (rc == 0)
         rc = hmac(key, sizeof(key), slice_str(s->string_to_sign));
-    s->signature = rc == 0 ? hex(s->arena, key, sizeof(key)) : NULL;
+    s->signature = rc == 0 ? arena_hex(s->arena, key, sizeof(key)) : NULL;
     secret_zero(key, sizeof(key));
     return s->signature ? 0 : -1;
 }

@@ -94,9 +94,12 @@ static int create_by_hook(struct task *t, const struct value *inputs)
     struct cloud_error last;
     for (;;) {
         const struct value *next = NULL;
-        if (hooks->next_try(hooks->self, t->a, t->node->entry->hook, &try, &next, &t->diags) < 0 ||
-            !next)
+        if (hooks->next_try(hooks->self, t->a, t->node->entry->hook, &try, &next, &t->diags) < 0)
             return -1;
+        if (!next)
+            return try.error && !diags_has_error(&t->diags)
+                       ? object_report(&t->object, "creating the")
+                       : -1;
         t->object.attrs = next;
         t->object.item = NULL;
         if (object_create(&t->object, true) == 0)

@@ -56,7 +56,8 @@ struct engine_hooks {
     void *self;
     /* For components with a `hook`: the inputs of the next try (changed attributes replaced), or 0
      * with *ret_inputs NULL when there is nothing left to try: the hook has then added the error
-     * that says all that was tried. Called before the first try and after each failed one. */
+     * that says all that was tried; when it has not, the error of the last try is reported as that
+     * of any component. Called before the first try and after each failed one. */
     int (*next_try)(void *self, struct arena *a, const char *hook,
                     const struct engine_create_try *t, const struct value **ret_inputs,
                     struct diags *diags);

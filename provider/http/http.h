@@ -84,6 +84,12 @@ struct http_transport {
      * May be called from any number of threads. A hard cancel of w->cancel ends it. */
     int (*send)(void *self, const struct work *w, struct arena *a, const struct http_request *req,
                 struct http_response *ret);
+    /* Connects to the host of an https:// URL as send() would, sends no request, and fills *ret as
+     * send() does: its body is the certificates that the host has shown, as PEM, one after the
+     * other in the order in which they came, the host's own first. There is no status and no
+     * header. They were verified, unless the settings (NULL: defaults) are `insecure`. */
+    int (*certificates)(void *self, const struct work *w, struct arena *a, const char *url,
+                        const struct http_settings *settings, struct http_response *ret);
     void (*free)(void *self);
     void *self;
 };

@@ -424,12 +424,13 @@ static int exchange_run(struct transport *t, struct exchange *x, const struct wo
     return exchange_take_result(x);
 }
 
-static int transport_send(void *self, const struct work *w, struct arena *a,
-                          const struct http_request *req, struct http_response *ret)
+static int transport_exchange(struct transport *t, const struct work *w, struct arena *a,
+                              const struct http_request *req, bool certificates_only,
+                              struct http_response *ret)
 {
     static const struct http_settings defaults;
-    struct transport *t = self;
-    struct exchange x = {.request = req, .arena = a, .response = ret};
+    struct exchange x = {
+        .request = req, .arena = a, .response = ret, .certificates_only = certificates_only};
     const char *why = NULL;
     memset(ret, 0, sizeof(*ret));
     x.settings = req->settings ? req->settings : &defaults;
@@ -445,6 +446,21 @@ static int transport_send(void *self, const struct work *w, struct arena *a,
     return rc;
 }
 
+static int transport_send(void *self, const struct work *w, struct arena *a,
+                          const struct http_request *req, struct http_response *ret)
+{
+    return transport_exchange(self, w, a, req, false, ret);
+}
+
+static int transport_certificates(void *self, const struct work *w, struct arena *a,
+                                  const char *url, const struct http_settings *settings,
+                                  struct http_response *ret)
+{
+    const struct http_request rq = {
+        .method = "HEAD", .url = url, .settings = settings, .log_operation = "tls.certificates"};
+    return transport_exchange(self, w, a, &rq, true, ret);
+}
+
 struct http_transport *http_transport_new(void)
 {
     struct transport *t = alloc_table.malloc(sizeof(*t));
@@ -455,6 +471,6 @@ struct http_transport *http_transport_new(void)
     pthread_mutex_init(&t->lock, NULL);
     for (size_t i = 0; i < CURL_LOCK_DATA_LAST; i++)
         pthread_mutex_init(&t->share_locks[i], NULL);
-    t->table = (struct http_transport){transport_send, transport_free, t};
+    t->table = (struct http_transport){transport_send, transport_certificates, transport_free, t};
     return &t->table;
 }

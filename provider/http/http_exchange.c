@@ -234,6 +234,16 @@ static void set_method(struct exchange *x)
         c->easy_setopt(x->easy, CURLOPT_FRESH_CONNECT, 1L);
 }
 
+/* A connection of its own, which libcurl does not keep, by a whole handshake: in one that resumes a
+ * session the server shows nothing. */
+static void set_certificates_only(struct exchange *x)
+{
+    const struct curl_functions *c = x->curl;
+    c->easy_setopt(x->easy, CURLOPT_CONNECT_ONLY, 1L);
+    c->easy_setopt(x->easy, CURLOPT_CERTINFO, 1L);
+    c->easy_setopt(x->easy, CURLOPT_SSL_SESSIONID_CACHE, 0L);
+}
+
 int exchange_set_up(struct exchange *x)
 {
     const struct http_request *r = x->request;
@@ -257,6 +267,8 @@ int exchange_set_up(struct exchange *x)
                              "certificates of an authority that are given as text need libcurl "
                              "7.77 or later with OpenSSL, GnuTLS or the like");
     set_method(x);
+    if (x->certificates_only)
+        set_certificates_only(x);
     c->easy_setopt(x->easy, CURLOPT_WRITEFUNCTION, on_body);
     c->easy_setopt(x->easy, CURLOPT_WRITEDATA, x);
     c->easy_setopt(x->easy, CURLOPT_HEADERFUNCTION, on_header);
@@ -396,8 +408,38 @@ static int take_headers(struct exchange *x)
     return 0;
 }
 
+/* libcurl lists what it knows of each certificate as "Name:value"; "Cert" is the whole as PEM. */
+static int append_certificates(struct buf *out, const struct curl_certinfo *chain)
+{
+    for (int i = 0; i < chain->num_of_certs; i++)
+        for (const struct curl_slist *l = chain->certinfo[i]; l; l = l->next)
+            if (strncmp(l->data, "Cert:", 5) == 0) {
+                buf_append_str(out, l->data + 5);
+                buf_append_char(out, '\n');
+            }
+    return out->failed ? -1 : 0;
+}
+
+static int take_certificates(struct exchange *x)
+{
+    struct curl_certinfo *chain = NULL;
+    if (x->curl->easy_getinfo(x->easy, CURLINFO_CERTINFO, &chain) != CURLE_OK || !chain)
+        return exchange_fail(x, HTTP_TLS, "this libcurl does not tell the server's certificates");
+    if (append_certificates(&x->body, chain) < 0)
+        return exchange_fail(x, HTTP_NO_MEMORY, "memory ran out");
+    if (!x->body.len)
+        return exchange_fail(x, HTTP_TLS, "the server has shown no certificates");
+    char *pem = arena_strndup(x->arena, buf_cstr(&x->body), x->body.len);
+    if (!pem)
+        return exchange_fail(x, HTTP_NO_MEMORY, "memory ran out");
+    x->response->body = slice_from(pem, x->body.len);
+    return 0;
+}
+
 static int take_response(struct exchange *x)
 {
+    if (x->certificates_only)
+        return take_certificates(x);
     x->response->status = (int)info_long(x, CURLINFO_RESPONSE_CODE);
     bool refused = x->response->status >= 300;
     if (refused && (http_hide_echo(x->request, &x->body) < 0 ||

@@ -31,6 +31,7 @@ struct exchange {
     struct buf body, header_text; /* what came back */
     uint64_t most;                /* bytes of the answer's body */
     bool body_too_large, headers_too_large;
+    bool certificates_only; /* nothing is sent: the answer's body is what the server has shown */
 
     int64_t due_ms;     /* of the system's monotonic clock: the work's deadline */
     int64_t timeout_ms; /* of the exchange, from its start */

@@ -181,11 +181,33 @@ static int describe(const struct composite_context *c, const struct records *fou
 
 /* ---- the composite ---- */
 
+static void recorded(void *self, const struct record *r)
+{
+    const struct composite_context *c = self;
+    platform_link_recorded(c->inner->client, r);
+}
+
+/* There is one way to make each component: a try that fails is the last. */
+static int next_try(void *self, struct arena *a, const char *hook,
+                    const struct engine_create_try *t, const struct value **ret_inputs,
+                    struct diags *diags)
+{
+    const struct composite_context *c = self;
+    *ret_inputs = NULL;
+    if (t->error)
+        return 0;
+    *ret_inputs = platform_cloud(c->cloud)->inputs_by_hook(c, a, hook, t->inputs);
+    return *ret_inputs ? 0
+                       : diags_error(diags, NULL, "Out of memory", "Component \"%s\" was not made.",
+                                     t->name);
+}
+
 static int hooks_new(const struct composite_context *c, const struct value *derived,
                      struct engine_hooks *ret)
 {
     (void)derived;
-    *ret = (struct engine_hooks){.self = c->inner->client, .recorded = platform_link_recorded};
+    *ret = (struct engine_hooks){
+        .self = (void *)(uintptr_t)c, .next_try = next_try, .recorded = recorded};
     return 0;
 }
 

@@ -92,6 +92,10 @@ struct platform_cloud {
                    const struct value **ret, struct cloud_error *err);
     /* As in struct composite; NULL: nothing is destroyed by code. */
     int (*destroy)(const struct composite_context *c, const char *what, const struct value *attrs);
+    /* For a component with a `hook`: the inputs that it is made with, owned by `a`; NULL when
+     * memory is out. Runs in a thread of the engine's. NULL: the cloud's table has no hook. */
+    const struct value *(*inputs_by_hook)(const struct composite_context *c, struct arena *a,
+                                          const char *hook, const struct value *inputs);
     /* Sets the outputs that come from this cloud's components. */
     void (*outputs)(const struct composite_context *c, const struct value *derived,
                     struct outputs *o);

@@ -57,5 +57,6 @@ const struct platform_cloud platform_aws = {
     .address = address,
     .look_up = look_up,
     .destroy = platform_aws_destroy,
+    .inputs_by_hook = platform_aws_inputs_by_hook,
     .outputs = platform_aws_outputs,
 };

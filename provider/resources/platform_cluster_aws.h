@@ -76,6 +76,9 @@ void platform_aws_want_checks(struct platform_aws *p);
 /* Clears away what the cluster's controllers have made in its network, where tags prove it. */
 int platform_aws_destroy(const struct composite_context *c, const char *what,
                          const struct value *attrs);
+/* The hook "thumbprint" of an OIDC provider: platform_cluster_aws_issuer.c. */
+const struct value *platform_aws_inputs_by_hook(const struct composite_context *c, struct arena *a,
+                                                const char *hook, const struct value *inputs);
 void platform_aws_outputs(const struct composite_context *c, const struct value *derived,
                           struct outputs *o);
 

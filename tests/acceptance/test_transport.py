@@ -22,15 +22,20 @@ KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_EC2_M
 TODAY = datetime.datetime.now(datetime.timezone.utc)
 
 
-class Authority:
-    """A certificate authority of our own, and its certificates."""
+def pem(certificate):
+    return certificate.public_bytes(serialization.Encoding.PEM)
 
-    def __init__(self, directory, name="Test CA"):
+
+class Authority:
+    """A certificate authority of our own, and its certificates; with another one above it, it is an intermediate."""
+
+    def __init__(self, directory, name="Test CA", above=None):
         self.directory, self.key = directory, ec.generate_private_key(ec.SECP256R1())
         self.name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-        self.certificate = self.sign(self.name, self.key.public_key(), [(x509.BasicConstraints(ca=True, path_length=None), True)])
+        self.certificate = (above or self).sign(self.name, self.key.public_key(), [(x509.BasicConstraints(ca=True, path_length=None), True)])
+        self.shown = [self.certificate, *above.shown] if above else []  # by servers, behind their own certificate
         self.bundle = directory / "ca.pem"
-        self.bundle.write_bytes(self.certificate.public_bytes(serialization.Encoding.PEM))
+        self.bundle.write_bytes(pem(self.certificate))
 
     def sign(self, subject, key, extensions, ends=TODAY + datetime.timedelta(days=1)):
         made = x509.CertificateBuilder(subject_name=subject, issuer_name=self.name, public_key=key, serial_number=x509.random_serial_number(),
@@ -49,7 +54,7 @@ class Authority:
         certificate = self.sign(x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, host[:64])]), key.public_key(),
                                 [(x509.SubjectAlternativeName([name]), False)], **options)
         path = self.directory / "leaf.pem"
-        path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM) + key.private_bytes(
+        path.write_bytes(pem(certificate) + b"".join(map(pem, self.shown)) + key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(path)

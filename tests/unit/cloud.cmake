@@ -1,4 +1,4 @@
-foreach(test error retry template)
+foreach(test error retry template thumbprint)
   llm_unit_test(cloud_${test} room_cloud m)
 endforeach()
 target_sources(test_cloud_retry PRIVATE fake_clock.c)

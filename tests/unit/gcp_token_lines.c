@@ -67,7 +67,7 @@ static void set_environment(const struct value *env)
 static const struct value *get(struct arena *a, const struct value *line)
 {
     struct run run = {.a = a, .answers = value_get(line, "answers")};
-    struct http_transport scripted = {send, NULL, &run};
+    struct http_transport scripted = {.send = send, .self = &run};
     bool live = value_true(value_get(line, "live"));
     struct http_transport *transport = live ? http_transport_new() : &scripted;
     struct fake_clock clock;

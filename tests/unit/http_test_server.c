@@ -34,7 +34,7 @@ struct connection {
 struct http_test_server {
     int listener, port;
     SSL_CTX *tls;
-    char ca[64], key[64];
+    char ca[64], key[64], chain[64];
     pthread_t thread;
     atomic_bool stopping;
     pthread_mutex_t lock;
@@ -302,20 +302,23 @@ static void add_extension(X509 *cert, int nid, const char *value)
     X509_EXTENSION_free(e);
 }
 
-static X509 *make_certificate(EVP_PKEY *key)
+/* For 127.0.0.1, and an authority itself; signed by another one, or by itself (`by` NULL). */
+static X509 *make_certificate(const char *common_name, EVP_PKEY *key, X509 *by, EVP_PKEY *by_key)
 {
+    static long serial;
     X509 *cert = X509_new();
     X509_set_version(cert, 2);
-    ASN1_INTEGER_set(X509_get_serialNumber(cert), 1);
+    ASN1_INTEGER_set(X509_get_serialNumber(cert), ++serial);
     X509_gmtime_adj(X509_getm_notBefore(cert), -3600);
     X509_gmtime_adj(X509_getm_notAfter(cert), 3600);
     X509_set_pubkey(cert, key);
     X509_NAME *name = X509_get_subject_name(cert);
-    X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const unsigned char *)"test", -1, -1, 0);
-    X509_set_issuer_name(cert, name);
+    X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const unsigned char *)common_name, -1, -1,
+                               0);
+    X509_set_issuer_name(cert, by ? X509_get_subject_name(by) : name);
     add_extension(cert, NID_basic_constraints, "critical,CA:TRUE");
     add_extension(cert, NID_subject_alt_name, "IP:127.0.0.1");
-    X509_sign(cert, key, EVP_sha256());
+    X509_sign(cert, by ? by_key : key, EVP_sha256());
     return cert;
 }
 
@@ -327,33 +330,70 @@ static FILE *temporary(char path[64])
     return fd < 0 ? NULL : fdopen(fd, "w");
 }
 
-static bool set_up_tls(struct http_test_server *s, bool client_certificate)
+/* Certificates one after the other, the last of which is NULL. */
+static bool write_certificates(char path[64], X509 *const *certs)
 {
-    EVP_PKEY *key = EVP_EC_gen("P-256");
-    X509 *cert = make_certificate(key);
-    FILE *ca = temporary(s->ca), *key_file = temporary(s->key);
-    if (!ca || !key_file)
-        return false;
-    PEM_write_X509(ca, cert);
-    PEM_write_PrivateKey(key_file, key, NULL, NULL, 0, NULL, NULL);
-    fclose(ca);
-    fclose(key_file);
+    FILE *f = temporary(path);
+    for (; f && *certs; certs++)
+        PEM_write_X509(f, *certs);
+    return f && fclose(f) == 0;
+}
+
+static bool write_key(char path[64], EVP_PKEY *key)
+{
+    FILE *f = temporary(path);
+    return f && PEM_write_PrivateKey(f, key, NULL, NULL, 0, NULL, NULL) && fclose(f) == 0;
+}
+
+/* Takes what it is given over. `between` NULL: the certificate is its own authority. */
+static bool use(struct http_test_server *s, EVP_PKEY *key, X509 *cert, X509 *between, X509 *root)
+{
+    X509 *const trusted[] = {root, NULL}, *const shown[] = {cert, between, NULL};
     s->tls = SSL_CTX_new(TLS_server_method());
     SSL_CTX_use_certificate(s->tls, cert);
     SSL_CTX_use_PrivateKey(s->tls, key);
+    if (between)
+        SSL_CTX_add1_chain_cert(s->tls, between);
+    SSL_CTX_set_mode(s->tls, SSL_MODE_NO_AUTO_CHAIN);
+    bool ok = write_certificates(s->ca, trusted) && write_certificates(s->chain, shown) &&
+              write_key(s->key, key);
+    EVP_PKEY_free(key);
+    X509_free(cert);
+    X509_free(between);
+    return ok;
+}
+
+static bool make_chain(struct http_test_server *s)
+{
+    EVP_PKEY *root_key = EVP_EC_gen("P-256"), *between_key = EVP_EC_gen("P-256"),
+             *key = EVP_EC_gen("P-256");
+    X509 *root = make_certificate("root", root_key, NULL, NULL);
+    X509 *between = make_certificate("between", between_key, root, root_key);
+    X509 *cert = make_certificate("test", key, between, between_key);
+    bool ok = use(s, key, cert, between, root);
+    X509_free(root);
+    EVP_PKEY_free(root_key);
+    EVP_PKEY_free(between_key);
+    return ok;
+}
+
+static bool set_up_tls(struct http_test_server *s, bool client_certificate, bool chain)
+{
+    EVP_PKEY *key = chain ? NULL : EVP_EC_gen("P-256");
+    X509 *cert = chain ? NULL : make_certificate("test", key, NULL, NULL);
+    if (!(chain ? make_chain(s) : use(s, key, cert, NULL, cert)))
+        return false;
     SSL_CTX_set_session_id_context(s->tls, (const unsigned char *)"test", 4);
     if (client_certificate) {
         SSL_CTX_load_verify_locations(s->tls, s->ca, NULL);
         SSL_CTX_set_verify(s->tls, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
     }
-    X509_free(cert);
-    EVP_PKEY_free(key);
     return true;
 }
 
 /* ---- start and stop ---- */
 
-struct http_test_server *http_test_server_start(bool tls, bool client_certificate)
+static struct http_test_server *start_server(bool tls, bool client_certificate, bool chain)
 {
     struct http_test_server *s = calloc(1, sizeof(*s));
     struct sockaddr_in address = {.sin_family = AF_INET};
@@ -364,13 +404,23 @@ struct http_test_server *http_test_server_start(bool tls, bool client_certificat
     s->listener = socket(AF_INET, SOCK_STREAM, 0);
     if (bind(s->listener, (struct sockaddr *)&address, len) < 0 || listen(s->listener, 128) < 0 ||
         getsockname(s->listener, (struct sockaddr *)&address, &len) < 0 ||
-        (tls && !set_up_tls(s, client_certificate)) ||
+        (tls && !set_up_tls(s, client_certificate, chain)) ||
         pthread_create(&s->thread, NULL, run_listener, s) != 0) {
         perror("test server");
         exit(1);
     }
     s->port = ntohs(address.sin_port);
     return s;
+}
+
+struct http_test_server *http_test_server_start(bool tls, bool client_certificate)
+{
+    return start_server(tls, client_certificate, false);
+}
+
+struct http_test_server *http_test_server_start_with_chain(void)
+{
+    return start_server(true, false, true);
 }
 
 void http_test_server_stop(struct http_test_server *s)
@@ -388,6 +438,7 @@ void http_test_server_stop(struct http_test_server *s)
     if (s->tls) {
         unlink(s->ca);
         unlink(s->key);
+        unlink(s->chain);
         SSL_CTX_free(s->tls);
     }
     pthread_mutex_destroy(&s->lock);
@@ -402,6 +453,11 @@ int http_test_server_port(const struct http_test_server *s)
 const char *http_test_server_ca(const struct http_test_server *s)
 {
     return s->ca;
+}
+
+const char *http_test_server_chain(const struct http_test_server *s)
+{
+    return s->chain;
 }
 
 const char *http_test_server_key(const struct http_test_server *s)

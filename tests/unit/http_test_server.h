@@ -37,10 +37,15 @@ struct http_test_counts {
 /* Starts; `tls` makes it speak TLS with a certificate for 127.0.0.1 that it writes, as PEM, to
  * http_test_server_ca(). With `client_certificate` it demands that same certificate. */
 struct http_test_server *http_test_server_start(bool tls, bool client_certificate);
+/* The same with TLS and a chain: its certificate is signed by an intermediate authority, which it
+ * shows too, and that one by the authority in http_test_server_ca(), which it does not show. */
+struct http_test_server *http_test_server_start_with_chain(void);
 void http_test_server_stop(struct http_test_server *s);
 
 int http_test_server_port(const struct http_test_server *s);
 const char *http_test_server_ca(const struct http_test_server *s);
+/* What it shows, as a file of PEM. */
+const char *http_test_server_chain(const struct http_test_server *s);
 const char *http_test_server_key(const struct http_test_server *s);
 struct http_test_counts http_test_server_counts(struct http_test_server *s);
 

@@ -799,6 +799,29 @@ static void placement_gives_up(void **state)
     assert_int_equal(existing(b), 4);
 }
 
+static int one_try(void *self, struct arena *a, const char *hook, const struct engine_create_try *t,
+                   const struct value **ret, struct diags *diags)
+{
+    (void)self, (void)a, (void)hook, (void)diags;
+    *ret = t->error ? NULL : t->inputs;
+    return 0;
+}
+
+/* A hook without words of its own leaves them to the cloud. */
+static void a_hook_gives_up_silently(void **state)
+{
+    struct bench *b = *state;
+    const struct engine_hooks hooks = {.next_try = one_try};
+    b->engine.hooks = &hooks;
+    b->fake.fail_type = "top";
+    b->fake.fail_code = "NoCapacity";
+    b->fake.fail_times = 1;
+    assert_int_equal(apply(b), -1);
+    assert_true(says(b, "NoCapacity"));
+    assert_false(says(b, "memory"));
+    assert_int_equal(apply(b), 0);
+}
+
 static void records_survive_their_json(void **state)
 {
     struct bench *b = *state;
@@ -929,6 +952,7 @@ int main(void)
         T(placement_tries_the_next),
         T(components_of_another_cloud),
         T(placement_gives_up),
+        T(a_hook_gives_up_silently),
         T(records_survive_their_json),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -280,6 +280,81 @@ static void test_broken_answers(void **state)
     assert_int_equal(get_here("/garbage", &ca).failure, HTTP_RESET);
 }
 
+static struct http_response certificates(int port, const char *ca, bool insecure)
+{
+    const struct http_settings settings = {.ca_bundle = ca, .insecure = insecure};
+    struct http_response r;
+    int rc = transport->certificates(transport->self, &forever, arena,
+                                     arena_printf(arena, "https://127.0.0.1:%d/id/1", port),
+                                     &settings, &r);
+    assert_int_equal(rc, r.failure == HTTP_OK ? 0 : -1);
+    return r;
+}
+
+/* A PEM text without empty lines. */
+static const char *dense(struct slice pem)
+{
+    char *text = arena_alloc(arena, pem.len + 1), *end = text;
+    for (size_t i = 0; i < pem.len; i++)
+        if (pem.ptr[i] != '\n' || (end > text && end[-1] != '\n'))
+            *end++ = pem.ptr[i];
+    *end = '\0';
+    return text;
+}
+
+/* All that the server shows, in its order, and nothing that it does not. */
+static void test_certificates_of_a_chain(void **state)
+{
+    (void)state;
+    struct http_test_server *chained = http_test_server_start_with_chain();
+    int port = http_test_server_port(chained);
+    const char *ca = http_test_server_ca(chained);
+    const struct http_settings trusted = {.ca_bundle = ca};
+    const char *shown = arena_strdup(arena, text_of_file(http_test_server_chain(chained)));
+    struct http_response r = certificates(port, ca, false);
+    assert_int_equal(r.failure, HTTP_OK);
+    assert_string_equal(dense(r.body), shown);
+    assert_int_equal(http_test_server_counts(chained).requests, 0);
+    /* neither a connection that is kept nor a session to resume keeps them from being shown */
+    assert_int_equal(get("127.0.0.1", port, "/hello", &trusted).failure, HTTP_OK);
+    assert_string_equal(dense(certificates(port, ca, false).body), shown);
+    assert_int_equal(get("127.0.0.1", port, "/hello", &trusted).failure, HTTP_OK);
+    assert_int_equal(http_test_server_counts(chained).requests, 2);
+    http_test_server_stop(chained);
+}
+
+static void test_certificates_that_are_not_trusted(void **state)
+{
+    (void)state;
+    int port = http_test_server_port(server);
+    struct http_response r = certificates(port, NULL, false);
+    assert_int_equal(r.failure, HTTP_TLS);
+    assert_int_equal(r.body.len, 0);
+    r = certificates(port, NULL, true);
+    assert_int_equal(r.failure, HTTP_OK);
+    assert_string_equal(dense(r.body), text_of_file(http_test_server_chain(server)));
+}
+
+static void test_certificates_of_nobody(void **state)
+{
+    (void)state;
+    struct mute m;
+    struct http_response r;
+    struct http_test_server *plain = http_test_server_start(false, false);
+    assert_int_equal(certificates(http_test_server_port(plain), NULL, false).failure, HTTP_TLS);
+    const char *url = arena_printf(arena, "http://127.0.0.1:%d/", http_test_server_port(plain));
+    assert_int_equal(transport->certificates(transport->self, &forever, arena, url, NULL, &r), -1);
+    assert_int_equal(r.failure, HTTP_TLS);
+    http_test_server_stop(plain);
+    start_mute(&m, false);
+    const struct http_settings quick = {.request_timeout_ms = 150};
+    url = arena_printf(arena, "https://127.0.0.1:%d/", m.port);
+    assert_int_equal(transport->certificates(transport->self, &forever, arena, url, &quick, &r),
+                     -1);
+    assert_int_equal(r.failure, HTTP_CONNECT);
+    stop_mute(&m);
+}
+
 static void test_client_certificate(void **state)
 {
     (void)state;
@@ -310,6 +385,9 @@ int main(void)
         SERVED(test_sessions_are_resumed),
         SERVED(test_sessions_are_shared),
         SERVED(test_broken_answers),
+        SERVED(test_certificates_of_a_chain),
+        SERVED(test_certificates_that_are_not_trusted),
+        SERVED(test_certificates_of_nobody),
         cmocka_unit_test_setup_teardown(test_client_certificate, set_up_mutual, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
