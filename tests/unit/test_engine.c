@@ -35,6 +35,7 @@ struct fake {
     int fail_times;
     int delay_ms;
     int pending_reads; /* describes answer "pending" this often */
+    char broken[32];   /* the object that is described as "broken" */
     bool lose_answer;  /* of the next create */
     char order[OBJECTS_MOST][40];
     size_t ordered;
@@ -80,7 +81,9 @@ static const struct value *describe(struct fake *f, struct arena *a, const struc
         {SLICE_LIT("parent"), value_str(a, o->parent)},
         {SLICE_LIT("size"), value_str(a, o->size)},
         {SLICE_LIT("tags"), tags},
-        {SLICE_LIT("state"), value_str(a, f->pending_reads > 0 ? "pending" : "ready")}};
+        {SLICE_LIT("state"), value_str(a, strcmp(o->id, f->broken) == 0 ? "broken"
+                                          : f->pending_reads > 0        ? "pending"
+                                                                        : "ready")}};
     return value_object(a, m, 5);
 }
 
@@ -927,6 +930,114 @@ static void components_of_another_cloud(void **state)
     pthread_mutex_destroy(&inner.lock);
 }
 
+/* A condition may be about each member. */
+static void members_have_conditions_of_their_own(void **state)
+{
+    struct bench *b = *state;
+    struct resource_component own[3] = {entries[0], entries[1], entries[2]};
+    const struct resource_cloud with = {"fake", own, 3};
+    own[1].when = REF("each", "on");
+    b->table = &with;
+    b->leaves = "{\"a\":{\"size\":\"1\",\"on\":true},\"b\":{\"size\":\"1\",\"on\":false},"
+                "\"c\":{\"size\":\"1\"}}";
+    assert_int_equal(apply(b), 0);
+    assert_int_equal(existing(b), 3);
+    assert_non_null(records_find(&b->records, "leaf-a"));
+    b->leaves = "{\"a\":{\"size\":\"1\",\"on\":false},\"b\":{\"size\":\"1\",\"on\":true}}";
+    assert_int_equal(apply(b), 0);
+    assert_null(records_find(&b->records, "leaf-a"));
+    assert_non_null(records_find(&b->records, "leaf-b"));
+    assert_int_equal(destroy(b), 0);
+}
+
+/* Records of several applies may contradict each other: nothing waits for itself. */
+static void a_circle_of_records_is_destroyed(void **state)
+{
+    struct bench *b = *state;
+    const char *const on_top[] = {"top"};
+    assert_int_equal(apply(b), 0);
+    records_find(&b->records, "leaf-a")->needs = on_top;
+    records_find(&b->records, "leaf-a")->need_count = 1;
+    assert_int_equal(destroy(b), 0);
+    assert_int_equal(existing(b), 0);
+}
+
+/* What could not be made gives way to another; what worked before is left as it is. */
+static void what_could_not_be_made_is_made_anew(void **state)
+{
+    static const char *const broken[] = {"broken"};
+    struct bench *b = *state;
+    struct component fragile = leaf;
+    struct resource_component own[3] = {entries[0], entries[1], entries[2]};
+    const struct resource_cloud with = {"fake", own, 3};
+    fragile.states.unmade = broken;
+    fragile.states.unmade_count = 1;
+    own[1].component = &fragile;
+    b->table = &with;
+    b->leaves = "{\"a\":{\"size\":\"1\"}}";
+    snprintf(b->fake.broken, sizeof(b->fake.broken), "leaf-2");
+    assert_int_equal(apply(b), -1);
+    assert_true(says(b, "broken"));
+    assert_true(records_find(&b->records, "leaf-a")->incomplete);
+    diags_init(&b->diags, b->a);
+    assert_int_equal(apply(b), 0);
+    assert_string_equal(of_type(b, "leaf")->id, "leaf-3");
+    assert_int_equal(existing(b), 3);
+    snprintf(b->fake.broken, sizeof(b->fake.broken), "leaf-3");
+    assert_int_equal(apply(b), 0);
+    assert_string_equal(of_type(b, "leaf")->id, "leaf-3");
+    assert_int_equal(destroy(b), 0);
+}
+
+struct sweeper {
+    struct bench *bench;
+    int rc, count;
+    size_t seen; /* objects that are there when it is called */
+};
+
+static int sweep(void *self, struct arena *a, const struct component *kind,
+                 const struct value *of, struct diags *diags)
+{
+    struct sweeper *s = self;
+    (void)a;
+    s->count++;
+    s->seen = existing(s->bench);
+    assert_string_equal(kind->destroyed_by, "sweep");
+    assert_string_equal(value_cstr(value_get(of, "size"), ""), "1");
+    return s->rc == 0 ? 0 : diags_error(diags, NULL, "Still in use", "by others");
+}
+
+/* Code destroys between what stands on the component and what it stands on; a refusal keeps the
+ * latter, and the place in the order. */
+static void code_destroys_in_its_place(void **state)
+{
+    struct bench *b = *state;
+    struct component place = leaf;
+    struct resource_component own[3] = {entries[0], entries[1], entries[2]};
+    const struct resource_cloud with = {"fake", own, 3};
+    struct sweeper s = {b, -1, 0, 0};
+    const struct engine_destroyer destroyer = {&s, sweep};
+    place.destroyed_by = "sweep";
+    place.create_count = place.destroy_count = 0;
+    place.read.op = NULL;
+    place.states.path = NULL;
+    own[1].component = &place;
+    b->table = &with;
+    b->leaves = "{\"a\":{\"size\":\"1\"}}";
+    b->engine.destroyer = &destroyer;
+    assert_int_equal(apply(b), 0);
+    assert_int_equal(existing(b), 2);
+    assert_int_equal(destroy(b), -1);
+    assert_true(says(b, "Still in use"));
+    assert_int_equal(s.seen, 1);
+    assert_non_null(of_type(b, "root"));
+    assert_non_null(records_find(&b->records, "leaf-a"));
+    s.rc = 0;
+    assert_int_equal(destroy(b), 0);
+    assert_int_equal(s.count, 2);
+    assert_int_equal(existing(b), 0);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -954,6 +1065,10 @@ int main(void)
         T(placement_gives_up),
         T(a_hook_gives_up_silently),
         T(records_survive_their_json),
+        T(members_have_conditions_of_their_own),
+        T(a_circle_of_records_is_destroyed),
+        T(what_could_not_be_made_is_made_anew),
+        T(code_destroys_in_its_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
