@@ -369,6 +369,8 @@ def test_google_upgrades_by_itself(ground):
     for pool in ground.pools().values():
         ground.edit("container", f"{CLUSTER}/nodePools/{pool['name']}", version=newer)
     ground.core.no_difference()
+    ground.core.apply_ok("-refresh-only")
+    assert ground.state()["kubernetes_version"] == "1.35"
     # who then names the version that is there changes nothing in the cloud
     ground.sim.control("calls", method="DELETE")
     ground.apply(small(GENERAL, '"1.35"'))
@@ -509,7 +511,7 @@ resource "llm_platform_cluster" "p" {
 def test_an_apply_that_was_killed_is_gone_on_with(ground):
     made = f"{CLUSTERS}.create"
     ground.core.write(small(GENERAL))
-    ground.sim.control("settings", {"operation_s": 2})
+    ground.sim.rule(made, operation_ms=2000)
     process = subprocess.Popen([ground.core.binary, "apply", "-auto-approve", "-no-color"], cwd=ground.core.directory, env=ground.core.env,
                                start_new_session=True, stdout=subprocess.DEVNULL)
     deadline = time.monotonic() + 30
@@ -519,12 +521,11 @@ def test_an_apply_that_was_killed_is_gone_on_with(ground):
     time.sleep(0.2)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    ground.sim.control("settings", {"operation_s": 0.05})
+    ground.sim.clear_rules()
     result = ground.core.apply("-lock=false")
     assert result.status == 0 and "An interrupted apply is continued" in result.text, result.output
     ground.core.no_difference()
     assert len([c for c in ground.sim.calls(made) if c["status"] == 200]) == 1
-    ground.destroy()
 
 
 def test_a_cluster_that_is_gone_is_made_again(ground):
