@@ -108,7 +108,7 @@ static const struct value *policy_object(struct platform_derivation *d, const st
         {SLICE_LIT("name"), value_str(d->a, "default-deny")},
         {SLICE_LIT("pod_selector"), value_object(d->a, NULL, 0)},
         {SLICE_LIT("policy_types"), config_is_set(types) ? types : value_tuple(d->a, &ingress, 1)}};
-    return value_object(d->a, m, 2);
+    return value_object(d->a, m, 3);
 }
 
 /* ---- rights ---- */

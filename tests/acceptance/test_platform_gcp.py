@@ -25,6 +25,7 @@ NAMESPACES = """namespaces = { for n in ["platform", "quant", "finetune", "eval"
     limit_range = { default_cpu = "500m", default_memory = "512Mi" }
     config      = { LOG_LEVEL = "debug" }
     rbac        = { editors = ["${n}-team"] }
+    default_deny = n == "eval" ? ["Egress", "Ingress"] : null
   } }"""
 
 WORKLOADS = """workloads = {
@@ -235,6 +236,7 @@ def test_development(ground):
     assert ground.kube_names("namespaces") == SYSTEM | {"platform", "quant", "finetune", "eval", "observability"}
     assert ground.kubectl("get", "resourcequota", "quant-quota", "-n", "quant")["spec"]["hard"] == {"requests.cpu": "8", "limits.memory": "32Gi", "pods": "50"}
     assert ground.kube_names("networkpolicies", "-n", "quant") == {"default-deny"}
+    assert ground.kubectl("get", "networkpolicy", "default-deny", "-n", "eval")["spec"] == {"podSelector": {}, "policyTypes": ["Egress", "Ingress"]}
     assert ground.kube_names("serviceaccounts", "-n", "observability") == {"observability-sa"}
     admins = ground.kubectl("get", "clusterrolebinding", "llm-platform-admins")
     assert admins["subjects"] == [{"kind": "User", "name": "ops@example.com", "apiGroup": "rbac.authorization.k8s.io"}]
