@@ -487,11 +487,14 @@ static struct object search_object(const struct search *s, const struct node *n,
                            .diags = diags};
 }
 
-/* What an object that is only half made does not say is missing in those that refer to it. */
-static bool lacks_required(const struct component *c, const struct value *inputs)
+/* Whether a search would ask with what is not there: an object that is only half made does not say
+ * it yet. */
+static bool asks_with_nothing(const struct template *t, const struct value *inputs)
 {
-    for (size_t i = 0; i < c->attr_count; i++)
-        if (c->attrs[i].required && value_is_null(value_get(inputs, c->attrs[i].name)))
+    if (t->kind == TEMPLATE_REF)
+        return !*t->root && t->path && value_is_null(value_path(inputs, t->path));
+    for (size_t i = 0; i < t->member_count; i++)
+        if (asks_with_nothing(t->members[i].value, inputs))
             return true;
     return false;
 }
@@ -511,7 +514,7 @@ static int search_job(void *self, size_t index)
     struct object o = search_object(s, n, a, inputs, &diags);
     const struct value *request = NULL;
     /* What cannot be asked for yet belongs to an object that was not found either. */
-    if (!inputs || lacks_required(n->component, inputs) ||
+    if (!inputs || asks_with_nothing(n->component->find.request, inputs) ||
         object_eval(&o, n->component->find.request, &request) < 0 ||
         !value_is_wholly_known(request))
         return 0;
