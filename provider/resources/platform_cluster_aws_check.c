@@ -16,6 +16,9 @@ static const struct cloud_operation describe_versions = {.service = "eks",
 static const struct cloud_operation describe_offerings = {
     .service = "ec2", .name = "DescribeInstanceTypeOfferings", .idempotent = true};
 
+static const struct cloud_operation get_caller = {
+    .service = "sts", .name = "GetCallerIdentity", .idempotent = true};
+
 /* ---- questions ---- */
 
 static const struct value *cluster_request(struct arena *a, const char *name)
@@ -97,6 +100,8 @@ void platform_aws_want_checks(struct platform_aws *p)
     const struct value *subnets = is_new(c) ? subnets_request(a, p->d->config) : NULL;
     if (is_new(c) && p->d->name)
         gpu_node_want_call(c, &platform_aws_describe_cluster, cluster_request(a, p->d->name));
+    if (is_new(c) && platform_of(p->d, "access"))
+        gpu_node_want_call(c, &get_caller, value_object(a, NULL, 0));
     if (changes_version(c, p->version))
         gpu_node_want_call(c, &describe_versions, version_request(a, p->version));
     if (offerings)
@@ -277,12 +282,54 @@ static int check_subnets(const struct composite_context *c)
            check_list(c, "network.public_subnet_ids", list, 0);
 }
 
+/* ---- access ---- */
+
+/* Whether a principal is who calls: a user, or the role behind "assumed-role/ROLE/SESSION". */
+static bool is_caller(struct arena *a, const char *principal, const char *caller)
+{
+    const char *session = strstr(caller, ":assumed-role/");
+    const char *name = session ? session + strlen(":assumed-role/") : NULL;
+    const char *last = strrchr(principal, '/'), *account = strstr(caller, "::"),
+               *its = strstr(principal, "::");
+    if (!session || !account || !its)
+        return account && its && strcmp(account, its) == 0;
+    const char *role = arena_strndup(a, name, strcspn(name, "/"));
+    const char *of = arena_printf(a, "%.*s:role/", (int)(session - account), account);
+    return role && of && last && strstr(principal, of) && strcmp(last + 1, role) == 0;
+}
+
+/* EKS has an entry for who makes the cluster, and takes no second one. */
+static int check_access(const struct composite_context *c)
+{
+    static const char *const paths[] = {"access.admins", "access.viewers"};
+    const struct gpu_node_lookup *k = NULL;
+    int rc = 0;
+    if (!is_new(c) || !config_get(c->config, "access") ||
+        gpu_node_answer_call(c, &get_caller, value_object(c->arena, NULL, 0), &k) < 0)
+        return 0;
+    const char *caller = value_cstr(value_get(k->answer, "Arn"), NULL);
+    for (size_t l = 0; caller && l < 2; l++) {
+        const struct value *list = config_get(c->config, paths[l]);
+        for (size_t i = 0; i < value_count(list); i++) {
+            const char *principal = value_cstr(value_at(list, i), NULL);
+            if (principal && is_caller(c->arena, principal, caller))
+                rc = diags_error(c->diags, path_parse(c->arena, paths[l]),
+                                 "Who makes the cluster administers it",
+                                 "%s is who makes the cluster, and has the rights of an "
+                                 "administrator by that; EKS takes no second entry. Leave it out.",
+                                 principal);
+        }
+    }
+    return rc;
+}
+
 /* ---- the hook ---- */
 
 int platform_aws_check(const struct composite_context *c, const struct engine_changes *changes,
                        const struct value *derived)
 {
-    int rc = check_name(c) | check_version(c, derived) | check_offers(c) | check_subnets(c);
+    int rc = check_name(c) | check_version(c, derived) | check_offers(c) | check_subnets(c) |
+             check_access(c);
     (void)changes;
     return rc ? -1 : 0;
 }

@@ -417,15 +417,21 @@ def test_a_pool_that_fails_says_why(ground, sim, cloud, kube):
     assert cloud.owned() == []
 
 
-def refused(ground, *said, **attributes):
+def refused(ground, *said, session=None, **attributes):
     ground.write(platform(**attributes))
-    plan = ground.plan()
+    plan = ground.plan(**session or {})
     assert plan.status == 1, plan.output
     for text in said:
         assert text in plan.text, plan.output
 
 
 def test_plans_that_the_cloud_would_refuse(ground, sim, cloud):
+    caller = cloud.client("sts").get_caller_identity()["Arn"].replace(":sts:", ":iam:")
+    refused(ground, "Who makes the cluster administers it", access={"admins": [caller, "arn:aws:iam::123456789012:role/ops"]})
+    made = cloud.client("iam").create_role(RoleName="ci", Path="/teams/", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+    keys = cloud.client("sts").assume_role(RoleArn=made, RoleSessionName="run")["Credentials"]
+    session = {"AWS_ACCESS_KEY_ID": keys["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": keys["SecretAccessKey"], "AWS_SESSION_TOKEN": keys["SessionToken"]}
+    refused(ground, f"{made} is who makes the cluster", access={"viewers": [made]}, session=session)
     refused(ground, "EKS in us-east-1 does not offer Kubernetes 1.99", kubernetes_version="1.99")
     refused(ground, "EC2 does not offer x9z.large in us-east-1", node_pools={"general": {"machine_types": ["x9z.large"]}})
     ec2 = cloud.client("ec2")
@@ -465,8 +471,11 @@ def test_an_existing_network_is_left_as_it_is(ground, sim, cloud, kube):
     assert (state["vpc_id"], state["private_subnet_ids"], state["public_subnet_ids"]) == (vpc, subnets[:2], subnets[2:])
     assert not {"VPC", "subnet", "NAT gateway", "route table"} & set(kinds(cloud))
     assert not any("Tags" in s and s["Tags"] for s in ec2.describe_subnets(SubnetIds=subnets)["Subnets"])
+    interfaces = [ec2.create_network_interface(SubnetId=subnets[0], TagSpecifications=[{"ResourceType": "network-interface", "Tags": [
+        {"Key": "cluster.k8s.amazonaws.com/name", "Value": name}]}])["NetworkInterface"]["NetworkInterfaceId"] for name in (NAME, "another")]
     assert ground.destroy().status == 0
     assert cloud.owned() == [] and len(ec2.describe_subnets(SubnetIds=subnets)["Subnets"]) == 3
+    assert [i["NetworkInterfaceId"] for i in ec2.describe_network_interfaces()["NetworkInterfaces"]] == interfaces[1:], "what is the other cluster's stays"
 
 
 BAD = [
