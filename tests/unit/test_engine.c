@@ -995,8 +995,8 @@ struct sweeper {
     size_t seen; /* objects that are there when it is called */
 };
 
-static int sweep(void *self, struct arena *a, const struct component *kind,
-                 const struct value *of, struct diags *diags)
+static int sweep(void *self, struct arena *a, const struct component *kind, const struct value *of,
+                 struct diags *diags)
 {
     struct sweeper *s = self;
     (void)a;
