@@ -25,7 +25,7 @@ struct platform_aws {
 /* The IAM role "llm-k8s-NAME-REGION-SUFFIX". Owned by `a`. */
 const char *platform_aws_role(struct arena *a, const char *name, const char *region,
                               const char *suffix);
-/* What a configuration says of a block that may be absent: the attribute, or NULL. */
+/* An attribute of the configuration; `otherwise` when it, or its block, is absent or unknown. */
 bool platform_aws_bool(const struct platform_derivation *d, const char *path, bool otherwise);
 
 /* ---- platform_cluster_aws_network.c ---- */
