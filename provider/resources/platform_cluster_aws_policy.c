@@ -14,14 +14,18 @@ static void begin(struct buf *b)
     buf_append_str(b, "{\"Version\":\"2012-10-17\",\"Statement\":[");
 }
 
-/* `actions` and `resources` are members of a JSON list, `condition` those of an object or NULL. */
+/* `actions` and `resources` are members of a JSON list, `condition` those of an object, "" without
+ * any. NULL: memory is out. */
 static void allow(struct buf *b, const char *sid, const char *actions, const char *resources,
                   const char *condition)
 {
     bool first = b->len && b->ptr[b->len - 1] == '[';
+    b->failed |= !resources || !condition;
+    if (b->failed)
+        return;
     buf_printf(b, "%s{\"Sid\":\"%s\",\"Effect\":\"Allow\",\"Action\":[%s],\"Resource\":[%s]",
                first ? "" : ",", sid, actions, resources);
-    if (condition)
+    if (*condition)
         buf_printf(b, ",\"Condition\":{%s}", condition);
     buf_append_char(b, '}');
 }
@@ -66,18 +70,18 @@ const struct value *platform_aws_workload_policy(struct platform_aws *p,
         allow(&b, "Endpoints",
               "\"sagemaker:InvokeEndpoint\",\"sagemaker:InvokeEndpointWithResponseStream\","
               "\"sagemaker:DescribeEndpoint\"",
-              buf_cstr(&endpoints), NULL);
+              buf_cstr(&endpoints), "");
         allow(&b, "EndpointConfigs", "\"sagemaker:DescribeEndpointConfig\"", buf_cstr(&configs),
-              NULL);
+              "");
     }
     if (value_true(metrics)) {
-        allow(&b, "Metrics", "\"cloudwatch:PutMetricData\"", "\"*\"", NULL);
+        allow(&b, "Metrics", "\"cloudwatch:PutMetricData\"", "\"*\"", "");
         allow(&b, "Logs",
               "\"logs:CreateLogGroup\",\"logs:CreateLogStream\",\"logs:PutLogEvents\","
               "\"logs:DescribeLogStreams\"",
               arena_printf(p->d->a, "\"arn:%s:logs:%s:%s:log-group:*\"", p->partition, p->region,
                            p->account),
-              NULL);
+              "");
     }
     return endpoints.failed || configs.failed ? NULL : end(p->d->a, &b);
 }
@@ -97,7 +101,7 @@ const struct value *platform_aws_autoscaler_policy(struct platform_aws *p)
           "\"ec2:DescribeImages\",\"ec2:DescribeInstanceTypes\","
           "\"ec2:DescribeLaunchTemplateVersions\",\"ec2:GetInstanceTypesFromInstanceRequirements\","
           "\"eks:DescribeNodegroup\"",
-          "\"*\"", NULL);
+          "\"*\"", "");
     allow(&b, "Scale",
           "\"autoscaling:SetDesiredCapacity\",\"autoscaling:TerminateInstanceInAutoScalingGroup\"",
           "\"*\"",
@@ -146,64 +150,86 @@ const struct value *platform_aws_autoscaler_policy(struct platform_aws *p)
     "\"elasticloadbalancing:ModifyTargetGroupAttributes\","                                        \
     "\"elasticloadbalancing:DeleteTargetGroup\""
 
+/* Conditions and objects of the controller's rights. */
+struct balancing {
+    const char *name; /* of the cluster */
+    const char *asked, *owned;
+    const char *groups, *balancers, *targets, *rules;
+};
+
+static struct balancing balancing_of(struct arena *a, const char *arn, const char *name)
+{
+    return (struct balancing){
+        .name = name,
+        .asked = arena_printf(
+            a, "\"StringEquals\":{\"aws:RequestTag/elbv2.k8s.aws/cluster\":\"%s\"}", name),
+        .owned = arena_printf(
+            a, "\"StringEquals\":{\"aws:ResourceTag/elbv2.k8s.aws/cluster\":\"%s\"}", name),
+        .groups = arena_printf(a, "\"arn:%s:ec2:*:*:security-group/*\"", arn),
+        .balancers = arena_printf(a,
+                                  "\"arn:%s:elasticloadbalancing:*:*:targetgroup/*/*\","
+                                  "\"arn:%s:elasticloadbalancing:*:*:loadbalancer/net/*/*\","
+                                  "\"arn:%s:elasticloadbalancing:*:*:loadbalancer/app/*/*\"",
+                                  arn, arn, arn),
+        .targets = arena_printf(a, "\"arn:%s:elasticloadbalancing:*:*:targetgroup/*/*\"", arn),
+        .rules = arena_printf(a,
+                              "\"arn:%s:elasticloadbalancing:*:*:listener/*/*/*\","
+                              "\"arn:%s:elasticloadbalancing:*:*:listener-rule/*/*/*\"",
+                              arn, arn),
+    };
+}
+
+static void allow_groups(struct buf *b, struct arena *a, const struct balancing *x)
+{
+    allow(b, "Ingress",
+          "\"ec2:AuthorizeSecurityGroupIngress\",\"ec2:RevokeSecurityGroupIngress\","
+          "\"ec2:CreateSecurityGroup\"",
+          "\"*\"", "");
+    allow(b, "TagNewGroup", "\"ec2:CreateTags\"", x->groups,
+          arena_printf(a,
+                       "\"StringEquals\":{\"ec2:CreateAction\":\"CreateSecurityGroup\","
+                       "\"aws:RequestTag/elbv2.k8s.aws/cluster\":\"%s\"}",
+                       x->name));
+    allow(b, "TagGroup", "\"ec2:CreateTags\",\"ec2:DeleteTags\"", x->groups, x->owned);
+    allow(b, "OwnGroup", "\"ec2:DeleteSecurityGroup\"", "\"*\"", x->owned);
+}
+
+static void allow_balancers(struct buf *b, struct arena *a, const struct balancing *x)
+{
+    static const char tags[] =
+        "\"elasticloadbalancing:AddTags\",\"elasticloadbalancing:RemoveTags\"";
+    allow(b, "Create", LB_CREATE, "\"*\"", x->asked);
+    allow(b, "Rules", LB_RULES, "\"*\"", "");
+    allow(b, "TagNew", "\"elasticloadbalancing:AddTags\"", x->balancers,
+          arena_printf(a,
+                       "\"StringEquals\":{\"elasticloadbalancing:CreateAction\":["
+                       "\"CreateTargetGroup\",\"CreateLoadBalancer\"],"
+                       "\"aws:RequestTag/elbv2.k8s.aws/cluster\":\"%s\"}",
+                       x->name));
+    allow(b, "Tag", tags, x->balancers, x->owned);
+    allow(b, "TagRules", tags, x->rules, "");
+    allow(b, "Change", LB_CHANGE, "\"*\"", x->owned);
+    allow(b, "Targets",
+          "\"elasticloadbalancing:RegisterTargets\",\"elasticloadbalancing:DeregisterTargets\"",
+          x->targets, "");
+}
+
 /* AWS Load Balancer Controller, docs/install/iam_policy.json, with this cluster's name where the
  * published one takes any cluster's. */
 const struct value *platform_aws_load_balancer_policy(struct platform_aws *p)
 {
     _cleanup_buf_ struct buf b = BUF_INIT(DOCUMENT_MOST);
-    struct arena *a = p->d->a;
     if (!p->d->name || !p->partition)
         return platform_unknown(p->d);
-    const char *arn = p->partition, *name = p->d->name;
-    const char *asked =
-        arena_printf(a, "\"StringEquals\":{\"aws:RequestTag/elbv2.k8s.aws/cluster\":\"%s\"}", name);
-    const char *owned = arena_printf(
-        a, "\"StringEquals\":{\"aws:ResourceTag/elbv2.k8s.aws/cluster\":\"%s\"}", name);
-    const char *groups = arena_printf(a, "\"arn:%s:ec2:*:*:security-group/*\"", arn);
-    const char *balancers = arena_printf(a,
-                                         "\"arn:%s:elasticloadbalancing:*:*:targetgroup/*/*\","
-                                         "\"arn:%s:elasticloadbalancing:*:*:loadbalancer/net/*/*\","
-                                         "\"arn:%s:elasticloadbalancing:*:*:loadbalancer/app/*/*\"",
-                                         arn, arn, arn);
-    const char *targets =
-        arena_printf(a, "\"arn:%s:elasticloadbalancing:*:*:targetgroup/*/*\"", arn);
-    const char *rules = arena_printf(a,
-                                     "\"arn:%s:elasticloadbalancing:*:*:listener/*/*/*\","
-                                     "\"arn:%s:elasticloadbalancing:*:*:listener-rule/*/*/*\"",
-                                     arn, arn);
+    const struct balancing x = balancing_of(p->d->a, p->partition, p->d->name);
     begin(&b);
     allow(&b, "ServiceRole", "\"iam:CreateServiceLinkedRole\"", "\"*\"",
           "\"StringEquals\":{\"iam:AWSServiceName\":\"elasticloadbalancing.amazonaws.com\"}");
-    allow(&b, "Look", LB_LOOK, "\"*\"", NULL);
-    allow(&b, "Protect", LB_PROTECT, "\"*\"", NULL);
-    allow(&b, "Ingress",
-          "\"ec2:AuthorizeSecurityGroupIngress\",\"ec2:RevokeSecurityGroupIngress\","
-          "\"ec2:CreateSecurityGroup\"",
-          "\"*\"", NULL);
-    allow(&b, "TagNewGroup", "\"ec2:CreateTags\"", groups,
-          arena_printf(a,
-                       "\"StringEquals\":{\"ec2:CreateAction\":\"CreateSecurityGroup\","
-                       "\"aws:RequestTag/elbv2.k8s.aws/cluster\":\"%s\"}",
-                       name));
-    allow(&b, "TagGroup", "\"ec2:CreateTags\",\"ec2:DeleteTags\"", groups, owned);
-    allow(&b, "OwnGroup", "\"ec2:DeleteSecurityGroup\"", "\"*\"", owned);
-    allow(&b, "Create", LB_CREATE, "\"*\"", asked);
-    allow(&b, "Rules", LB_RULES, "\"*\"", NULL);
-    allow(&b, "TagNew", "\"elasticloadbalancing:AddTags\"", balancers,
-          arena_printf(a,
-                       "\"StringEquals\":{\"elasticloadbalancing:CreateAction\":["
-                       "\"CreateTargetGroup\",\"CreateLoadBalancer\"],"
-                       "\"aws:RequestTag/elbv2.k8s.aws/cluster\":\"%s\"}",
-                       name));
-    allow(&b, "Tag", "\"elasticloadbalancing:AddTags\",\"elasticloadbalancing:RemoveTags\"",
-          balancers, owned);
-    allow(&b, "TagRules", "\"elasticloadbalancing:AddTags\",\"elasticloadbalancing:RemoveTags\"",
-          rules, NULL);
-    allow(&b, "Change", LB_CHANGE, "\"*\"", owned);
-    allow(&b, "Targets",
-          "\"elasticloadbalancing:RegisterTargets\",\"elasticloadbalancing:DeregisterTargets\"",
-          targets, NULL);
-    return end(a, &b);
+    allow(&b, "Look", LB_LOOK, "\"*\"", "");
+    allow(&b, "Protect", LB_PROTECT, "\"*\"", "");
+    allow_groups(&b, p->d->a, &x);
+    allow_balancers(&b, p->d->a, &x);
+    return end(p->d->a, &b);
 }
 
 /* ---- registries ---- */
