@@ -487,14 +487,18 @@ static struct object search_object(const struct search *s, const struct node *n,
                            .diags = diags};
 }
 
-/* Whether a search would ask with what is not there: an object that is only half made does not say
- * it yet. */
-static bool asks_with_nothing(const struct template *t, const struct value *inputs)
+/* Whether a search would ask with a required input that is not there: an object that is only half
+ * made does not say it yet. */
+static bool asks_with_nothing(const struct component *c, const struct template *t,
+                              const struct value *inputs)
 {
-    if (t->kind == TEMPLATE_REF)
-        return !*t->root && t->path && value_is_null(value_path(inputs, t->path));
+    if (t->kind == TEMPLATE_REF) {
+        const struct component_attr *attr =
+            !*t->root && t->path ? component_attr_find(c, t->path) : NULL;
+        return attr && attr->required && value_is_null(value_get(inputs, t->path));
+    }
     for (size_t i = 0; i < t->member_count; i++)
-        if (asks_with_nothing(t->members[i].value, inputs))
+        if (asks_with_nothing(c, t->members[i].value, inputs))
             return true;
     return false;
 }
@@ -514,7 +518,7 @@ static int search_job(void *self, size_t index)
     struct object o = search_object(s, n, a, inputs, &diags);
     const struct value *request = NULL;
     /* What cannot be asked for yet belongs to an object that was not found either. */
-    if (!inputs || asks_with_nothing(n->component->find.request, inputs) ||
+    if (!inputs || asks_with_nothing(n->component, n->component->find.request, inputs) ||
         object_eval(&o, n->component->find.request, &request) < 0 ||
         !value_is_wholly_known(request))
         return 0;
