@@ -211,16 +211,14 @@ static int64_t retry_after_ms(struct arena *a, const struct http_response *r)
     return ms.len ? wait : wait * 1000;
 }
 
-/* A refusal whose message names no action: most often it is the call's own. (In the REST services
- * actions are not named like calls.) */
+/* A refusal whose message names no action: most often it is the call's own. */
 static void name_permission(struct arena *a, const struct aws_service *s, struct cloud_error *err)
 {
-    bool rest = s->protocol == AWS_PROTOCOL_REST_JSON || s->protocol == AWS_PROTOCOL_REST_XML;
-    if (rest || err->class_ != CLOUD_ERROR_PERMISSION || !err->operation ||
+    if (!s->actions || err->class_ != CLOUD_ERROR_PERMISSION || !err->operation ||
         strstr(err->message, "perform:"))
         return;
     const char *text = arena_printf(a, "%s (the call needs the permission %s:%s)", err->message,
-                                    s->signing_name, err->operation);
+                                    s->actions, err->operation);
     if (text)
         err->message = text;
 }

@@ -23,6 +23,8 @@ struct aws_service {
     const char *config_name; /* in the shared config's "services" section */
     bool global;             /* one endpoint per partition */
     const char *xmlns;       /* rest-xml: of request documents; NULL: none */
+    const char *actions;     /* IAM's prefix of its actions ("cloudwatch"); NULL: they are not named
+                                like the calls */
 };
 
 /* NULL when there is none. */

@@ -219,7 +219,9 @@ static void derive_access(struct platform_derivation *d)
 {
     static const char *const names[][2] = {{"admins", "cluster-admin"}, {"viewers", "view"}};
     struct map all = {.a = d->a};
-    for (size_t i = 0; d->cloud->binds_access && i < 2; i++) {
+    if (!d->cloud->binds_access)
+        return;
+    for (size_t i = 0; i < 2; i++) {
         const struct value *who = value_get(platform_of(d, "access"), names[i][0]);
         const struct binding b = {NULL,          arena_printf(d->a, "llm-platform-%s", names[i][0]),
                                   "ClusterRole", names[i][1],
@@ -277,7 +279,9 @@ static bool has_gpus(struct platform_derivation *d, bool *known)
 static void derive_device_plugin(struct platform_derivation *d)
 {
     const struct value_member m[] = {{SLICE_LIT("image"), value_str(d->a, DEVICE_PLUGIN_IMAGE)}};
-    bool known = true, any = d->cloud->needs_device_plugin && has_gpus(d, &known);
+    if (!d->cloud->needs_device_plugin)
+        return;
+    bool known = true, any = has_gpus(d, &known);
     if (!known)
         platform_put(d, "device_plugin", platform_unknown(d));
     else

@@ -217,10 +217,9 @@ def eks_access_entry(ground):
     ground.cluster()
     role = ground.role("admin", "ec2.amazonaws.com")
     whole, part = {"type": "cluster", "namespaces": []}, {"type": "namespace", "namespaces": ["quant", "eval"]}
-    life(ground, "aws_eks_access_entry", {"cluster_name": "c", "principal_arn": role, "type": "STANDARD", "kubernetes_groups": [],
+    life(ground, "aws_eks_access_entry", {"cluster_name": "c", "principal_arn": role, "type": "STANDARD",
                                           "policies": [{"policyArn": VIEW, "accessScope": part}], "tags": {"a": "b"}},
-         {"policies": [{"policyArn": VIEW, "accessScope": whole}, {"policyArn": ADMIN, "accessScope": part}]}, {"policies": []},
-         {"kubernetes_groups": ["team"]}, {"kubernetes_groups": []}, {"tags": {"c": "d"}})
+         {"policies": [{"policyArn": VIEW, "accessScope": whole}, {"policyArn": ADMIN, "accessScope": part}]}, {"policies": []}, {"tags": {"c": "d"}})
 
 
 def eks_pod_identity_association(ground):
@@ -253,7 +252,7 @@ def ecr_repository(ground):
                                                                             "countNumber": days}, "action": {"type": "expire"}}]})
     life(ground, "aws_ecr_repository", {"name": "team/api", "image_tag_mutability": "IMMUTABLE", "scan_on_push": True, "encryption_type": "KMS",
                                         "lifecycle_policy": policy(7), "force_delete": True, "tags": {"a": "b"}},
-         {"image_tag_mutability": "MUTABLE"}, {"scan_on_push": False}, {"lifecycle_policy": policy(14)}, {"lifecycle_policy": ""}, {"tags": {"c": "d"}})
+         {"image_tag_mutability": "MUTABLE"}, {"scan_on_push": False}, {"lifecycle_policy": policy(14)}, {"tags": {"c": "d"}})
 
 
 def launch_template(ground):

@@ -317,6 +317,16 @@ static void test_permission(void **state)
             "</ErrorResponse>"));
     contains(err.message, "perform: iam:PassRole on resource: x");
     assert_null(strstr(err.message, "the call needs"));
+    /* by the names that IAM has for the services */
+    const char *denied = "<ErrorResponse><Error><Code>AccessDenied</Code><Message>no</Message>"
+                         "</Error></ErrorResponse>";
+    failed("cloudwatch", "PutDashboard", answer(403, NULL, denied));
+    contains(err.message, "no (the call needs the permission cloudwatch:PutDashboard)");
+    failed("elbv2", "DescribeTags", answer(403, NULL, denied));
+    contains(err.message, "the permission elasticloadbalancing:DescribeTags)");
+    failed("eks", "CreateCluster",
+           answer(403, "x-amzn-errortype: AccessDeniedException", "{\"message\":\"no\"}"));
+    contains(err.message, "the permission eks:CreateCluster)");
     failed("s3", "HeadBucket", answer(403, NULL, ""));
     assert_null(strstr(err.message, "the call needs"));
 }

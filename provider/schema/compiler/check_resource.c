@@ -343,6 +343,8 @@ static void check_limits(struct compilation *c, const struct cloud_def *cloud)
         if (!used)
             refuse(c, cloud->limits[i].at, "no permission is limited by it");
     }
+    if (strings_have(&all, "iam:PassRole") != (cloud->passed_to.count > 0))
+        refuse(c, cloud->at, "\"passed_to\" goes with the permission iam:PassRole");
 }
 
 /* The objects in a cluster are the same on every cloud that has one. */

@@ -92,8 +92,17 @@ static void write_statement(FILE *f, const struct statement *s, bool first)
     fputs("    }", f);
 }
 
+/* The condition of who is handed a role. */
+static const char *passed_to(struct compilation *c, const struct cloud_def *cloud)
+{
+    const char *list = "";
+    for (size_t i = 0; i < cloud->passed_to.count; i++)
+        list = text(c, "%s%s\"%s\"", list, i ? ", " : "", cloud->passed_to.items[i]);
+    return text(c, "\"StringLike\": {\"iam:PassedToService\": [%s]}", list);
+}
+
 /* One statement for what is not limited, one for what removes tagged objects, one for each limit,
- * and one for handing a role to an instance. */
+ * and one for handing a role to a service. */
 static void write_statements(struct compilation *c, FILE *f, const struct schema_def *s,
                              const struct cloud_def *cloud)
 {
@@ -104,7 +113,7 @@ static void write_statements(struct compilation *c, FILE *f, const struct schema
     struct statement *tagged = &list[1], *passing = &list[count - 1];
     tagged->condition =
         text(c, "\"StringLike\": {\"aws:ResourceTag/llm:resource\": \"%s/*\"}", s->type);
-    passing->condition = "\"StringLike\": {\"iam:PassedToService\": \"ec2.amazonaws.com*\"}";
+    passing->condition = passed_to(c, cloud);
     for (size_t i = 0; i < all.count; i++) {
         const struct limit_def *l = limit_of(cloud, all.items[i]);
         struct statement *to = strcmp(all.items[i], pass) == 0      ? passing

@@ -97,6 +97,7 @@ static void parse_cloud(struct compilation *c, const struct place *at, json_t *v
     static const struct field fields[] = {
         {"derived", false, field_strings, offsetof(struct cloud_def, derived)},
         {"permissions", false, field_permissions, offsetof(struct cloud_def, permissions)},
+        {"passed_to", false, field_strings, offsetof(struct cloud_def, passed_to)},
         {"limits", false, field_limits, 0},
         {"components", true, field_entries, 0},
     };
@@ -113,6 +114,7 @@ static void add_part(struct compilation *c, struct cloud_def *to, const struct c
 {
     add_strings(c, &to->derived, &part->derived);
     add_strings(c, &to->permissions, &part->permissions);
+    add_strings(c, &to->passed_to, &part->passed_to);
     struct limit_def *limits = take(c, to->limit_count + part->limit_count + 1, sizeof(*limits));
     for (size_t i = 0; i < to->limit_count; i++)
         limits[i] = to->limits[i];

@@ -231,6 +231,7 @@ struct cloud_def {
     const struct place *at;
     const char *cloud;
     struct strings derived, permissions;
+    struct strings passed_to; /* the services that roles are passed to, as iam:PassRole is for */
     struct limit_def *limits;
     size_t limit_count;
     struct resource_component_def **components; /* in order after the check pass */
