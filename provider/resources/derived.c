@@ -12,6 +12,14 @@ void derived_put(struct derived *d, const char *name, const struct value *v)
         d->members[d->count++] = (struct value_member){slice_str(name), v};
 }
 
+const struct value *derived_get(const struct derived *d, const char *name)
+{
+    for (size_t i = 0; i < d->count; i++)
+        if (slice_eq_str(d->members[i].key, name))
+            return d->members[i].value;
+    return NULL;
+}
+
 const struct value *derived_unknown(struct derived *d)
 {
     return value_unknown(d->arena, &type_dynamic);

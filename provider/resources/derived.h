@@ -15,6 +15,8 @@ struct derived {
 
 /* Adds a member; `name` outlives the object. `v` NULL: memory is out. */
 void derived_put(struct derived *d, const char *name, const struct value *v);
+/* A member that was added; NULL: there is none. */
+const struct value *derived_get(const struct derived *d, const char *name);
 /* What is not known yet, of any type. NULL when memory is out. */
 const struct value *derived_unknown(struct derived *d);
 /* The object of all members. NULL when memory is out. */

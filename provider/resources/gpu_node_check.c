@@ -67,7 +67,7 @@ bool gpu_node_may_be(const struct gpu_node_checking *k, const struct catalog_mac
 static bool is_zone_wanted(const struct gpu_node_checking *k, const char *zone)
 {
     const struct value *zones = value_get(k->c->config, "zones");
-    return !value_count(zones) || value_has_text(zones, zone);
+    return !value_count(zones) || !value_is_wholly_known(zones) || value_has_text(zones, zone);
 }
 
 int gpu_node_check_offers(struct gpu_node_checking *k)

@@ -68,6 +68,12 @@ const char *platform_pool_key(struct arena *a, const struct platform_pool *p);
 struct platform_cloud {
     const char *cloud;                           /* "aws" */
     const char *machine_type, *gpu_machine_type; /* defaults */
+    /* The annotation with which a Kubernetes service account has a workload's identity in the
+     * cloud: `identity` of each member of `$derived.workloads`. */
+    const char *identity_annotation;
+    /* Ranges of a network that is made, where the configuration names none; NULL: there is none, or
+     * the cloud chooses it. */
+    const char *cidr, *pods_cidr, *services_cidr;
     /* Whether Kubernetes itself must say who administers the cluster, and needs NVIDIA's device
      * plugin. */
     bool binds_access, needs_device_plugin;

@@ -267,13 +267,14 @@ static const struct value *workload(struct platform_aws *p, struct slice name,
                                     const struct value *w)
 {
     struct platform_derivation *d = p->d;
-    const struct value *ns = value_get(w, "namespace");
+    const struct value *ns = value_get(w, "namespace"), *role = workload_role(p, name);
     const char *account = platform_service_account(d->a, w);
-    bool known = account && value_is_known(ns);
+    bool known = account && value_is_known(ns), has_arn = value_is_known(role) && p->account;
     const struct value_member m[] = {
-        {SLICE_LIT("role"), workload_role(p, name)},
-        {SLICE_LIT("namespace"), ns},
-        {SLICE_LIT("service_account"), account ? value_str(d->a, account) : platform_unknown(d)},
+        {SLICE_LIT("role"), role},
+        {SLICE_LIT("identity"), has_arn ? value_printf(d->a, "arn:%s:iam::%s:role/%s", p->partition,
+                                                       p->account, value_cstr(role, ""))
+                                        : platform_unknown(d)},
         {SLICE_LIT("subject"),
          known ? value_printf(d->a, "system:serviceaccount:%s:%s", value_cstr(ns, ""), account)
                : platform_unknown(d)},

@@ -4,6 +4,8 @@
 #include <ctype.h>
 #include <string.h>
 
+enum { LABEL_MOST = 63 }; /* labelKey, taintKey of EKS' API */
+
 static int check_foreign(struct arena *a, const struct value *config, struct diags *diags)
 {
     static const char *const others[][2] = {
@@ -82,19 +84,21 @@ static int check_existing(struct arena *a, const struct value *config, struct di
     return rc;
 }
 
-static int check_endpoint(struct arena *a, const struct value *config, struct diags *diags)
+/* Addresses that are nobody's in the internet: EKS takes none of them but 0.0.0.0/0. */
+static int check_public_cidrs(struct arena *a, const struct value *config, struct diags *diags)
 {
-    const struct value *public = config_get(config, "endpoint.public"),
-                       *private = config_get(config, "endpoint.private");
-    bool off = value_is_known(public) && !value_true(public);
+    static const char *const private[] = {"10.0.0.0/8",    "172.16.0.0/12", "192.168.0.0/16",
+                                          "100.64.0.0/10", "127.0.0.0/8",   "169.254.0.0/16"};
+    const struct value *cidrs = config_get(config, "endpoint.public_cidrs");
     int rc = 0;
-    if (off && value_is_known(private) && !value_true(private))
-        rc = diags_error(diags, path_parse(a, "endpoint.public"), "Nobody reaches the cluster",
-                         "Without a public and a private endpoint the Kubernetes API has no "
-                         "address: set one of them to true.");
-    if (off && value_is_known(config_get(config, "endpoint.public_cidrs")))
-        rc = diags_error(diags, path_parse(a, "endpoint.public_cidrs"), "Conflicting settings",
-                         "These ranges are about the public endpoint, which is off.");
+    for (size_t i = 0; i < value_count(cidrs); i++)
+        for (size_t k = 0; k < sizeof(private) / sizeof(*private); k++) {
+            struct slice s = value_slice(value_at(cidrs, i));
+            if (!slice_eq_str(s, "0.0.0.0/0") && platform_ranges_overlap(s, slice_str(private[k])))
+                rc = diags_error(diags, path_parse(a, "endpoint.public_cidrs"), "Private addresses",
+                                 "%.*s has addresses of %s, which nobody has in the internet.",
+                                 (int)s.len, s.ptr, private[k]);
+        }
     return rc;
 }
 
@@ -202,15 +206,55 @@ static int check_workloads(struct arena *a, const struct value *config, struct d
 
 /* ---- pools ---- */
 
+/* The kinds of AMI that EKS knows (AMITypes of its API); there are new ones now and then. */
+static int check_image(struct arena *a, const struct value *pool, const struct path *at,
+                       struct diags *diags)
+{
+    static const char *const families[] = {"AL2_", "AL2023_", "BOTTLEROCKET_"};
+    struct slice s = value_slice(config_get(pool, "image_type"));
+    for (size_t i = 0; i < sizeof(families) / sizeof(*families); i++)
+        if (!s.len || slice_has_prefix(s, families[i]))
+            return 0;
+    return diags_error(diags, path_attribute(a, at, "image_type"), "Unknown image type",
+                       "\"%.*s\" is none of EKS's AMI types for Linux, such as "
+                       "AL2023_x86_64_STANDARD or BOTTLEROCKET_x86_64.",
+                       (int)s.len, s.ptr);
+}
+
+/* What EKS takes of labels and taints is less than what Kubernetes does. */
+static int check_labels(struct arena *a, const struct value *pool, const struct path *at,
+                        struct diags *diags)
+{
+    const struct value *labels = config_get(pool, "labels"), *taints = config_get(pool, "taints");
+    int rc = 0;
+    for (size_t i = 0; i < value_count(labels); i++) {
+        struct slice key = labels->members[i].key;
+        const struct value *v = value_at(labels, i);
+        if (key.len > LABEL_MOST || (value_is_known(v) && !value_slice(v).len))
+            rc = diags_error(diags, path_key(a, path_attribute(a, at, "labels"), key),
+                             "EKS has no such label",
+                             "The labels of a node group have keys of at most %d characters, and "
+                             "values that are not empty.",
+                             LABEL_MOST);
+    }
+    for (size_t i = 0; i < value_count(taints); i++)
+        if (value_slice(config_get(value_at(taints, i), "key")).len > LABEL_MOST)
+            rc = diags_error(diags, path_index(a, path_attribute(a, at, "taints"), (int64_t)i),
+                             "EKS has no such taint",
+                             "The taints of a node group have keys of at most %d characters.",
+                             LABEL_MOST);
+    return rc;
+}
+
 /* The machine types of a pool are alternatives: they start from one image. */
 static int check_pools(struct arena *a, const struct value *config, struct diags *diags)
 {
     const struct value *all = config_get(config, "node_pools");
     int rc = 0;
     for (size_t i = 0; i < value_count(all); i++) {
-        const struct value *types = value_get(value_at(all, i), "machine_types");
-        const struct path *at = path_attribute(
-            a, path_key(a, path_parse(a, "node_pools"), all->members[i].key), "machine_types");
+        const struct value *types = config_get(value_at(all, i), "machine_types");
+        const struct path *pool = path_key(a, path_parse(a, "node_pools"), all->members[i].key),
+                          *at = path_attribute(a, pool, "machine_types");
         struct slice first = value_slice(value_at(types, 0));
         for (size_t k = 0; k < value_count(types); k++) {
             struct slice s = value_slice(value_at(types, k));
@@ -224,8 +268,43 @@ static int check_pools(struct arena *a, const struct value *config, struct diags
                                  "one image. Use a pool for each.",
                                  (int)first.len, first.ptr, (int)s.len, s.ptr);
         }
+        rc |= check_image(a, value_at(all, i), pool, diags);
+        rc |= check_labels(a, value_at(all, i), pool, diags);
     }
     return rc;
+}
+
+/* Whether a pool begins with a node that takes pods without tolerations, or may: something about it
+ * is unknown. */
+static bool takes_any_pod(const struct platform_pool *p)
+{
+    const struct value *taints = config_get(p->config, "taints");
+    bool known = p->known && !value_is_unknown(taints) &&
+                 !value_is_unknown(value_get(p->config, "desired")) &&
+                 !value_is_unknown(value_get(p->config, "min"));
+    for (size_t i = 0; i < value_count(taints); i++) {
+        const struct value *effect = config_get(value_at(taints, i), "effect");
+        if (known && value_is_known(effect) &&
+            !config_is(value_at(taints, i), "effect", "PREFER_NO_SCHEDULE"))
+            return false;
+    }
+    return !known || (!p->gpu && p->desired > 0);
+}
+
+/* EKS' addons are not active before their pods run. */
+static int check_first_node(struct arena *a, const struct value *config, struct diags *diags)
+{
+    struct platform_pools pools;
+    platform_pools(a, &platform_aws, config, &pools);
+    bool any = !pools.known || !pools.count;
+    for (size_t i = 0; i < pools.count; i++)
+        any |= takes_any_pod(&pools.items[i]);
+    return any ? 0
+               : diags_error(diags, path_attribute(a, NULL, "node_pools"),
+                             "No node for the cluster's own pods",
+                             "CoreDNS and the storage driver need a node: one pool has to begin "
+                             "with at least one (`min` or `desired`), without `gpu` and without "
+                             "taints that keep pods away.");
 }
 
 /* ---- the rest ---- */
@@ -240,9 +319,9 @@ static int check_retention(struct arena *a, const struct value *config, struct d
 int platform_aws_validate(struct arena *a, const struct value *config, struct diags *diags)
 {
     static int (*const checks[])(struct arena *, const struct value *, struct diags *) = {
-        check_foreign,    check_zones,     check_existing,   check_endpoint,
-        check_principals, check_keys,      check_actions,    check_workloads,
-        check_pools,      check_retention, aws_check_region, aws_check_tags};
+        check_foreign,   check_zones,      check_existing, check_principals, check_keys,
+        check_actions,   check_workloads,  check_pools,    check_first_node, check_public_cidrs,
+        check_retention, aws_check_region, aws_check_tags};
     int rc = 0;
     for (size_t i = 0; i < sizeof(checks) / sizeof(*checks); i++)
         if (checks[i](a, config, diags) < 0)

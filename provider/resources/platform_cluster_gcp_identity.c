@@ -108,15 +108,16 @@ static const struct value *workload_object(struct platform_derivation *d, const 
 {
     const struct value *ns = value_get(w->config, "namespace");
     const char *account = platform_service_account(d->a, w->config);
-    bool known = account && value_is_known(ns) && platform_gcp_has_account(d->c);
+    bool has_project = platform_gcp_has_account(d->c);
+    bool known = account && value_is_known(ns) && has_project;
+    const char *email = has_project ? email_of(d->a, w->account_id, d->c->account) : NULL;
     const struct value_member m[] = {
         {SLICE_LIT("account_id"), value_str(d->a, w->account_id)},
-        {SLICE_LIT("namespace"), ns},
-        {SLICE_LIT("service_account"), account ? value_str(d->a, account) : platform_unknown(d)},
+        {SLICE_LIT("identity"), has_project ? value_str(d->a, email) : platform_unknown(d)},
         {SLICE_LIT("member"), known ? value_printf(d->a, "serviceAccount:%s.svc.id.goog[%s/%s]",
                                                    d->c->account, value_cstr(ns, ""), account)
                                     : platform_unknown(d)}};
-    return value_object(d->a, m, 4);
+    return value_object(d->a, m, 3);
 }
 
 /* The roles of a workload; one that is named twice has one binding, by its key. */

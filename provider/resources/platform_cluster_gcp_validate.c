@@ -76,7 +76,7 @@ static int check_machine(struct arena *a, const struct platform_pool *p, const s
         return diags_error(diags, types, "One machine type is possible",
                            "All nodes of a pool on Google Cloud are of one machine type: make a "
                            "pool for each.");
-    if (!platform_gcp_machine(a, text, &m))
+    if (!platform_gcp_machine(a, text, &m) || strchr(m.type, '.') || !strchr(m.type, '-'))
         return diags_error(diags, path_index(a, types, 0), "Invalid machine type",
                            "\"%.*s\" is no machine type; GPUs to attach are named like "
                            "n1-standard-8+nvidia-tesla-t4:1.",
@@ -132,32 +132,6 @@ static int check_pools(struct arena *a, const struct value *config, struct diags
 }
 
 /* ---- network ---- */
-
-/* The defaults, where nothing is written. */
-static int check_ranges(struct arena *a, const struct value *config, struct diags *diags)
-{
-    static const struct {
-        const char *path, *otherwise;
-    } ranges[] = {{"network.cidr", PLATFORM_GCP_CIDR},
-                  {"network.pods_cidr", PLATFORM_GCP_PODS_CIDR},
-                  {"network.services_cidr", PLATFORM_GCP_SERVICES_CIDR},
-                  {"network.control_plane_cidr", NULL}};
-    int rc = 0;
-    if (config_get(config, "network.vpc_id"))
-        return 0;
-    for (size_t i = 0; i < 4; i++)
-        for (size_t k = 0; k < 4; k++) {
-            const struct value *own = config_get(config, ranges[i].path),
-                               *other = config_get(config, ranges[k].path);
-            const char *otherwise = other ? NULL : ranges[k].otherwise;
-            if (own && otherwise && platform_ranges_overlap(value_slice(own), slice_str(otherwise)))
-                rc = diags_error(diags, path_parse(a, ranges[i].path), "Overlapping ranges",
-                                 "%s and the default of `%s` (%s) have addresses in common: set "
-                                 "that, too.",
-                                 value_cstr(own, ""), ranges[k].path, otherwise);
-        }
-    return rc;
-}
 
 static int check_subnetwork(struct arena *a, const struct value *config, struct diags *diags)
 {
@@ -323,12 +297,37 @@ static int check_retention(struct arena *a, const struct value *config, struct d
                        "At most %d days are allowed.", RETENTION_MOST);
 }
 
+static bool is_ascii(struct slice s)
+{
+    for (size_t i = 0; i < s.len; i++)
+        if ((unsigned char)s.ptr[i] > 0x7f)
+            return false;
+    return true;
+}
+
+/* Cloud Monitoring's labels are of fewer letters than others (AlertPolicy.userLabels). */
+static int check_labels(struct arena *a, const struct value *config, struct diags *diags)
+{
+    const struct value *tags = config_get(config, "tags");
+    int rc = gcp_check_labels(a, config, diags);
+    for (size_t i = 0; rc == 0 && i < value_count(tags); i++) {
+        struct slice key = tags->members[i].key, text = value_slice(value_at(tags, i));
+        if (!is_ascii(key) || !is_ascii(text))
+            rc = diags_error(diags, path_key(a, path_attribute(a, NULL, "tags"), key),
+                             "Invalid label",
+                             "Labels of dashboards and alarms have only the letters a to z, "
+                             "digits, '_' and '-': \"%.*s\" = \"%.*s\" is none.",
+                             (int)key.len, key.ptr, (int)text.len, text.ptr);
+    }
+    return rc;
+}
+
 int platform_gcp_validate(struct arena *a, const struct value *config, struct diags *diags)
 {
     static int (*const checks[])(struct arena *, const struct value *, struct diags *) = {
-        check_foreign, check_forms,     check_names,     check_region,
-        check_ranges,  check_existing,  check_pools,     check_subnetwork,
-        check_access,  check_workloads, check_retention, gcp_check_labels};
+        check_foreign,   check_forms,     check_names,      check_region,
+        check_existing,  check_pools,     check_subnetwork, check_access,
+        check_workloads, check_retention, check_labels};
     int rc = 0;
     for (size_t i = 0; i < sizeof(checks) / sizeof(*checks); i++)
         if (checks[i](a, config, diags) < 0)

@@ -13,12 +13,13 @@
 
 enum { CONFIGURATION_MOST = 900 << 10 }; /* a ConfigMap holds 1 MiB */
 
-/* An object that grows by members; `failed` when memory is out. */
+/* An object that grows by members; `failed` when memory is out; `unsure` when it is not known yet
+ * which members it will have. */
 struct map {
     struct arena *a;
     struct value_member *items;
     size_t count, room;
-    bool failed;
+    bool failed, unsure;
 };
 
 static void map_put(struct map *m, const char *key, const struct value *v)
@@ -38,7 +39,18 @@ static void map_put(struct map *m, const char *key, const struct value *v)
 
 static void put_map(struct platform_derivation *d, const char *name, const struct map *m)
 {
-    platform_put(d, name, m->failed ? NULL : value_object(d->a, m->items, m->count));
+    platform_put(d, name,
+                 m->failed   ? NULL
+                 : m->unsure ? platform_unknown(d)
+                             : value_object(d->a, m->items, m->count));
+}
+
+/* Whether a collection has members; when that is not known yet, the map that it decides about is
+ * unsure. */
+static bool has_members(const struct value *v, struct map *decides)
+{
+    decides->unsure |= value_is_unknown(v);
+    return value_is_known(v) && value_count(v);
 }
 
 static const char *text_of_slice(struct arena *a, struct slice s)
@@ -95,9 +107,8 @@ static const struct value *limits_object(struct platform_derivation *d, const ch
         limit.failed |= amounts.failed;
     }
     const struct value *one = value_object(d->a, limit.items, limit.count);
-    const struct value_member m[] = {
-        {SLICE_LIT("name"), value_printf(d->a, "%s-limits", name)},
-        {SLICE_LIT("limits"), value_is_unknown(range) ? range : value_tuple(d->a, &one, 1)}};
+    const struct value_member m[] = {{SLICE_LIT("name"), value_printf(d->a, "%s-limits", name)},
+                                     {SLICE_LIT("limits"), value_tuple(d->a, &one, 1)}};
     return limit.failed ? NULL : value_object(d->a, m, 2);
 }
 
@@ -183,21 +194,20 @@ struct rights {
     struct map roles, bindings;
 };
 
-static void own_roles(struct platform_derivation *d, struct rights *r, const char *ns,
-                      const struct value *roles)
+static void own_role(struct platform_derivation *d, struct rights *r, const char *ns,
+                     const char *name, const struct value *role)
 {
-    for (size_t i = 0; value_is_known(roles) && i < value_count(roles); i++) {
-        const char *name = text_of_slice(d->a, roles->members[i].key);
-        const char *key = arena_printf(d->a, "%s.%s", ns, name ? name : "");
-        const struct value *role = value_at(roles, i);
-        const struct value_member m[] = {
-            {SLICE_LIT("namespace"), value_str(d->a, ns)},
-            {SLICE_LIT("name"), value_str(d->a, name)},
-            {SLICE_LIT("rules"), rules_of(d, value_get(role, "rules"))}};
-        const struct binding b = {ns, name, "Role", name, "", value_get(role, "subjects")};
-        map_put(&r->roles, key, m[2].value ? value_object(d->a, m, 3) : NULL);
-        map_put(&r->bindings, key, binding_object(d, &b));
-    }
+    const char *key = arena_printf(d->a, "%s.%s", ns, name);
+    bool unknown = value_is_unknown(role);
+    const struct value_member m[] = {
+        {SLICE_LIT("namespace"), value_str(d->a, ns)},
+        {SLICE_LIT("name"), value_str(d->a, name)},
+        {SLICE_LIT("rules"),
+         unknown ? platform_unknown(d) : rules_of(d, value_get(role, "rules"))}};
+    const struct binding b = {ns,   name, "Role",
+                              name, "",   unknown ? role : value_get(role, "subjects")};
+    map_put(&r->roles, key, m[2].value ? value_object(d->a, m, 3) : NULL);
+    map_put(&r->bindings, key, binding_object(d, &b));
 }
 
 static void add_rights(struct platform_derivation *d, struct rights *r, const char *ns,
@@ -205,13 +215,19 @@ static void add_rights(struct platform_derivation *d, struct rights *r, const ch
 {
     static const char *const names[][2] = {
         {"admins", "admin"}, {"editors", "edit"}, {"viewers", "view"}};
+    const struct value *roles = value_get(rbac, "roles");
+    r->roles.unsure |= value_is_unknown(rbac);
+    r->bindings.unsure |= value_is_unknown(rbac) || value_is_unknown(roles);
     for (size_t i = 0; i < 3; i++) {
         const struct binding b = {ns,          names[i][0], "ClusterRole",
                                   names[i][1], "",          value_get(rbac, names[i][0])};
-        if (value_is_unknown(b.who) || (value_is_known(b.who) && value_count(b.who)))
+        if (has_members(b.who, &r->bindings))
             map_put(&r->bindings, arena_printf(d->a, "%s.%s", ns, b.name), binding_object(d, &b));
     }
-    own_roles(d, r, ns, value_get(rbac, "roles"));
+    for (size_t i = 0; has_members(roles, &r->roles) && i < value_count(roles); i++) {
+        const char *name = text_of_slice(d->a, roles->members[i].key);
+        own_role(d, r, ns, name ? name : "", value_at(roles, i));
+    }
 }
 
 /* Where the cloud cannot say it: who administers, or looks at, all of the cluster. */
@@ -219,14 +235,16 @@ static void derive_access(struct platform_derivation *d)
 {
     static const char *const names[][2] = {{"admins", "cluster-admin"}, {"viewers", "view"}};
     struct map all = {.a = d->a};
+    const struct value *access = platform_of(d, "access");
     if (!d->cloud->binds_access)
         return;
+    all.unsure = value_is_unknown(access);
     for (size_t i = 0; i < 2; i++) {
-        const struct value *who = value_get(platform_of(d, "access"), names[i][0]);
+        const struct value *who = value_get(access, names[i][0]);
         const struct binding b = {NULL,          arena_printf(d->a, "llm-platform-%s", names[i][0]),
                                   "ClusterRole", names[i][1],
                                   "user:",       who};
-        if (value_is_unknown(who) || value_count(who))
+        if (has_members(who, &all))
             map_put(&all, names[i][0], binding_object(d, &b));
     }
     put_map(d, "cluster_role_bindings", &all);
@@ -244,18 +262,45 @@ const char *platform_service_account(struct arena *a, const struct value *worklo
                                    : arena_printf(a, "%s-sa", value_cstr(ns, ""));
 }
 
-/* Whether a workload has this service account. */
-static bool has_workload(struct platform_derivation *d, const char *ns, const char *account)
+/* Under the namespace's name and its own, so that an account whose workload is called otherwise, or
+ * that is no workload's any more, is the same object still. */
+static void put_account(struct platform_derivation *d, struct map *accounts, const char *ns,
+                        const char *name, const struct value *annotations)
 {
-    const struct value *all = platform_of(d, "workloads");
+    const struct value_member m[] = {{SLICE_LIT("namespace"), value_str(d->a, ns)},
+                                     {SLICE_LIT("name"), value_str(d->a, name)},
+                                     {SLICE_LIT("annotations"), annotations}};
+    map_put(accounts, arena_printf(d->a, "%s.%s", ns, name),
+            value_object(d->a, m, annotations ? 3 : 2));
+}
+
+static void add_workload_accounts(struct platform_derivation *d, struct map *accounts)
+{
+    const struct value *all = platform_of(d, "workloads"),
+                       *made = derived_get(&d->out, "workloads");
+    accounts->unsure |= value_is_unknown(all);
     for (size_t i = 0; i < value_count(all); i++) {
-        const struct value *w = value_at(all, i);
-        const char *own = platform_service_account(d->a, w);
-        if (own && strcmp(own, account) == 0 &&
-            slice_eq_str(value_slice(value_get(w, "namespace")), ns))
-            return true;
+        const struct value *w = value_at(all, i), *ns = value_get(w, "namespace"),
+                           *identity =
+                               value_get(value_get_slice(made, all->members[i].key), "identity");
+        const char *name = value_is_unknown(w) ? NULL : platform_service_account(d->a, w);
+        const struct value_member m = {slice_str(d->cloud->identity_annotation),
+                                       identity ? identity : platform_unknown(d)};
+        accounts->unsure |= !name || !value_is_known(ns);
+        if (!accounts->unsure)
+            put_account(d, accounts, value_cstr(ns, ""), name, value_object(d->a, &m, 1));
     }
-    return false;
+}
+
+/* The namespace's own account, unless a workload has it. */
+static void add_account(struct platform_derivation *d, struct map *accounts, const char *ns)
+{
+    const char *key = arena_printf(d->a, "%s.%s-sa", ns, ns);
+    bool again = false;
+    for (size_t i = 0; key && i < accounts->count; i++)
+        again |= slice_eq_str(accounts->items[i].key, key);
+    if (!again)
+        put_account(d, accounts, ns, arena_printf(d->a, "%s-sa", ns), NULL);
 }
 
 /* ---- the device plugin ---- */
@@ -339,29 +384,31 @@ struct objects {
     struct rights rights;
 };
 
-static bool is_empty(const struct value *v)
+/* The policy that denies by default, unless its types are an empty set. */
+static void add_policy(struct platform_derivation *d, struct map *policies, const char *name,
+                       const struct value *deny)
 {
-    return v && value_is_known(v) && value_count(v) == 0;
+    policies->unsure |= value_is_unknown(deny);
+    if (!value_is_known(deny) || value_count(deny))
+        map_put(policies, name, policy_object(d, deny));
 }
 
 static void add_namespace(struct platform_derivation *d, struct objects *o, const char *name,
                           const struct value *ns)
 {
     const struct value *quota = value_get(ns, "quota"), *range = value_get(ns, "limit_range"),
-                       *config = value_get(ns, "config"), *deny = value_get(ns, "default_deny");
-    const char *account = arena_printf(d->a, "%s-sa", name);
+                       *config = value_get(ns, "config");
     map_put(&o->namespaces, name, namespace_object(d, name, ns));
-    if (config_is_set(quota) && !is_empty(quota))
+    if (has_members(quota, &o->quotas))
         map_put(&o->quotas, name, named(d->a, arena_printf(d->a, "%s-quota", name), "hard", quota));
-    if (config_is_set(range))
+    o->limits.unsure |= value_is_unknown(range);
+    if (value_is_known(range))
         map_put(&o->limits, name, limits_object(d, name, range));
-    if (config_is_set(config) && !is_empty(config))
+    if (has_members(config, &o->configs))
         map_put(&o->configs, name,
                 named(d->a, arena_printf(d->a, "%s-config", name), "data", config));
-    if (account && !has_workload(d, name, account))
-        map_put(&o->accounts, name, named(d->a, account, NULL, NULL));
-    if (!is_empty(deny))
-        map_put(&o->policies, name, policy_object(d, deny));
+    add_account(d, &o->accounts, name);
+    add_policy(d, &o->policies, name, value_get(ns, "default_deny"));
     add_rights(d, &o->rights, name, value_get(ns, "rbac"));
 }
 
@@ -387,6 +434,8 @@ int platform_kubernetes_derive(struct platform_derivation *d)
     bool known = !value_is_unknown(all);
     for (size_t i = 0; known && i < value_count(all); i++)
         known = !value_is_unknown(value_at(all, i));
+    if (known)
+        add_workload_accounts(d, &o.accounts);
     for (size_t i = 0; known && i < value_count(all); i++)
         add_namespace(d, &o, text_of_slice(d->a, all->members[i].key), value_at(all, i));
     if (known) {

@@ -4,6 +4,7 @@
 #include <regex.h>
 #include <string.h>
 
+#include "cloud/plain.h"
 #include "schema/validators.h"
 
 static const struct path *key_path(struct arena *a, const char *map, struct slice key)
@@ -47,6 +48,12 @@ static int check_keys(struct arena *a, const struct value *config, const char *m
     return rc;
 }
 
+/* Whether the part of a label's key before the slash is Kubernetes' own. */
+static bool is_own_key(struct slice key)
+{
+    return matches(key, "^([a-z0-9.-]*\\.)?(kubernetes|k8s)\\.io/");
+}
+
 /* Keys of labels, annotations and quotas ("Labels and Selectors", "Syntax and character set"). */
 static int check_qualified(struct arena *a, const struct value *of, const struct path *at,
                            const char *member, struct diags *diags)
@@ -80,19 +87,44 @@ bool platform_ranges_overlap(struct slice x, struct slice y)
     return (a & mask) == (b & mask);
 }
 
-static int check_ranges(struct arena *a, const struct value *config, struct diags *diags)
+struct range {
+    const char *path, *otherwise; /* otherwise: its default, or NULL */
+    struct slice text;            /* empty: not known */
+    bool written;
+};
+
+static int check_overlap(struct arena *a, const struct range *r, const struct range *other,
+                         struct diags *diags)
 {
-    static const char *const paths[] = {"network.cidr", "network.pods_cidr",
-                                        "network.services_cidr", "network.control_plane_cidr"};
+    if (!platform_ranges_overlap(r->text, other->text))
+        return 0;
+    return diags_error(diags, path_parse(a, r->path), "Overlapping ranges",
+                       "%.*s and %s`%s` (%.*s) have addresses in common.%s", (int)r->text.len,
+                       r->text.ptr, other->written ? "" : "the default of ", other->path,
+                       (int)other->text.len, other->text.ptr,
+                       other->written ? "" : " Set that, too.");
+}
+
+/* Each range that is written, with those before it and with the defaults of the others. */
+static int check_ranges(struct arena *a, const struct platform_cloud *cloud,
+                        const struct value *config, struct diags *diags)
+{
+    struct range r[] = {
+        {.path = "network.cidr", .otherwise = cloud ? cloud->cidr : NULL},
+        {.path = "network.pods_cidr", .otherwise = cloud ? cloud->pods_cidr : NULL},
+        {.path = "network.services_cidr", .otherwise = cloud ? cloud->services_cidr : NULL},
+        {.path = "network.control_plane_cidr"}};
+    bool made = !config_get(config, "network.vpc_id");
     int rc = 0;
     for (size_t i = 0; i < 4; i++) {
-        const struct value *v = config_get(config, paths[i]);
-        for (size_t k = 0; v && k < i; k++)
-            if (platform_ranges_overlap(value_slice(v), value_slice(config_get(config, paths[k]))))
-                rc = diags_error(diags, path_parse(a, paths[i]), "Overlapping ranges",
-                                 "%s and `%s` have addresses in common.", value_cstr(v, ""),
-                                 paths[k]);
+        const struct value *v = config_get(config, r[i].path);
+        r[i].written = v;
+        r[i].text = v ? value_slice(v) : slice_str(made && r[i].otherwise ? r[i].otherwise : "");
     }
+    for (size_t i = 0; i < 4; i++)
+        for (size_t k = 0; r[i].written && k < 4; k++)
+            if (k < i || (k > i && !r[k].written))
+                rc |= check_overlap(a, &r[i], &r[k], diags);
     return rc;
 }
 
@@ -139,6 +171,24 @@ static int check_taints(struct arena *a, const struct value *taints, const struc
     return rc;
 }
 
+/* What a node may say of itself (NodeRestriction; the kubelet's --node-labels). */
+static int check_node_labels(struct arena *a, const struct platform_pool *p, const struct path *at,
+                             struct diags *diags)
+{
+    const struct value *labels = config_get(p->config, "labels");
+    int rc = check_qualified(a, p->config, at, "labels", diags);
+    for (size_t i = 0; i < value_count(labels); i++) {
+        struct slice key = labels->members[i].key;
+        if (is_own_key(key) && !matches(key, "^([a-z0-9.-]*\\.)?(node|kubelet)\\.kubernetes\\.io/"))
+            rc = diags_error(diags, path_key(a, path_attribute(a, at, "labels"), key),
+                             "The label is Kubernetes' own",
+                             "Kubernetes sets labels like %.*s itself; a node that asks for one "
+                             "does not start. Choose a name of your own.",
+                             (int)key.len, key.ptr);
+    }
+    return rc;
+}
+
 static int check_machines(struct arena *a, const struct platform_cloud *cloud,
                           const struct platform_pool *p, const struct path *at, struct diags *diags)
 {
@@ -151,7 +201,7 @@ static int check_machines(struct arena *a, const struct platform_cloud *cloud,
             rc = diags_error(diags, here, "The machine has no GPU",
                              "The pool asks for GPUs (`gpu = true`), and %.*s has none.",
                              (int)type.len, type.ptr);
-        else if (type.len && has && !p->gpu && value_is_known(value_get(p->config, "gpu")))
+        else if (type.len && has && !p->gpu && !value_is_unknown(value_get(p->config, "gpu")))
             rc = diags_error(diags, here, "The machine has GPUs",
                              "%.*s has GPUs, which nothing could use without drivers and device "
                              "plugin: set `gpu = true` for this pool.",
@@ -173,7 +223,7 @@ static int check_pools(struct arena *a, const struct platform_cloud *cloud,
         if (sizes_known(p))
             rc |= check_sizes(a, p, at, diags);
         rc |= check_taints(a, config_get(p->config, "taints"), at, diags);
-        rc |= check_qualified(a, p->config, at, "labels", diags);
+        rc |= check_node_labels(a, p, at, diags);
         if (p->known)
             rc |= check_machines(a, cloud, p, at, diags);
     }
@@ -192,7 +242,7 @@ static int check_reserved(struct arena *a, struct slice name, struct diags *diag
                        (int)name.len, name.ptr);
 }
 
-/* Labels by which what is in the cluster is found again. */
+/* Labels that the API server sets, or by which what is in the cluster is found again. */
 static int check_own_labels(struct arena *a, const struct value *ns, const struct path *at,
                             struct diags *diags)
 {
@@ -200,11 +250,144 @@ static int check_own_labels(struct arena *a, const struct value *ns, const struc
     int rc = 0;
     for (size_t i = 0; i < value_count(labels); i++) {
         struct slice key = labels->members[i].key;
+        const struct path *here = path_key(a, path_attribute(a, at, "labels"), key);
         if (slice_eq_str(key, "app.kubernetes.io/managed-by") || slice_has_prefix(key, "llm-"))
-            rc = diags_error(diags, path_key(a, path_attribute(a, at, "labels"), key),
-                             "Reserved label", "\"%.*s\" is set by this provider.", (int)key.len,
+            rc = diags_error(diags, here, "Reserved label", "\"%.*s\" is set by this provider.",
+                             (int)key.len, key.ptr);
+        else if (slice_eq_str(key, "kubernetes.io/metadata.name"))
+            rc = diags_error(diags, here, "The label is Kubernetes' own",
+                             "Every namespace has the label %.*s, with its name.", (int)key.len,
                              key.ptr);
     }
+    return rc;
+}
+
+/* Keys of a ConfigMap (IsConfigMapKey). */
+static int check_config(struct arena *a, const struct value *ns, const struct path *at,
+                        struct diags *diags)
+{
+    const struct value *all = config_get(ns, "config");
+    int rc = 0;
+    for (size_t i = 0; i < value_count(all); i++) {
+        struct slice key = all->members[i].key;
+        if (key.len > 253 || !matches(key, "^[A-Za-z0-9._-]+$") || slice_eq_str(key, ".") ||
+            slice_has_prefix(key, ".."))
+            rc =
+                diags_error(diags, path_key(a, path_attribute(a, at, "config"), key), "Invalid key",
+                            "\"%.*s\" is no key of a ConfigMap: at most 253 letters, digits, '-', "
+                            "'_' and '.', and no dots alone.",
+                            (int)key.len, key.ptr);
+    }
+    return rc;
+}
+
+/* Whether one amount is larger than another. */
+static bool larger(struct arena *a, const struct value *x, const struct value *y)
+{
+    struct slice s = value_slice(plain_value(a, x, true)), t = value_slice(plain_value(a, y, true));
+    return s.len != t.len ? s.len > t.len : memcmp(s.ptr, t.ptr, s.len) > 0;
+}
+
+/* What the API server demands: each bound at most the next one. */
+static int check_limits(struct arena *a, const struct value *ns, const struct path *at,
+                        struct diags *diags)
+{
+    static const char *const bounds[2][4] = {
+        {"min_cpu", "default_request_cpu", "default_cpu", "max_cpu"},
+        {"min_memory", "default_request_memory", "default_memory", "max_memory"}};
+    const struct value *range = config_get(ns, "limit_range");
+    int rc = 0;
+    for (size_t kind = 0; kind < 2; kind++)
+        for (size_t i = 0; i < 4; i++)
+            for (size_t k = i + 1; k < 4; k++) {
+                const struct value *low = config_get(range, bounds[kind][i]),
+                                   *high = config_get(range, bounds[kind][k]);
+                if (value_is_known(low) && value_is_known(high) && larger(a, low, high))
+                    rc = diags_error(
+                        diags,
+                        path_attribute(a, path_attribute(a, at, "limit_range"), bounds[kind][i]),
+                        "Impossible limits", "`%s` (%s) is more than `%s` (%s).", bounds[kind][i],
+                        value_cstr(low, ""), bounds[kind][k], value_cstr(high, ""));
+            }
+    return rc;
+}
+
+/* ---- rights ---- */
+
+static int check_subjects(struct arena *a, const struct value *of, const struct path *at,
+                          const char *member, struct diags *diags)
+{
+    const struct value *all = config_get(of, member);
+    int rc = 0;
+    for (size_t i = 0; i < value_count(all); i++)
+        if (slice_eq_str(value_slice(value_at(all, i)), "user:"))
+            rc = diags_error(diags, path_attribute(a, at, member), "A user without a name",
+                             "Write users as \"user:NAME\"; what has no \"user:\" before it is a "
+                             "group.");
+    return rc;
+}
+
+static bool has_empty(const struct value *texts)
+{
+    for (size_t i = 0; i < value_count(texts); i++)
+        if (value_is_known(value_at(texts, i)) && !value_slice(value_at(texts, i)).len)
+            return true;
+    return false;
+}
+
+static int check_rules(struct arena *a, const struct value *role, const struct path *at,
+                       struct diags *diags)
+{
+    static const char *const names[] = {"resources", "verbs"};
+    const struct value *rules = config_get(role, "rules");
+    int rc = 0;
+    for (size_t i = 0; i < value_count(rules); i++)
+        for (size_t k = 0; k < 2; k++)
+            if (has_empty(config_get(value_at(rules, i), names[k])))
+                rc = diags_error(
+                    diags,
+                    path_attribute(a, path_index(a, path_attribute(a, at, "rules"), (int64_t)i),
+                                   names[k]),
+                    "Invalid rule", "Nothing is called \"\"; \"*\" stands for all.");
+    return rc;
+}
+
+/* The bindings of `admins`, `editors` and `viewers` have these names. */
+static bool is_taken(struct slice name)
+{
+    return slice_eq_str(name, "admins") || slice_eq_str(name, "editors") ||
+           slice_eq_str(name, "viewers");
+}
+
+static int check_roles(struct arena *a, const struct value *rbac, const struct path *at,
+                       struct diags *diags)
+{
+    const struct value *roles = config_get(rbac, "roles");
+    int rc = 0;
+    for (size_t i = 0; i < value_count(roles); i++) {
+        struct slice name = roles->members[i].key;
+        const struct path *here = path_key(a, path_attribute(a, at, "roles"), name);
+        if (name.len > 63 || !matches(name, "^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$") || is_taken(name))
+            rc = diags_error(diags, here, "Invalid name",
+                             "\"%.*s\" is no name for a role here: at most 63 lower-case letters, "
+                             "digits, hyphens and dots, and none of `admins`, `editors` and "
+                             "`viewers`, which are the names of other bindings.",
+                             (int)name.len, name.ptr);
+        rc |= check_subjects(a, value_at(roles, i), here, "subjects", diags);
+        rc |= check_rules(a, value_at(roles, i), here, diags);
+    }
+    return rc;
+}
+
+static int check_rbac(struct arena *a, const struct value *ns, const struct path *at,
+                      struct diags *diags)
+{
+    static const char *const who[] = {"admins", "editors", "viewers"};
+    const struct value *rbac = config_get(ns, "rbac");
+    const struct path *here = path_attribute(a, at, "rbac");
+    int rc = check_roles(a, rbac, here, diags);
+    for (size_t i = 0; i < 3; i++)
+        rc |= check_subjects(a, rbac, here, who[i], diags);
     return rc;
 }
 
@@ -216,10 +399,13 @@ static int check_namespaces(struct arena *a, const struct value *config, struct 
         const struct value *ns = value_at(all, i);
         const struct path *at = key_path(a, "namespaces", all->members[i].key);
         rc |= check_reserved(a, all->members[i].key, diags);
-        rc |= check_own_labels(a, ns, at, diags);
         rc |= check_qualified(a, ns, at, "labels", diags);
         rc |= check_qualified(a, ns, at, "annotations", diags);
         rc |= check_qualified(a, ns, at, "quota", diags);
+        rc |= check_own_labels(a, ns, at, diags);
+        rc |= check_config(a, ns, at, diags);
+        rc |= check_limits(a, ns, at, diags);
+        rc |= check_rbac(a, ns, at, diags);
     }
     return rc;
 }
@@ -229,6 +415,10 @@ static int check_service_accounts(struct arena *a, const struct value *all, size
 {
     const struct value *w = value_at(all, i);
     const char *account = platform_service_account(a, w);
+    if (account && strcmp(account, "default") == 0)
+        return diags_error(diags, path_attribute(a, at, "service_account"),
+                           "The service account is Kubernetes' own",
+                           "Kubernetes makes \"default\" in every namespace. Choose another name.");
     for (size_t k = 0; account && k < i; k++) {
         const struct value *other = value_at(all, k);
         const char *its = platform_service_account(a, other);
@@ -262,16 +452,52 @@ static int check_workloads(struct arena *a, const struct value *config, struct d
     return rc;
 }
 
+/* ---- access and endpoint ---- */
+
+static int check_access(struct arena *a, const struct value *config, struct diags *diags)
+{
+    const struct value *admins = config_get(config, "access.admins"),
+                       *viewers = config_get(config, "access.viewers");
+    int rc = 0;
+    for (size_t i = 0; i < value_count(viewers); i++) {
+        const char *who = value_cstr(value_at(viewers, i), NULL);
+        if (who && value_has_text(admins, who))
+            rc = diags_error(diags, path_parse(a, "access.viewers"), "Admin and viewer",
+                             "\"%s\" is one of `admins`, who may read everything anyway.", who);
+    }
+    return rc;
+}
+
+/* What counts when nothing is written is that both are true. */
+static int check_endpoint(struct arena *a, const struct value *config, struct diags *diags)
+{
+    const struct value *public = config_get(config, "endpoint.public"),
+                       *private = config_get(config, "endpoint.private"),
+                       *cidrs = config_get(config, "endpoint.public_cidrs");
+    if (!value_is_known(public) || value_true(public))
+        return 0;
+    int rc = 0;
+    if (value_is_known(private) && !value_true(private))
+        rc = diags_error(diags, path_parse(a, "endpoint.private"), "Nobody reaches the API",
+                         "The Kubernetes API needs a public address, a private one, or both.");
+    if (cidrs && !value_is_unknown(cidrs))
+        rc = diags_error(diags, path_parse(a, "endpoint.public_cidrs"), "No public address",
+                         "With `public = false` there is no public address to reach.");
+    return rc;
+}
+
 /* ---- all of it ---- */
 
 int platform_validate(struct arena *a, const struct value *config, struct diags *diags)
 {
     const struct platform_cloud *cloud =
         platform_cloud(value_cstr(value_get(config, "cloud"), NULL));
-    int rc = check_ranges(a, config, diags);
+    int rc = check_ranges(a, cloud, config, diags);
     rc |= check_pools(a, cloud, config, diags);
     rc |= check_namespaces(a, config, diags);
     rc |= check_workloads(a, config, diags);
+    rc |= check_access(a, config, diags);
+    rc |= check_endpoint(a, config, diags);
     if (cloud)
         rc |= cloud->validate(a, config, diags);
     return rc ? -1 : 0;

@@ -1,121 +1,122 @@
-"""Configurations of llm_gpu_node made from its schema file: valid ones for the real cores, and invalid ones with the attribute
-that is wrong. What the schema cannot say (models that the catalogue has, objects that exist, what a cloud lacks) comes from the
-cloud (clouds.py); what it says across attributes (`rules`) and what the resource checks beyond that is mended by `mend`.
-Everything follows from the seed."""
+"""Configurations made from a resource's schema file: valid ones for the real cores, and invalid ones with the attribute that is wrong. What the
+schema cannot say (models that the catalogue has, objects that exist, what a cloud lacks, what goes together) comes from the subject, a resource on
+a cloud (clouds.py). Everything follows from the seed.
+
+A path in the schema has `*` for the keys of maps and the indexes of lists; a place is where a value is in a configuration."""
 import copy
 import json
-import pathlib
 import random
 
-from tests.conformance.clouds import drop, get, put
+from tests.conformance.clouds import LIKELY, drop, get, put
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-SCHEMA = json.loads((ROOT / "schemas/resources/gpu_node.json").read_text())
+ELEMENT = {"required": True}
 
 
-def leaves(attributes=None, prefix=""):
-    """(dotted path, attribute) of everything that a user may set, objects before what is in them."""
-    for name, a in (SCHEMA["attributes"] if attributes is None else attributes).items():
-        settable = a.get("required") or a.get("optional") or "default" in a
-        if not settable:
-            continue
+def settable(attributes):
+    return ((name, a) for name, a in attributes.items() if a.get("required") or a.get("optional") or "default" in a)
+
+
+def leaves(attributes, prefix=""):
+    """(path, attribute) of everything that a user may set, objects before what is in them."""
+    for name, a in settable(attributes):
         yield prefix + name, a
         if "nesting" in a:
-            yield from leaves(a["attributes"], f"{prefix}{name}.")
+            yield from leaves(a["attributes"], f"{prefix}{name}." + ("" if a["nesting"] == "single" else "*."))
+
+
+def element_of(a):
+    """What the members of a collection are, as an attribute; None: it is no collection whose members are known by key or index."""
+    if a.get("nesting") in ("map", "list"):
+        return {**ELEMENT, "nesting": "single", "attributes": a["attributes"]}
+    kind = a.get("type")
+    return {**ELEMENT, "type": kind[1]} if isinstance(kind, list) and kind[0] in ("map", "list") else None
+
+
+def places(attributes, config, at=(), prefix=""):
+    """(place, path, attribute) of everything that may be set in a configuration, set or not, objects before what is in them."""
+    for name, a in settable(attributes):
+        yield from places_in(a, config.get(name), (*at, name), prefix + name)
+
+
+def places_in(a, value, at, path):
+    yield at, path, a
+    inner = element_of(a)
+    if inner and isinstance(value, (dict, list)):
+        for key, member in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from places_in(inner, member, (*at, key), f"{path}.*")
+    elif a.get("nesting") == "single" and isinstance(value, dict):
+        yield from places(a["attributes"], value, at, path + ".")
 
 
 def from_schema(rng, a):
     """A value by type and validators alone; None when there is nothing to choose."""
     rules = {k: v for rule in a.get("validate", []) for k, v in rule.items()}
     if "one_of" in rules:
-        return rng.choice(rules["one_of"])
+        some = rules["one_of"]
+        return rng.choice(some) if a["type"] == "string" else sorted(rng.sample(some, rng.randint(0, len(some))))
     if a["type"] == "bool":
         return rng.random() < 0.5
     return None
 
 
-def generate(rng, name, cloud, existing):
+def generate(rng, name, subject, existing):
     """A valid configuration: nested dictionaries, only what is set."""
-    values, config = cloud.domain(existing), {"name": name, "cloud": cloud.name}
+    values, config = subject.domain(existing), {"name": name, "cloud": subject.name}
     if rng.random() < 0.8:
         config["region"] = values["region"](rng)
-    for path, a in leaves():
-        parent = path.rpartition(".")[0]
-        if path in config or path == "region" or path in cloud.foreign or (parent and get(config, parent) is None):
-            continue
-        inside_required = a.get("required") and parent
-        if not inside_required and rng.random() > (0.7 if path == "models" else 0.3):
-            continue
-        value = {} if "nesting" in a else values[path](rng) if path in values else from_schema(rng, a)
-        if value is not None:
-            put(config, path, value)
+    fill(rng, config, subject, subject.attributes, values)
     if rng.random() < 0.3:
-        config["timeouts"] = {k: rng.choice(["20m", "1h30m", "900s"]) for k in SCHEMA["timeouts"] if rng.random() < 0.5}
-    return mend(rng, config, cloud, existing)
+        config["timeouts"] = {k: rng.choice(["20m", "1h30m", "900s"]) for k in subject.schema["timeouts"] if rng.random() < 0.5}
+    return subject.mend(rng, config, existing)
 
 
-def mend(rng, config, cloud, existing):
-    """Takes back what cannot be together, and adds what has to be."""
-    values = cloud.domain(existing)
-    if "models" not in config and "custom_model" not in config:
-        config["models"] = values["models"](rng)
-    if config.get("runtime") == "vllm":
-        config.pop("custom_model" if "models" in config else "", None)
-        config["models"] = config.get("models", [])[:1] or config.pop("models", [])
-        if not config["models"]:
-            config.pop("models")
-    for one, other in (("machine.type", "machine.candidates"), ("tailscale.auth_key_wo", "tailscale.auth_key_secret"),
-                       ("model_cache.s3_uri", "model_cache.snapshot_id"), ("model_cache.gcs_uri", "model_cache.snapshot_id")):
-        if get(config, one) is not None and get(config, other) is not None:
-            drop(config, rng.choice([one, other]))
-    network = config.get("network") or {}
-    if any(k in network for k in ("vpc_id", "subnet_ids", "security_group_id")):
-        network.setdefault("vpc_id", values["network.vpc_id"](rng))
-        network.setdefault("subnet_ids", values["network.subnet_ids"](rng))
-        network.pop("cidr", None)
-    elif config.get("egress") == "existing":
-        config.pop("egress")
-    tailscale = config.get("tailscale")
-    if tailscale is not None:
-        if "auth_key_secret" in tailscale:
-            tailscale.pop("auth_key_wo_version", None)
-        else:
-            tailscale.setdefault("auth_key_wo", "tskey-auth-x")
-            tailscale.setdefault("auth_key_wo_version", 1)
-    # The named machines are small: what needs more than a few small models takes one of the catalogue's choice.
-    if "custom_model" in config or config.get("runtime") == "vllm":
-        for key in ("type", "candidates"):
-            drop(config, f"machine.{key}")
-    if config.get("power") == "stopped":
-        provisioning = get(config, "machine.provisioning")
-        if provisioning in ("spot", "spot_preferred"):
-            config["machine"]["provisioning"] = "on_demand"
-    cloud.mend(rng, config, existing)
-    return config
+def fill(rng, into, subject, attributes, values, prefix=""):
+    """Some of the attributes of an object, all that it needs to have."""
+    for name, a in settable(attributes):
+        path = prefix + name
+        if not prefix and (name in into or name == "region") or path in subject.foreign:
+            continue
+        if not (a.get("required") and prefix) and rng.random() > subject.likely.get(path, LIKELY):
+            continue
+        value = made(rng, subject, a, values, path)
+        if value is not None:
+            into[name] = value
+    return into
 
 
-def change(rng, config, cloud, existing):
-    """Another valid configuration of the same node: some attributes from a new one, disks never smaller."""
-    other = generate(rng, config["name"], cloud, existing)
-    mixed = {**copy.deepcopy(config)}
-    for key in sorted(set(config) | set(other)):
-        if rng.random() < 0.4:
+def made(rng, subject, a, values, path):
+    kind = a.get("nesting")
+    if kind == "single":
+        return fill(rng, {}, subject, a["attributes"], values, path + ".")
+    if kind == "map":
+        return {key: fill(rng, {}, subject, a["attributes"], values, path + ".*.") for key in values[path](rng)}
+    if kind == "list":
+        return [fill(rng, {}, subject, a["attributes"], values, path + ".*.") for _ in range(values[path](rng))]
+    return values[path](rng) if path in values else from_schema(rng, a)
+
+
+def change(rng, config, subject, existing):
+    """Another valid configuration of the same resource: some attributes from a new one."""
+    other = generate(rng, config["name"], subject, existing)
+    mixed = mixture(rng, config, other, 1)
+    # A region that is no longer set stays what it is.
+    mixed.setdefault("region", config.get("region", subject.region))
+    if mixed["region"] == config.get("region", subject.region) == subject.region and rng.random() < 0.3:
+        mixed.pop("region")
+    return subject.keep(rng, config, subject.mend(rng, mixed, existing), existing)
+
+
+def mixture(rng, one, other, depth):
+    """Some members of the one, some of the other, and some objects that are mixed themselves."""
+    mixed = copy.deepcopy(one)
+    for key in sorted(set(one) | set(other)):
+        chance = rng.random()
+        if chance < 0.4:
             mixed.pop(key, None)
             if key in other:
                 mixed[key] = other[key]
-    # A region that is no longer set stays what it is.
-    mixed.setdefault("region", config.get("region", cloud.region))
-    if mixed["region"] == config.get("region", cloud.region) == cloud.region and rng.random() < 0.3:
-        mixed.pop("region")
-    # EC2 stops no spot instance, and one that is there stays one when `provisioning` changes.
-    if cloud.name == "aws" and "spot" in (get(config, "machine.provisioning") or ""):
-        mixed.pop("power", None)
-    mixed = mend(rng, mixed, cloud, existing)
-    # What a size of its own follows may have been made from the models, up to 100 GiB.
-    old, new = get(config, "disk.size_gib"), get(mixed, "disk.size_gib")
-    if old and (new or 0) < old or new and not old:
-        put(mixed, "disk.size_gib", old or 200)
-        mixed = mend(rng, mixed, cloud, existing)
+        elif chance < 0.7 and depth < 4 and isinstance(one.get(key), dict) and isinstance(other.get(key), dict):
+            mixed[key] = mixture(rng, one[key], other[key], depth + 1)
     return mixed
 
 
@@ -143,30 +144,26 @@ class Reference:
         self.text = text
 
 
-# A write-only value may not be output by another resource: it would be in the state.
-NEVER_UNKNOWN = ["tailscale.auth_key_wo"]
-
-
-def with_unknowns(rng, config, source):
-    """(the configuration with some leaves as outputs of `source`, and some others null; what `source` has to hold)."""
+def with_unknowns(rng, config, subject, source):
+    """(the configuration with some values as outputs of `source`, and some others null; what `source` has to hold)."""
     shown, held = copy.deepcopy(config), {}
-    for path, a in leaves():
-        parent = path.rpartition(".")[0]
-        value, chance = get(config, path), rng.random()
-        if path in NEVER_UNKNOWN or parent and not isinstance(get(shown, parent), dict):
+    for place, path, a in places(subject.attributes, config):
+        value, chance = get(config, place), rng.random()
+        # What is in an output is unknown with it.
+        if path in subject.never_unknown or not isinstance(get(shown, place[:-1]), (dict, list)):
             continue
-        key = path.replace(".", "_")
+        key = "/".join(map(str, place))
         if value is None and not a.get("required"):
             if chance < 0.05:
-                put(shown, path, None)
+                put(shown, place, None)
             elif chance < 0.08:
                 held[key] = None
-                put(shown, path, Reference(f"{source}.output.{key}"))
+                put(shown, place, Reference(f"{source}.output[{json.dumps(key)}]"))
         elif value not in (None, {}) and chance < (0.03 if "nesting" in a else 0.12):
-            if "auth_key_wo" in str(value):
+            if any(n.rpartition(".")[2] in str(value) for n in subject.never_unknown):
                 continue
             held[key] = value
-            put(shown, path, Reference(f"{source}.output.{key}"))
+            put(shown, place, Reference(f"{source}.output[{json.dumps(key)}]"))
     return shown, held
 
 
@@ -174,9 +171,9 @@ def provider(blocks):
     return f'provider "llm" {{\n{"".join(f"  {k} = {hcl(v)}{chr(10)}" for k, v in blocks.items())}}}\n'
 
 
-def resource(label, config):
+def resource(subject, label, config):
     body = "".join(f"  {k}{'' if k == 'timeouts' else ' ='} {hcl(v)}\n" for k, v in config.items())
-    return f'resource "llm_gpu_node" "{label}" {{\n{body}}}\n'
+    return f'resource "{subject.type}" "{label}" {{\n{body}}}\n'
 
 
 def source(label, held):
@@ -185,82 +182,100 @@ def source(label, held):
 
 # ---- invalid ones ----
 
-def wrong_values(path, a):
-    """Values that break one rule of the attribute, each with what it is."""
+def wrong_values(a, valid):
+    """Values that break one rule of the attribute, each with what it is. `valid` makes right ones."""
+    kind = a["type"][0] if isinstance(a.get("type"), list) else a.get("nesting", "string")
     for rule in a.get("validate", []):
-        each = (lambda v: [v]) if rule.get("each") else (lambda v: v)
+        single = {"map": lambda v: {"k": v}}.get(kind, lambda v: [v]) if rule.get("each") else lambda v: v
         if "one_of" in rule:
-            yield "not one of", each("nothing-of-that")
+            yield "not one of", single("nothing-of-that")
         if "pattern" in rule:
-            yield "pattern", each("\u00e4 b!")
+            yield "pattern", single("\u00e4 b!")
         if "range" in rule:
             low, high = rule["range"]
             if low is not None:
-                yield "below the range", each(low - 1)
+                yield "below the range", single(low - 1)
             if high is not None:
-                yield "above the range", each(high + 1)
-        if "length" in rule and rule["length"][1] is not None and rule["length"][1] < 5000:
-            most = rule["length"][1]
-            kind = a["type"][0] if isinstance(a["type"], list) and not rule.get("each") else "string"
-            yield "too long", each("a" * (most + 1) if kind == "string" else {f"k{i}": "v" for i in range(most + 1)} if kind == "map" else
-                                   [f"{'llama3.1:8b' if path == 'models' else 'x'}{i}" for i in range(most + 1)])
+                yield "above the range", single(high + 1)
+        if "length" in rule:
+            least, most = rule["length"]
+            text = rule.get("each") or kind == "string"
+            if least:
+                yield "too short", single("a" * (least - 1)) if text else {} if kind == "map" else []
+            if most is not None and most < 5000:
+                yield "too long", single("a" * (most + 1)) if text else many(kind, most + 1, valid)
         if "cidr" in rule:
-            yield "no range", each("10.0.0/8")
-            yield "host bits", each("10.0.0.1/16")
+            yield "no range", single("10.0.0/8")
+            yield "host bits", single("10.0.0.1/16")
+            if rule["cidr"][0]:
+                yield "range too large", single(f"10.0.0.0/{rule['cidr'][0] - 1}")
         if "duration" in rule:
-            yield "no duration", each("5 parsecs")
+            yield "no duration", single("5 parsecs")
 
 
-def invalid(cloud):
+def many(kind, count, valid):
+    """A collection of so many members."""
+    if kind == "map":
+        return {f"k{i}": valid("v") for i in range(count)}
+    return [valid(f"x{i}") for i in range(count)]
+
+
+def around(subject, values, path):
+    """(the smallest configuration in which an attribute can be, its place)."""
+    config, place, attributes, at, rng = copy.deepcopy(subject.base), (), subject.attributes, "", random.Random(1)
+
+    def needed(attributes, prefix):
+        return {n: made(rng, subject, a, values, prefix + n) for n, a in settable(attributes) if a.get("required")}
+    for name in path.split(".")[:-1]:
+        if name == "*":
+            continue
+        a, at = attributes[name], at + name
+        place, attributes = (*place, name), a["attributes"]
+        if a["nesting"] != "single":
+            place, at = (*place, 0 if a["nesting"] == "list" else subject.key(values, at)), at + ".*"
+        at += "."
+        inside = {**needed(attributes, at), **subject.needs.get(at[:-1], {})}
+        if isinstance(place[-1], int):
+            put(config, place[:-1], [inside])
+        elif get(config, place) is None:
+            put(config, place, inside)
+    return config, (*place, path.rpartition(".")[2])
+
+
+def invalid(subject):
     """(what, path of the culprit, configuration) of everything that has to be refused without a cloud."""
-    base = {"name": "n", "cloud": cloud.name, "region": cloud.region, "models": ["llama3.1:8b"]}
-    values, rng = cloud.domain(cloud.offline), random.Random(1)
-    required_inside = {"custom_model": {"name": "m", "memory_gib": 4, "disk_gib": 4}, "tailscale": {"auth_key_secret": "s"},
-                       "network": {}, "machine": {}, "disk": {}, "model_cache": {}}
-
-    def around(path):
-        """The smallest configuration in which the attribute can be."""
-        config, parent = copy.deepcopy(base), path.partition(".")[0]
-        if parent in required_inside and parent != path:
-            config[parent] = copy.deepcopy(required_inside[parent])
-        return config
-
-    for path, a in leaves():
-        for what, value in wrong_values(path, a):
-            config = around(path)
-            put(config, path, value)
-            yield what, path, config
-    for rule in SCHEMA["rules"]:
+    base, values, rng = subject.base, subject.domain(subject.offline), random.Random(1)
+    for path, a in leaves(subject.attributes):
+        config, place = around(subject, values, path)
+        for what, value in wrong_values(a, lambda v, a=a, path=path: subject.member(a, path, v)):
+            yield what, path, with_value(config, place, value)
+        if a.get("nesting") in ("map", "list"):
+            yield "a member that is null", f"{path}.*", with_value(config, place, {"k": None} if a["nesting"] == "map" else [None])
+        if a.get("required") and "." in path:
+            yield "not there", path, with_value(config, place, None)
+    for rule in subject.schema["rules"]:
         kind = next(k for k in ("conflicts", "exactly_one", "at_least_one", "required_together") if k in rule)
         paths, config = rule[kind], copy.deepcopy(base)
         for p in paths:
-            parent = p.partition(".")[0]
             if kind in ("conflicts", "exactly_one"):
-                if parent in required_inside and parent not in config:
-                    config[parent] = {}
                 put(config, p, values[p](rng) if p in values else "x")
             else:
                 drop(config, p)
         if kind == "required_together":
-            put(config, paths[0], values[paths[0]](rng))
+            put(config, paths[0], values[paths[0]](rng) if paths[0] in values else "x")
         yield kind, paths, config
-    for path in cloud.foreign:
-        config = around(path)
-        put(config, path, FOREIGN[path])
-        yield "another cloud's", path, config
-    for operation in SCHEMA["timeouts"]:
+    together = [rule["required_together"] for rule in subject.schema["rules"] if "required_together" in rule]
+    for path, value in subject.foreign.items():
+        config, place = around(subject, values, path)
+        for other in {p for paths in together if path in paths for p in paths}:
+            put(config, other, subject.foreign.get(other, "x"))
+        yield "another cloud's", path, with_value(config, place, value)
+    for operation in subject.schema["timeouts"]:
         yield "no duration", f"timeouts.{operation}", {**base, "timeouts": {operation: "5 parsecs"}}
-    yield "unknown model", "models", {**base, "models": ["no-such-model:1b"]}
-    yield "twice", "models", {**base, "models": ["llama3.1:8b", "llama3.1:8b"]}
-    yield "no key", "tailscale", {**base, "tailscale": {"hostname": "h"}}
-    yield "egress", "egress", {**base, "egress": "existing"}
-    yield "stopped spot", "power", {**base, "power": "stopped", "machine": {"provisioning": "spot"}}
-    yield "stopped serving", "wait_for", {**base, "power": "stopped", "wait_for": "serving"}
-    yield "two of vLLM", "models", {**base, "runtime": "vllm", "models": ["llama3.1:8b", "mistral:7b"]}
-    yield "name too long", "name", {**base, "name": "n" * 41}
-    yield from cloud.invalid(base)
+    yield from subject.invalid(base)
 
 
-# Values that are right on the cloud that has the attribute.
-FOREIGN = {"service_account": "given@test-project.iam.gserviceaccount.com", "model_cache.gcs_uri": "gs://models/a", "model_cache.s3_uri": "s3://models/a",
-           "instance_profile": "given", "network.security_group_id": "sg-1"}
+def with_value(config, place, value):
+    config = copy.deepcopy(config)
+    put(config, place, value)
+    return config

@@ -2,7 +2,7 @@
 imported into a fresh state, destroyed; the simulator is empty afterwards. Several nodes share a root, so that the core's own
 time is spent once; one that fails is tried alone and made smaller until nothing can be left out.
 
-Usage: python -m tests.conformance.lifecycle [--cloud aws|gcp] [--core tofu|terraform] [--seed N] [--count N] [--size N]
+Usage: python -m tests.conformance.lifecycle [--resource gpu_node|platform_cluster] [--cloud aws|gcp] [--core tofu|terraform] [--seed N] [--count N] [--size N]
 """
 import argparse
 import copy
@@ -21,7 +21,8 @@ sys.path.insert(0, str(ROOT))
 
 from tests.acceptance.conftest import CORES, Core, Simulator  # noqa: E402
 from tests.conformance import generate as g  # noqa: E402
-from tests.conformance.clouds import CLOUDS  # noqa: E402
+from tests.conformance.clouds import drop, get  # noqa: E402
+from tests.conformance.subjects import SUBJECTS  # noqa: E402
 
 
 class Failure(Exception):
@@ -34,18 +35,18 @@ class Failure(Exception):
 class Ground:
     """A core and a simulator; every life starts from an account with the objects that configurations may name."""
 
-    def __init__(self, sim, binary, cloud):
-        self.sim, self.binary, self.cloud = sim, binary, cloud
+    def __init__(self, sim, binary, subject):
+        self.sim, self.binary, self.subject = sim, binary, subject
 
     def start(self):
         self.sim.reset()
-        self.client = self.cloud.client(self.sim.endpoint)
-        self.existing = self.cloud.prepare(self.sim, self.client)
-        self.given = self.cloud.left(self.sim, self.client)
+        self.client = self.subject.client(self.sim.endpoint)
+        self.existing = self.subject.prepare(self.sim, self.client)
+        self.given = self.subject.left(self.sim, self.client)
         return self.existing
 
     def core(self):
-        return Core(self.binary, pathlib.Path(tempfile.mkdtemp(prefix="llm-conformance-")), self.cloud.settings(self.sim.endpoint))
+        return Core(self.binary, pathlib.Path(tempfile.mkdtemp(prefix="llm-conformance-")), self.subject.settings(self.sim.endpoint))
 
     def live(self, pairs, seed):
         """The life of nodes [(configuration, changed configuration, seed of what is unknown)]; the provider block is by `seed`. Raises Failure."""
@@ -61,16 +62,16 @@ class Ground:
             if result.status not in (allowed or (0,)) or "inconsistent" in result.output or "Plugin did not respond" in result.output:
                 raise Failure(step, result.output[-6000:])
 
-        first, second = (g.provider(self.cloud.provider(rng)) for _ in range(2))
+        first, second = (g.provider(self.subject.provider(rng)) for _ in range(2))
         plain = second
         for i, (one, other, unknown) in enumerate(pairs):
             rng = random.Random(unknown)
-            shown, held = g.with_unknowns(rng, one, f"terraform_data.u{i}")
-            first += g.resource(f"n{i}", shown) + g.source(f"u{i}", held)
-            shown, more = g.with_unknowns(rng, other, f"terraform_data.u{i}")
-            second += g.resource(f"n{i}", shown) + g.source(f"u{i}", {**held, **more})
+            shown, held = g.with_unknowns(rng, one, self.subject, f"terraform_data.u{i}")
+            first += g.resource(self.subject, f"n{i}", shown) + g.source(f"u{i}", held)
+            shown, more = g.with_unknowns(rng, other, self.subject, f"terraform_data.u{i}")
+            second += g.resource(self.subject, f"n{i}", shown) + g.source(f"u{i}", {**held, **more})
             # An import knows no timeouts.
-            plain += g.resource(f"n{i}", {k: v for k, v in other.items() if k != "timeouts"})
+            plain += g.resource(self.subject, f"n{i}", {k: v for k, v in other.items() if k != "timeouts"})
         core.write(first)
         check("validate", core.validate())
         check("apply", core.apply())
@@ -78,7 +79,7 @@ class Ground:
         core.write(second)
         check("apply of the change", core.apply())
         check("plan after the change", core.plan("-detailed-exitcode"))
-        imports = "".join(f'import {{\n  to = llm_gpu_node.n{i}\n  id = "{self.cloud.name}/{other.get("region", self.cloud.region)}/{other["name"]}"\n}}\n'
+        imports = "".join(f'import {{\n  to = {self.subject.type}.n{i}\n  id = "{self.subject.name}/{other.get("region", self.subject.region)}/{other["name"]}"\n}}\n'
                           for i, (_, other, _) in enumerate(pairs))
         fresh.write(plain + imports)
         imported = fresh.apply()
@@ -87,7 +88,7 @@ class Ground:
             raise Failure("import that changes something", "\n".join(l for l in imported.output.splitlines() if re.match(r"  # llm|\s+[~+-] |Plan:", l)))
         check("plan after import", fresh.plan("-detailed-exitcode"))
         check("destroy", core.destroy())
-        left = self.cloud.left(self.sim, self.client)
+        left = self.subject.left(self.sim, self.client)
         if left != self.given:
             raise Failure("after destroy", f"left over: {[o for o in left if o not in self.given]}, lost: {[o for o in self.given if o not in left]}")
         violations = self.sim.violations()
@@ -124,11 +125,11 @@ def shrink(ground, pair, seed):
     while again:
         again = False
         for which in (0, 1):
-            for path, a in g.leaves():
-                if path in ("name", "cloud") or g.get(pair[which], path) is None:
+            for place, _, _ in list(g.places(ground.subject.attributes, pair[which])):
+                if place in (("name",), ("cloud",)) or get(pair[which], place) is None:
                     continue
                 smaller = copy.deepcopy(list(pair))
-                g.drop(smaller[which], path)
+                drop(smaller[which], place)
                 ground.existing = made_for
                 found = fails(ground, tuple(smaller), seed)
                 if found and found.step == failure.step and found.errors == failure.errors:
@@ -144,13 +145,13 @@ def run(ground, seed, count, size):
         existing, pairs = ground.start(), []
         for i in range(begin, min(begin + size, count)):
             rng = random.Random(f"{seed}/{i}")
-            one = g.generate(rng, f"n{i}", ground.cloud, existing)
-            pairs.append((one, g.change(rng, one, ground.cloud, existing), f"{seed}/{i}/unknown"))
+            one = g.generate(rng, f"n{i}", ground.subject, existing)
+            pairs.append((one, g.change(rng, one, ground.subject, existing), f"{seed}/{i}/unknown"))
         try:
             ground.live(pairs, f"{seed}/{begin}")
         except Failure as failure:
             print(f"{seed}/{begin}: {failure}", file=sys.stderr, flush=True)
-            culprits = sorted({int(m) for m in re.findall(r"llm_gpu_node\.n(\d+)", "\n".join(
+            culprits = sorted({int(m) for m in re.findall(ground.subject.type + r"\.n(\d+)", "\n".join(
                 l for l in failure.output.splitlines() if "with llm" in l or "will be" in l or "must be" in l))})
             for k in [c for c in culprits if c < len(pairs)] or range(len(pairs)):
                 pair, alone = shrink(ground, pairs[k], f"{seed}/{begin}")
@@ -164,7 +165,8 @@ def run(ground, seed, count, size):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--cloud", choices=sorted(CLOUDS), default="aws")
+    parser.add_argument("--resource", choices=sorted(SUBJECTS), default="gpu_node")
+    parser.add_argument("--cloud", choices=("aws", "gcp"), default="aws")
     parser.add_argument("--core", choices=sorted(CORES), default="tofu" if "tofu" in CORES else "terraform")
     parser.add_argument("--seed", default="1")
     parser.add_argument("--count", type=int, default=2000)
@@ -172,16 +174,17 @@ def main():
     parser.add_argument("--provider", default=os.environ.get("LLM_PROVIDER_BIN", str(ROOT / "build/provider/terraform-provider-llm")))
     options = parser.parse_args()
     os.environ["LLM_PROVIDER_BIN"] = str(pathlib.Path(options.provider).resolve())
-    cloud = CLOUDS[options.cloud]
-    simulator = Simulator(pathlib.Path(tempfile.mkdtemp(prefix="llm-conformance-")), cloud.simulator)
+    subject = SUBJECTS[options.resource][options.cloud]
+    simulator = Simulator(pathlib.Path(tempfile.mkdtemp(prefix="llm-conformance-")), subject.simulator)
     begun = time.time()
     try:
-        found = run(Ground(simulator, CORES[options.core], cloud), options.seed, options.count, options.size)
+        with subject.outside():
+            found = run(Ground(simulator, CORES[options.core], subject), options.seed, options.count, options.size)
     finally:
         simulator.stop()
     for seed, pair, failure in found:
         print(f"== {seed}\n{pair}\n{failure}\n")
-    print(f"{options.count} configurations on {options.cloud} with {options.core} in {time.time() - begun:.0f} s, {len(found)} failures")
+    print(f"{options.count} configurations of {subject.type} on {options.cloud} with {options.core} in {time.time() - begun:.0f} s, {len(found)} failures")
     return 1 if found else 0
 
 

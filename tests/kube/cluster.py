@@ -39,6 +39,10 @@ ISSUER = "https://kubernetes.default.svc.cluster.local"
 START_S = 120
 ATTEMPTS = 3
 
+# What a namespace can hold here.
+CONTENTS = (*(f"/api/v1/{kind}" for kind in ("resourcequotas", "limitranges", "configmaps", "serviceaccounts")), "/apis/networking.k8s.io/v1/networkpolicies",
+            *(f"/apis/rbac.authorization.k8s.io/v1/{kind}" for kind in ("rolebindings", "roles")), "/apis/apps/v1/daemonsets")
+
 # Debian's etcd is older than what the server's cache needs for lists that are up to date.
 FEATURES = "SizeBasedListCostEstimate=false,WatchList=false"
 
@@ -112,6 +116,10 @@ class Refused(Exception):
     def __init__(self, status, body):
         super().__init__(f"{status}: {body}")
         self.status, self.body = status, body
+
+
+class Gone(Refused):
+    """What was asked for is not there, or somebody else was faster."""
 
 
 class Cluster:
@@ -245,7 +253,7 @@ class Cluster:
             with urllib.request.urlopen(request, context=ssl.create_default_context(cadata=self.ca_pem), timeout=30) as answer:
                 content = answer.read()
         except urllib.error.HTTPError as error:
-            raise Refused(error.code, error.read().decode(errors="replace")) from None
+            raise (Gone if error.code in (404, 409) else Refused)(error.code, error.read().decode(errors="replace")) from None
         return content if raw else json.loads(content)
 
     def get(self, path):
@@ -261,7 +269,10 @@ class Cluster:
     # ---- what controllers do elsewhere ----
 
     def finish_namespace(self, name):
-        """The namespace controller's last step, once everything in it is deleted."""
+        """What the namespace controller does with one that is deleted: it takes away what is in it, and then its finalizer."""
+        for path in CONTENTS:
+            place, _, kind = path.rpartition("/")
+            self.request("DELETE", f"{place}/namespaces/{name}/{kind}")
         namespace = self.get(f"/api/v1/namespaces/{name}")
         namespace["spec"]["finalizers"] = []
         self.request("PUT", f"/api/v1/namespaces/{name}/finalize", namespace)
@@ -284,9 +295,10 @@ class Cluster:
             while not end.wait(pause_s):
                 try:
                     self.finish_deletions()
-                except Refused as why:  # somebody else was faster
-                    if why.status not in (404, 409):
-                        failures.append(why)
+                except Gone:
+                    pass
+                except Refused as why:
+                    failures.append(why)
 
         thread = threading.Thread(target=run, daemon=True)
         thread.start()

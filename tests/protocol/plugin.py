@@ -76,15 +76,23 @@ def null_block(block, **given):
 def filled(block, given):
     """An object of the schema block's type: null for what is not given, at every depth."""
     nested = {a.name: a.nested_type for a in block.attributes if a.HasField("nested_type")} | {b.type_name: b.block for b in block.block_types}
-    return null_block(block, **{k: within(nested[k], v) if k in nested and isinstance(v, dict) else v for k, v in given.items()})
+    return null_block(block, **{k: inside(nested[k], v) if k in nested else v for k, v in given.items()})
+
+
+def inside(kind, given):
+    """The value of a nested attribute or block: an object, or a map or list of objects."""
+    if kind.DESCRIPTOR.name == "Object" and kind.nesting != 1 and isinstance(given, (dict, list)):
+        return {k: within(kind, v) for k, v in given.items()} if isinstance(given, dict) else [within(kind, v) for v in given]
+    return within(kind, given)
 
 
 def within(kind, given):
+    if not isinstance(given, dict):
+        return given
     nested = {a.name: a.nested_type for a in kind.attributes if a.HasField("nested_type")}
     unknown = set(given) - {a.name for a in kind.attributes}
     assert not unknown, f"not in the schema: {unknown}"
-    return {**{a.name: None for a in kind.attributes},
-            **{k: within(nested[k], v) if k in nested and isinstance(v, dict) else v for k, v in given.items()}}
+    return {**{a.name: None for a in kind.attributes}, **{k: inside(nested[k], v) if k in nested else v for k, v in given.items()}}
 
 
 def make_certificate(curve=None):

@@ -14,10 +14,10 @@ PATCHED = {"description", "labels", "cleanupPolicies", "cleanupPolicyDryRun", "d
            "virtualRepositoryConfig", "remoteRepositoryConfig", "platformLogsConfig"}
 
 
-def spare(value):
-    """Without what has its default value, as the JSON form of protocol buffers has it."""
+def spare(value, where=None):
+    """An answer without what has its default value, as the JSON form of protocol buffers has it; labels are there whatever their value."""
     if isinstance(value, dict):
-        return {k: spare(v) for k, v in value.items() if v not in (False, 0, "", None, [])}
+        return {k: spare(v, k) for k, v in value.items() if v not in (False, 0, "", None, []) or where == "labels"}
     return [spare(v) for v in value] if isinstance(value, list) else value
 
 

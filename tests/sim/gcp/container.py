@@ -16,6 +16,7 @@ CLUSTERS = "container.projects.locations.clusters"
 CERTIFICATE = base64.b64encode(b"-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n").decode()
 # Of these fields false is told from absent; others are left out of answers when they are false, 0 or empty.
 TOLD = {"enablePublicEndpoint", "enabled", "allowExternalTraffic", "globalAccess", "defaultEnablePrivateNodes", "enablePrivateNodes"}
+MAPS = {"resourceLabels", "labels", "metadata"}  # whose members are there whatever their value
 TOLD_IN = {"ipEndpointsConfig", "dnsEndpointConfig", "networkConfig"}
 # Which desired… fields may come in one update; others come alone.
 TOGETHER = ({"desiredLoggingService", "desiredMonitoringService", "desiredLoggingConfig", "desiredMonitoringConfig"},
@@ -32,7 +33,7 @@ def spare(value, where=None):
     kept = {}
     for name, inner in value.items():
         told = name in TOLD and where in TOLD_IN
-        if inner in (False, 0, "", None, []) and not told or inner is None:
+        if inner in (False, 0, "", None, []) and not told and where not in MAPS or inner is None:
             continue
         kept[name] = spare(inner, name)
     return kept
