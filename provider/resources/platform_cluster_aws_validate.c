@@ -77,7 +77,8 @@ static int check_existing(struct arena *a, const struct value *config, struct di
     if (value_is_known(private) && value_count(private) < 2)
         rc = diags_error(diags, path_parse(a, lists[0]), "Too few subnets",
                          "EKS needs subnets in at least two zones.");
-    if (config_get(config, lists[1]) && value_is_null(config_get(config, "network.vpc_id")))
+    if (value_is_known(config_get(config, lists[1])) &&
+        value_is_null(config_get(config, "network.vpc_id")))
         rc = diags_error(diags, path_parse(a, lists[1]), "Conflicting settings",
                          "A network that is made has public subnets of its own. Name the existing "
                          "one in `network.vpc_id`, with its private subnets.");

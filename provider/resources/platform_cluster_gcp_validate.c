@@ -156,7 +156,7 @@ static int check_existing(struct arena *a, const struct value *config, struct di
     if (value_is_unknown(id))
         return 0;
     for (size_t i = 0; i < 2; i++) {
-        if (id && config_get(config, made[i]))
+        if (id && value_is_known(config_get(config, made[i])))
             rc = diags_error(diags, path_parse(a, made[i]), "The subnetwork has its ranges",
                              "Of an existing network, name the secondary ranges: `%s`.", used[i]);
         if (id && !config_get(config, used[i]))
@@ -164,7 +164,7 @@ static int check_existing(struct arena *a, const struct value *config, struct di
                              "With an existing network, name the subnetwork's secondary range for "
                              "%s.",
                              i ? "services" : "pods");
-        if (!id && config_get(config, used[i]))
+        if (!id && value_is_known(config_get(config, used[i])))
             rc = diags_error(diags, path_parse(a, used[i]), "Not with a network that is made",
                              "It names a range of an existing subnetwork (`network.vpc_id`).");
     }

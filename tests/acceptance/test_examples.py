@@ -36,7 +36,7 @@ def environment_plans(core, environment, *variables):
     core.ok("get", "-no-color")
     result = core.plan(*variables)
     assert result.status == 0 and "module.platform.llm_platform_cluster.this will be created" in result.text, result.output
-    for component in ("namespace.llm-baseline", "resource_quota.quant", "kube_service_account.workload-quant-api", "repository.grafana-plugin"):
+    for component in ("namespace.llm-baseline", "resource_quota.quant", "kube_service_account.quant.quant-sa", "repository.grafana-plugin"):
         assert f'"{component}"' in result.text, component
 
 

@@ -69,9 +69,10 @@ class Subject:
     number. mend(rng, config, existing) takes back what cannot be together, and adds what has to be. keep(rng, config, other, existing) does the same
     for a change from `config` to `other`. invalid(base): (what, path of the culprit, configuration) beyond what the schema says.
     `foreign`: {path of an attribute that the cloud lacks: a value that is right elsewhere}. `base`: the smallest configuration. `needs`: {path of
-    an object: what has to be in it}, beside what the schema says.
+    an object: what has to be in it}, beside what the schema says. `together`: how many live in one root. `sample`: how many are in a quick one.
     """
     resource = offline = None
+    together, sample = 10, 5
     likely, needs, never_unknown, foreign = {}, {}, (), {}
 
     def __init__(self):

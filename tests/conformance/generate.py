@@ -135,7 +135,7 @@ def hcl(value, indent="  "):
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False).replace("${", "$${")
+        return json.dumps(value, ensure_ascii=False).replace("${", "$${").replace("%{", "%%{")
     return json.dumps(value)
 
 

@@ -2,7 +2,8 @@
 imported into a fresh state, destroyed; the simulator is empty afterwards. Several nodes share a root, so that the core's own
 time is spent once; one that fails is tried alone and made smaller until nothing can be left out.
 
-Usage: python -m tests.conformance.lifecycle [--resource gpu_node|platform_cluster] [--cloud aws|gcp] [--core tofu|terraform] [--seed N] [--count N] [--size N]
+Usage: python -m tests.conformance.lifecycle [--resource gpu_node|platform_cluster] [--cloud aws|gcp] [--core tofu|terraform] [--seed N] [--count N]
+       [--size N]
 """
 import argparse
 import copy
@@ -100,7 +101,8 @@ def texts(value):
     """The texts in a value, always in the same order."""
     if isinstance(value, str):
         return [value]
-    return [t for v in (value.values() if isinstance(value, dict) else value) for t in texts(v)]
+    members = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ()
+    return [t for v in members for t in texts(v)]
 
 
 def fails(ground, pair, seed):
@@ -170,7 +172,7 @@ def main():
     parser.add_argument("--core", choices=sorted(CORES), default="tofu" if "tofu" in CORES else "terraform")
     parser.add_argument("--seed", default="1")
     parser.add_argument("--count", type=int, default=2000)
-    parser.add_argument("--size", type=int, default=10)
+    parser.add_argument("--size", type=int, help="how many live in one root")
     parser.add_argument("--provider", default=os.environ.get("LLM_PROVIDER_BIN", str(ROOT / "build/provider/terraform-provider-llm")))
     options = parser.parse_args()
     os.environ["LLM_PROVIDER_BIN"] = str(pathlib.Path(options.provider).resolve())
@@ -179,7 +181,7 @@ def main():
     begun = time.time()
     try:
         with subject.outside():
-            found = run(Ground(simulator, CORES[options.core], subject), options.seed, options.count, options.size)
+            found = run(Ground(simulator, CORES[options.core], subject), options.seed, options.count, options.size or subject.together)
     finally:
         simulator.stop()
     for seed, pair, failure in found:

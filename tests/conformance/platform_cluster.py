@@ -76,6 +76,7 @@ class Platform:
     likely = {"node_pools": 0.6, "namespaces": 0.7, "workloads": 0.5, "network": 0.5, "registries": 0.4, "observability": 0.4, "network.vpc_id": 0.15}
     needs = {"namespaces.*.rbac.roles.*.rules.*": RULE}
 
+    together, sample = 1, 2  # the clusters of a simulator have one API server
     kube, newer = None, {"1.32": "1.33", "1.33": "1.34"}
 
     @property
@@ -104,6 +105,8 @@ class Platform:
         return {**inner, "subjects": ["x"]} if "nesting" in a and "subjects" in inner else inner
 
     def mend(self, rng, config, existing):
+        if config.get("node_pools") == {}:
+            config.pop("node_pools")
         for pool in (config.get("node_pools") or {}).values():
             self.mend_pool(rng, pool)
         self.mend_network(rng, config, existing)

@@ -37,13 +37,13 @@ class Problem(Exception):
 
 
 def with_unknowns(rng, config, subject):
-    """The configuration with some values unknown, at any depth."""
+    """The configuration with some values unknown, at any depth; also of what is not set, and turns out to be null."""
     shown = copy.deepcopy(config)
     for place, path, a in g.places(subject.attributes, config):
         value = get(config, place)
-        if path in subject.never_unknown or value in (None, {}) or not isinstance(get(shown, place[:-1]), (dict, list)):
+        if path in subject.never_unknown or value == {} or value is None and a.get("required") or not isinstance(get(shown, place[:-1]), (dict, list)):
             continue
-        if rng.random() < (0.04 if "nesting" in a else 0.1):
+        if rng.random() < (0.01 if value is None else 0.04 if "nesting" in a else 0.1):
             put(shown, place, UNKNOWN)
         elif isinstance(value, list) and value and "nesting" not in a and rng.random() < 0.05:
             put(shown, place, [*value[:-1], UNKNOWN])
