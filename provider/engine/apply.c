@@ -424,8 +424,9 @@ static void say_what_exists(struct run *r, size_t from)
     bool cancelled = cancel_is_set(r->work->cancel) && diags_count(r->diags) == from;
     diags_error(
         r->diags, NULL, cancelled ? "The apply was cancelled" : "The apply is not complete",
-        "What exists is in the state: %s.\nNot made: %s.\nRun apply again to go on from there, "
-        "or destroy to remove what exists.",
+        "What exists is in the state: %s.\nNot made: %s.\nRun apply again to go on from there "
+        "(also where its plan speaks of a replacement: what exists is kept, and completed), or "
+        "destroy to remove what exists.",
         exists.len ? buf_cstr(&exists) : "nothing",
         lacking.len ? buf_cstr(&lacking) : "nothing is missing");
 }

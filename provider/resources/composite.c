@@ -381,9 +381,14 @@ int composite_plan(const struct resource_type *t, struct request *rq,
     bool anew = ret->replace_count || !r.context.prior;
     if (anew)
         forget_records(&r);
-    if (ret->replace_count && composite_of(t)->may_destroy &&
-        composite_of(t)->may_destroy(rq, args->prior) < 0)
-        return -1;
+    if (ret->replace_count && composite_of(t)->may_destroy) {
+        if (composite_of(t)->may_destroy(rq, args->prior) < 0)
+            return -1;
+        diags_warning(rq->diags, ret->replace[0], "All of it is destroyed, and made anew",
+                      "%s \"%s\" cannot be changed in this way in place: it goes with all that "
+                      "runs in it, and an empty one takes its place.",
+                      t->schema->name, value_cstr(value_get(args->prior, "name"), ""));
+    }
     if (ret->replace_count)
         planned = schema_unknown_computed(rq->arena, t->schema, planned, args->config);
     /* Each plan has its own: what it makes is not what an earlier one has made. */
@@ -499,12 +504,17 @@ static int apply_destroy(struct composite_run *r, const struct resource_apply_ar
                          struct resource_apply_result *ret)
 {
     struct composite_context *c = &r->context;
+    const struct composite *comp = composite_of(r->type);
     struct records left = {NULL, 0};
     composite_work(r, "delete", args->prior);
     c->config = args->prior;
     if (composite_online(r, "destroying") < 0 || composite_engine(r, args->prior) < 0)
         return -1;
     if (!r->records.count && find_tainted(r, args->prior) < 0)
+        return -1;
+    /* No plan asks about one that is replaced because it is tainted, or because its user says so.
+     */
+    if (r->records.count && comp->may_destroy && comp->may_destroy(r->request, args->prior) < 0)
         return -1;
     int rc = engine_destroy(c->arena, &r->engine, &r->work, &r->records, &left, c->diags);
     r->records = left;

@@ -54,7 +54,8 @@ struct composite {
     int (*check)(const struct composite_context *c, const struct engine_changes *changes,
                  const struct value *derived);
 
-    /* Whether a plan may destroy the resource: 0, or -1 with a diagnostic. May be NULL: it may. */
+    /* Whether the resource may be destroyed; asked in the plan, and before the first call. 0, or -1
+     * with a diagnostic. May be NULL: it may. */
     int (*may_destroy)(struct request *rq, const struct value *prior);
 
     /* The cloud of components that are inside what the resource makes (a cluster). Makes no call;

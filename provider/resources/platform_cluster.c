@@ -108,9 +108,75 @@ static int derive(const struct composite_context *c, const struct value **ret)
 
 /* ---- plan ---- */
 
+/* What goes with a component that a plan removes; "%s" is what follows `prefix` in its name. */
+struct loss {
+    const char *prefix, *summary, *detail;
+};
+
+static const struct loss losses[] = {
+    {"namespace.", "A namespace is removed",
+     "\"%s\" is destroyed with all that is in it: what runs there ends, and its volumes go."},
+    {"node_pool.", "Nodes are removed",
+     "The nodes of \"%s\" go, and their pods have to find a place in the other pools (a pool that "
+     "takes its place is made before)."},
+    {"repository.", "A registry is removed", "The registry \"%s\" goes."},
+};
+
+static void warn_of_losses(const struct composite_context *c, const struct engine_changes *changes)
+{
+    for (size_t i = 0; i < changes->count; i++)
+        for (size_t k = 0; k < sizeof(losses) / sizeof(*losses); k++) {
+            const char *name = changes->items[i].name;
+            size_t len = strlen(losses[k].prefix);
+            if (changes->items[i].action == ENGINE_DESTROY &&
+                strncmp(name, losses[k].prefix, len) == 0)
+                diags_warning(c->diags, NULL, losses[k].summary, losses[k].detail, name + len);
+        }
+}
+
+/* What an autoscaler decides is not set again. */
+static void warn_of_desired(const struct composite_context *c)
+{
+    const struct value *now = value_get(c->config, "node_pools"),
+                       *before = value_get(c->prior, "node_pools");
+    for (size_t i = 0; i < value_count(now); i++) {
+        const struct value *pool = value_at(now, i),
+                           *old = value_get_slice(before, now->members[i].key),
+                           *desired = value_get(pool, "desired");
+        if (old && value_is_known(desired) && value_true(value_get(pool, "autoscaling")) &&
+            !value_equal(desired, value_get(old, "desired")))
+            diags_warning(
+                c->diags,
+                path_attribute(c->arena,
+                               path_key(c->arena, path_attribute(c->arena, NULL, "node_pools"),
+                                        now->members[i].key),
+                               "desired"),
+                "The number of nodes stays",
+                "`desired` is for a new pool: what there is, the autoscaler decides, "
+                "between `min` and `max`. Set these, or `autoscaling = false`.");
+    }
+}
+
+/* From where the provider runs it may no longer be reached. */
+static void warn_of_endpoint(const struct composite_context *c)
+{
+    const struct value *now = config_get(c->config, "endpoint.public"),
+                       *before = config_get(c->prior, "endpoint.public");
+    if (value_is_known(now) && !value_true(now) && !(before && !value_true(before)))
+        diags_warning(c->diags, path_parse(c->arena, "endpoint.public"),
+                      "The Kubernetes API gets no public address",
+                      "Only who is in the network reaches it from then on, this provider too: run "
+                      "it there, or through a VPN.");
+}
+
 static int check(const struct composite_context *c, const struct engine_changes *changes,
                  const struct value *derived)
 {
+    if (c->prior) {
+        warn_of_losses(c, changes);
+        warn_of_desired(c);
+        warn_of_endpoint(c);
+    }
     return platform_cloud(c->cloud)->check(c, changes, derived);
 }
 
@@ -124,7 +190,8 @@ static int may_destroy(struct request *rq, const struct value *prior)
         rq->diags, path_attribute(rq->arena, NULL, "deletion_protection"),
         "The platform is protected from being destroyed",
         "\"%s\" would be destroyed, with its cluster and all that runs in it. If that is what you "
-        "want, set `deletion_protection = false`, apply that, and then destroy it.",
+        "want, set `deletion_protection = false`, apply that, and then destroy it. (`false` counts "
+        "also when that apply fails in another place.)",
         value_cstr(value_get(prior, "name"), ""));
 }
 

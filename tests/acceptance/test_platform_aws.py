@@ -275,7 +275,7 @@ def test_changes_in_place(ground, sim, cloud, kube):
     _, done = apply_change(ground, sim, config)
     assert done == ["UpdateNodegroupConfig"]
     assert pools(eks)["general"]["scalingConfig"] == {"minSize": 3, "maxSize": 5, "desiredSize": 3}, "its size was outside of what is allowed"
-    taint = {"key": "team", "value": "quant", "effect": "NO_EXECUTE"}
+    taint = {"key": "team", "value": "quant", "effect": "PREFER_NO_SCHEDULE"}
     config = changed(config, node_pools__general__labels={"team": "quant"}, node_pools__general__taints=[taint], node_pools__general__max_unavailable=2)
     _, done = apply_change(ground, sim, config)
     assert set(done) == {"UpdateNodegroupConfig"}
@@ -393,10 +393,48 @@ def test_protection(ground, sim, cloud, kube):
     ground.apply_ok()
     refused = ground.destroy()
     assert refused.status == 1 and "protected" in refused.text, refused.output
-    assert cloud.client("eks").list_clusters()["clusters"] == [NAME]
+    made = cloud.client("eks").describe_cluster(name=NAME)["cluster"]["createdAt"]
+    refused = ground.apply("-replace=llm_platform_cluster.p")
+    assert refused.status == 1 and "protected" in refused.text, refused.output
+    ground.ok("taint", "llm_platform_cluster.p")
+    refused = ground.apply()
+    assert refused.status == 1 and "protected" in refused.text, refused.output
+    ground.ok("untaint", "llm_platform_cluster.p")
+    assert cloud.client("eks").describe_cluster(name=NAME)["cluster"]["createdAt"] == made
+    ground.no_difference()
     ground.write(platform())
     ground.apply_ok()
     assert ground.destroy().status == 0
+    assert cloud.owned() == []
+
+
+def test_what_a_change_takes_away_is_said(ground, sim, cloud, kube):
+    pools = {"main": {"min": 2, "max": 5}, "extra": {}}
+    ground.write(platform(node_pools=pools, namespaces={"quant": {}}, registries={"names": ["a"]}))
+    ground.apply_ok()
+    ground.write(platform(node_pools={"main": {"min": 2, "max": 5, "desired": 4}}, endpoint={"public": False}))
+    said = ground.plan()
+    for summary in ("A namespace is removed", "Nodes are removed", "A registry is removed", "The number of nodes stays", "gets no public address"):
+        assert summary in said.text, (summary, said.output)
+    ground.write(platform(node_pools=pools, network={"cidr": "10.9.0.0/16"}))
+    said = ground.plan()
+    assert "All of it is destroyed, and made anew" in said.text, said.output
+
+
+def test_a_destroy_stops_before_registries_with_images(ground, sim, cloud, kube):
+    ground.write(platform(registries={"names": ["a"]}))
+    ground.apply_ok()
+    ecr = cloud.client("ecr")
+    manifest = json.dumps({"schemaVersion": 2, "mediaType": "application/vnd.docker.distribution.manifest.v2+json", "layers": [],
+                           "config": {"mediaType": "application/vnd.docker.container.image.v1+json", "size": 1, "digest": "sha256:" + "0" * 64}})
+    ecr.put_image(repositoryName=f"{NAME}/a", imageManifest=manifest, imageTag="v1")
+    refused = ground.destroy()
+    assert refused.status == 1 and "RepositoryNotEmptyException" in refused.text, refused.output
+    assert cloud.client("eks").list_clusters()["clusters"] == [NAME]
+    ground.write(platform(registries={"names": ["a"], "force_delete": True}))
+    ground.apply_ok()
+    destroyed = ground.destroy()
+    assert destroyed.status == 0, destroyed.output
     assert cloud.owned() == []
 
 
