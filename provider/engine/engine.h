@@ -157,6 +157,11 @@ struct engine_changes {
 int engine_plan(struct arena *a, const struct engine *e, const struct graph *g,
                 const struct records *prior, struct engine_changes *ret, struct diags *diags);
 
+/* Whether `c`, planned with `g` and `r`, replaces or removes what another object of `r`, which
+ * stays, was built on: it would still be in use. */
+bool engine_undermines(const struct graph *g, const struct records *r,
+                       const struct engine_changes *c);
+
 /* Makes the graph real: creates, updates and replaces in the order of the references, then removes
  * what the graph no longer has, in reverse. *ret is always filled with all that exists afterwards,
  * also on -1. */

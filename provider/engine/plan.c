@@ -167,3 +167,34 @@ int engine_plan(struct arena *a, const struct engine *e, const struct graph *g,
         qsort(ret->items, ret->count, sizeof(*ret->items), by_name);
     return 0;
 }
+
+/* ---- what cannot be gone on with ---- */
+
+static bool goes(const struct engine_changes *c, const char *name)
+{
+    const struct engine_change *ch = change_find(c, name);
+    return ch && (ch->action == ENGINE_REPLACE || ch->action == ENGINE_DESTROY);
+}
+
+/* Whether something that a record was built on goes. One that does not say what it was built on
+ * stands on what its component refers to. */
+static bool loses_ground(const struct graph *g, const struct engine_changes *c,
+                         const struct record *r)
+{
+    const struct node *n = r->need_count ? NULL : graph_find(g, r->name);
+    bool loses = false;
+    for (size_t i = 0; i < r->need_count; i++)
+        loses |= goes(c, r->needs[i]);
+    for (size_t i = 0; n && i < n->dep_count; i++)
+        loses |= goes(c, g->nodes[n->deps[i]].name);
+    return loses;
+}
+
+bool engine_undermines(const struct graph *g, const struct records *r,
+                       const struct engine_changes *c)
+{
+    for (size_t i = 0; i < r->count; i++)
+        if (!r->items[i].missing && !goes(c, r->items[i].name) && loses_ground(g, c, &r->items[i]))
+            return true;
+    return false;
+}

@@ -435,6 +435,44 @@ static int refuse_claimed(struct composite_run *r, const struct records *found)
                        r->type->schema->name, value_cstr(r->engine.name, ""), c->region);
 }
 
+/* `$derived` and the graph, wholly known. */
+static int expand(struct composite_run *r)
+{
+    struct composite_context *c = &r->context;
+    if (composite_of(r->type)->derive(c, &r->derived) < 0 ||
+        graph_expand(c->arena, r->cloud, c->config, r->derived, c->secrets, &r->graph, &r->partial,
+                     c->diags) < 0)
+        return -1;
+    if (r->partial)
+        return diags_error(
+            c->diags, NULL, "The components are not known",
+            "What this resource consists of still depends on unknown values. Nothing was "
+            "changed.");
+    return 0;
+}
+
+/* A create whose settings are not those of the apply that was interrupted may want another ground
+ * below what that one has made (a network of another range below a cluster). Nothing can stay then:
+ * all that was found goes, and the create begins with nothing. */
+static int start_over_if_undermined(struct composite_run *r)
+{
+    struct composite_context *c = &r->context;
+    struct records left = {NULL, 0};
+    if (engine_plan(c->arena, &r->engine, r->graph, &r->records, &r->changes, c->diags) < 0)
+        return -1;
+    if (!engine_undermines(r->graph, &r->records, &r->changes))
+        return 0;
+    log_at(LOG_WARN, "What an interrupted apply has made does not fit what is wanted now; it is "
+                     "destroyed first");
+    int rc = engine_destroy(c->arena, &r->engine, &r->work, &r->records, &left, c->diags);
+    r->records = left;
+    if (rc < 0)
+        return -1;
+    /* The way into the cluster that is gone is not the way into the next one. */
+    c->inner = NULL;
+    return composite_engine(r, c->config) < 0 ? -1 : expand(r);
+}
+
 /* Adds what an earlier apply has made that the records do not have: one that was killed, and wrote
  * no state. It counts in what is derived, as records do. */
 static int adopt(struct composite_run *r)
@@ -455,10 +493,10 @@ static int adopt(struct composite_run *r)
                      c->diags) < 0 ||
         engine_take_unread(c->arena, &r->engine, r->graph, &known, &found, c->diags) < 0)
         return -1;
-    return engine_distrust_secrets(c->arena, &found) == 0 &&
-                   records_merge(c->arena, &r->records, &found) == 0
-               ? 0
-               : diags_error(c->diags, NULL, "Out of memory", "Nothing was made.");
+    if (engine_distrust_secrets(c->arena, &found) < 0 ||
+        records_merge(c->arena, &r->records, &found) < 0)
+        return diags_error(c->diags, NULL, "Out of memory", "Nothing was made.");
+    return c->prior ? 0 : start_over_if_undermined(r);
 }
 
 /* Finds the objects of `config` by their owner tags, as an import does. */
@@ -545,22 +583,6 @@ static int take_state(struct composite_run *r, const struct value *planned, bool
     if (!ret->state)
         return diags_error(c->diags, NULL, "Out of memory", "The state could not be made.");
     return composite_private_encode(r, &ret->private);
-}
-
-/* `$derived` and the graph, wholly known. */
-static int expand(struct composite_run *r)
-{
-    struct composite_context *c = &r->context;
-    if (composite_of(r->type)->derive(c, &r->derived) < 0 ||
-        graph_expand(c->arena, r->cloud, c->config, r->derived, c->secrets, &r->graph, &r->partial,
-                     c->diags) < 0)
-        return -1;
-    if (r->partial)
-        return diags_error(
-            c->diags, NULL, "The components are not known",
-            "What this resource consists of still depends on unknown values. Nothing was "
-            "changed.");
-    return 0;
 }
 
 static int apply_changes(struct composite_run *r, const struct resource_apply_args *args)

@@ -455,6 +455,32 @@ def test_a_pool_that_fails_says_why(ground, sim, cloud, kube):
     assert cloud.owned() == []
 
 
+def test_what_failed_on_another_network_is_made_anew(ground, sim, cloud, kube):
+    """What a failed create has made cannot be gone on with: its cluster, which needs no replacement, is in a network that does."""
+    sim.control("failures", [{"operation": "CreateNodegroup", "code": "AsgInstanceLaunchFailures", "times": 1, "message": "no machines"}])
+    ground.write(platform(**SMALL))
+    assert ground.apply().status == 1
+    [before] = vpcs(cloud)
+    left = Leftovers(cloud)
+    left.interface(**{"cluster.k8s.amazonaws.com/name": NAME})
+    ground.write(platform(**SMALL, network={"cidr": "10.64.0.0/16"}))
+    start = len(sim.calls())
+    ground.apply_ok()
+    [vpc] = vpcs(cloud)
+    assert vpc["VpcId"] != before["VpcId"] and vpc["CidrBlock"] == "10.64.0.0/16"
+    done = writes(sim, start)
+    assert done.count("DeleteCluster") == 1 and done.index("DeleteCluster") < done.index("DeleteSecurityGroup") < done.index("CreateVpc"), done
+    assert cloud.client("eks").describe_cluster(name=NAME)["cluster"]["resourcesVpcConfig"]["vpcId"] == vpc["VpcId"]
+    assert "llm:claim" not in cloud.client("eks").describe_cluster(name=NAME)["cluster"]["tags"]
+    ground.no_difference()
+    assert ground.destroy().status == 0
+    assert cloud.owned() == []
+
+
+def vpcs(cloud):
+    return [v for v in cloud.client("ec2").describe_vpcs()["Vpcs"] if tags_of(v).get("llm:component") == "vpc"]
+
+
 def refused(ground, *said, session=None, **attributes):
     ground.write(platform(**attributes))
     plan = ground.plan(**session or {})

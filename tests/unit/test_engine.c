@@ -650,6 +650,44 @@ static void an_interrupted_update_is_adopted(void **state)
     assert_int_equal(b->fake.calls, calls);
 }
 
+static bool undermines(struct bench *b)
+{
+    struct engine_changes c;
+    struct graph *g = graph_of(b);
+    assert_int_equal(engine_plan(b->a, &b->engine, g, &b->records, &c, &b->diags), 0);
+    return engine_undermines(g, &b->records, &c);
+}
+
+/* The top stands on the root, and comes after the leaves. */
+static void what_stays_on_what_goes_is_seen(void **state)
+{
+    struct bench *b = *state;
+    assert_int_equal(apply(b), 0);
+    assert_false(undermines(b));
+    b->leaves = "{\"a\":{\"size\":\"1\"},\"b\":{\"size\":\"1\"}}";
+    assert_true(undermines(b));
+    b->top = false;
+    assert_false(undermines(b));
+    b->top = true;
+    records_find(&b->records, "top")->missing = true;
+    assert_false(undermines(b));
+}
+
+static void what_stays_may_not_say_what_it_stands_on(void **state)
+{
+    struct bench *b = *state;
+    assert_int_equal(apply(b), 0);
+    records_find(&b->records, "top")->need_count = 0;
+    assert_false(undermines(b));
+    struct record *leaf_a = records_find(&b->records, "leaf-a");
+    leaf_a->attrs = value_with(b->a, leaf_a->attrs, "parent", value_str(b->a, "another"));
+    assert_true(undermines(b));
+    of_type(b, "root")->exists = false;
+    assert_int_equal(refresh(b), 0);
+    assert_int_equal(action(b, "top"), ENGINE_REPLACE);
+    assert_false(undermines(b));
+}
+
 /* ---- who is at work ---- */
 
 static void claim_as(struct bench *b, const char *claim)
@@ -1053,6 +1091,8 @@ int main(void)
         T(a_lost_answer_is_looked_up),
         T(an_interrupted_create_is_adopted),
         T(an_interrupted_update_is_adopted),
+        T(what_stays_on_what_goes_is_seen),
+        T(what_stays_may_not_say_what_it_stands_on),
         T(a_claim_is_put_on_and_taken_away),
         T(a_failed_apply_takes_its_claim_away),
         T(an_adopted_object_gets_the_new_claim),
