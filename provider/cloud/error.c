@@ -51,6 +51,11 @@ static const char *advice(const struct cloud_error *err)
     }
 }
 
+bool cloud_error_is_unanswered(const struct cloud_error *err)
+{
+    return err->class_ == CLOUD_ERROR_TRANSIENT && err->http_status == 0;
+}
+
 void cloud_error_of_transport(struct arena *a, const char *url, const struct http_response *r,
                               struct cloud_error *err)
 {
@@ -106,7 +111,7 @@ int cloud_error_report(struct diags *diags, const struct path *path, const char 
                                       : "";
     const char *code = err->code ? arena_printf(a, "%s: ", err->code) : "";
     const char *id = err->request_id ? arena_printf(a, " (request id %s)", err->request_id) : "";
-    const char *what = advice(err);
+    const char *what = err->advised ? "" : advice(err);
     return diags_error(diags, path, arena_printf(a, "Error %s", doing) ?: "Cloud error",
                        "%s%s%s%s%s%s", call ? call : "", code ? code : "",
                        err->message ? err->message : "no message", id ? id : "",

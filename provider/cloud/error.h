@@ -35,12 +35,16 @@ struct cloud_error {
     const char *request_id;          /* NULL when there is none */
     int http_status;                 /* 0 below HTTP */
     bool maybe_processed;            /* the cloud may have done it: look before doing it again */
-    int64_t retry_after_ms;          /* -1: the answer named none */
+    bool advised;           /* the message says what to do: the class's advice is not added */
+    int64_t retry_after_ms; /* -1: the answer named none */
     int attempts;
 };
 
 /* "capacity", "quota" … */
 const char *cloud_error_class_name(enum cloud_error_class c);
+
+/* Whether who was asked gave no answer at all, in all the tries: it may be out of reach. */
+bool cloud_error_is_unanswered(const struct cloud_error *err);
 
 /* Class and message of an exchange that gave no answer; `url` names who was asked (without its
  * query), and is in the message. The text is owned by `a`. */

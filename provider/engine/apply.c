@@ -16,7 +16,8 @@ struct run {
     struct records *records;              /* what exists now */
     struct diags *diags;
     pthread_mutex_t lock;
-    const char **victims; /* names of the records that are destroyed, by job */
+    bool told_out_of_reach; /* an error says that a further cloud gives no answer */
+    const char **victims;   /* names of the records that are destroyed, by job */
 };
 
 /* ---- one component's thread ---- */
@@ -231,6 +232,17 @@ static int run_node(struct task *t)
     return found && !rec.missing ? run_update(t, &rec, inputs) : run_create(t, inputs);
 }
 
+/* That a cloud is out of reach is said once: under the lock. */
+static bool is_said(struct task *t, int rc)
+{
+    struct run *r = t->run;
+    if (rc == 0 || !engine_is_out_of_reach(r->engine, t->object.component, &t->object.error))
+        return false;
+    bool said = r->told_out_of_reach;
+    r->told_out_of_reach = true;
+    return said;
+}
+
 /* Errors from a thread reach the run's list; an error without words would be lost. */
 static int task_end(struct task *t, int rc)
 {
@@ -245,7 +257,8 @@ static int task_end(struct task *t, int rc)
     if (rc < 0 && !diags_has_error(&t->diags) && !t->failed_to_record)
         diags_error(r->diags, NULL, "A component failed", "Component \"%s\": memory ran out.",
                     t->object.name);
-    diags_merge(r->diags, &t->diags);
+    if (!is_said(t, rc))
+        diags_merge(r->diags, &t->diags);
     pthread_mutex_unlock(&r->lock);
     return rc;
 }

@@ -170,7 +170,8 @@ int engine_apply(struct arena *a, const struct engine *e, const struct work *w,
                  struct diags *diags);
 
 /* Reads every record at once, many per call where the API can, and fills in attrs and drift.
- * Objects that are gone stay in the records with drift "missing". */
+ * Objects that are gone stay in the records with drift "missing". When one of the further clouds
+ * gives no answer, the records of its objects stay as they are, and a warning says so. */
 int engine_refresh(struct arena *a, const struct engine *e, const struct work *w,
                    const struct records *prior, struct records *ret, struct diags *diags);
 

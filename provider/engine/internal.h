@@ -8,6 +8,9 @@
 
 /* Where a component is made: the cloud that its table names, or else the engine's own. */
 struct engine_cloud engine_cloud_of(const struct engine *e, const struct component *c);
+/* Whether it is made on one of the engine's further clouds, and that one gave no answer. */
+bool engine_is_out_of_reach(const struct engine *e, const struct component *c,
+                            const struct cloud_error *err);
 
 /* ---- graph.c ---- */
 

@@ -22,6 +22,12 @@ struct engine_cloud engine_cloud_of(const struct engine *e, const struct compone
     return (struct engine_cloud){e->driver, e->client};
 }
 
+bool engine_is_out_of_reach(const struct engine *e, const struct component *c,
+                            const struct cloud_error *err)
+{
+    return engine_cloud_of(e, c).client != e->client && cloud_error_is_unanswered(err);
+}
+
 /* ---- scope ---- */
 
 /* FNV-1a twice with different starts: 128 bits that tell inputs apart; nothing is kept secret by

@@ -21,10 +21,13 @@ struct refresh {
     struct arena *a;
     const struct engine *engine;
     const struct work *work;
+    const struct records *prior; /* in the order of `records` */
     struct records *records;
     const struct value **seen; /* attributes read so far, by record */
     struct read_job *jobs;
     size_t job_count;
+    size_t out_of_reach; /* records that no answer came about */
+    const char *why;     /* what the first such error said */
     struct diags *diags;
     pthread_mutex_t lock;
 };
@@ -266,6 +269,24 @@ static const struct value *what_is_known(struct refresh *r, const struct read_jo
     return with_lacking(a, job->component, attrs);
 }
 
+/* Nothing is known of what could not be asked about: its records stay as they are. */
+static void keep_unread(struct refresh *r, const struct read_job *job, const char *why)
+{
+    pthread_mutex_lock(&r->lock);
+    for (size_t i = 0; !job->extra && i < job->count; i++)
+        r->records->items[job->records[i]].missing = r->prior->items[job->records[i]].missing;
+    r->out_of_reach += job->extra ? 0 : job->count;
+    r->why = r->why ? r->why : arena_strdup(r->a, why);
+    pthread_mutex_unlock(&r->lock);
+}
+
+static void warn_of_unread(const struct refresh *r)
+{
+    diags_warning(r->diags, NULL, "Objects in the cluster could not be looked at",
+                  "%zu of them are taken to be as the state has them: %s.", r->out_of_reach,
+                  r->why ? r->why : "no answer came");
+}
+
 static int refresh_job(void *self, size_t index)
 {
     struct refresh *r = self;
@@ -289,7 +310,10 @@ static int refresh_job(void *self, size_t index)
     int rc = rd.job->extra                   ? read_extra(&rd)
              : rd.job->component->read.batch ? read_batch(&rd)
                                              : read_single(&rd);
-    if (rc < 0) {
+    if (rc < 0 && engine_is_out_of_reach(r->engine, first->component, &rd.object.error)) {
+        keep_unread(r, rd.job, rd.object.error.message);
+        rc = 0;
+    } else if (rc < 0) {
         object_report(&rd.object, "reading the");
         pthread_mutex_lock(&r->lock);
         diags_merge(r->diags, &diags);
@@ -369,7 +393,8 @@ static int run_jobs(struct refresh *r)
 int engine_refresh(struct arena *a, const struct engine *e, const struct work *w,
                    const struct records *prior, struct records *ret, struct diags *diags)
 {
-    struct refresh r = {.a = a, .engine = e, .work = w, .records = ret, .diags = diags};
+    struct refresh r = {
+        .a = a, .engine = e, .work = w, .prior = prior, .records = ret, .diags = diags};
     size_t before = diags->errors;
     pthread_mutex_init(&r.lock, NULL);
     int rc = records_copy(a, ret, prior);
@@ -381,6 +406,8 @@ int engine_refresh(struct arena *a, const struct engine *e, const struct work *w
         if (r.seen[i] && !ret->items[i].missing)
             rc = take_seen(&r, i);
     pthread_mutex_destroy(&r.lock);
+    if (rc == 0 && r.out_of_reach)
+        warn_of_unread(&r);
     if (rc < 0 && diags->errors == before)
         diags_error(diags, NULL, "The components could not be read",
                     "Memory ran out, or it was cancelled.");

@@ -68,7 +68,11 @@ static int look_up(struct cloud_client *l, const struct work *w, struct arena *a
         0)
         return -1;
     l->looked_up = true;
-    return attrs && take_address(l, attrs) ? 0 : not_found(err);
+    if (attrs && take_address(l, attrs))
+        return 0;
+    l->at.endpoint = NULL;
+    l->real = NULL;
+    return not_found(err);
 }
 
 /* Under the lock. */
@@ -110,8 +114,10 @@ static void explain(struct arena *a, struct cloud_error *err)
         "private, run this inside its network (a runner there, or a VPN), or set `endpoint.public` "
         "with `endpoint.public_cidrs` that name your address",
         err->message);
-    if (text)
-        err->message = text;
+    if (!text)
+        return;
+    err->message = text;
+    err->advised = true;
 }
 
 /* While a new cluster does not know its maker yet: waits, and says whether to try once more. */
@@ -126,11 +132,6 @@ static bool await_access(struct cloud_client *l, const struct work *w,
            w->clock->sleep_ms(w->clock->self, NEW_CLUSTER_POLL_MS, w->cancel) == 0;
 }
 
-static bool is_unreachable(const struct cloud_error *err)
-{
-    return err->class_ == CLOUD_ERROR_TRANSIENT && err->http_status == 0;
-}
-
 static int call(struct cloud_client *l, const struct work *w, struct arena *a, const char *region,
                 const struct cloud_operation *op, const struct value *request,
                 const struct value **ret, struct cloud_error *err)
@@ -142,19 +143,17 @@ static int call(struct cloud_client *l, const struct work *w, struct arena *a, c
     int rc = inner->call(real, w, a, region, op, request, ret, err);
     while (rc < 0 && await_access(l, w, err))
         rc = inner->call(real, w, a, region, op, request, ret, err);
-    if (rc == 0 || !is_unreachable(err))
+    if (rc == 0 || !cloud_error_is_unanswered(err))
         return rc;
     /* It may have moved, or be gone with all that was in it. */
     struct cloud_client *before = real;
     struct cloud_error other;
-    if (connected(l, w, a, true, &real, &other) < 0) {
-        if (other.class_ == CLOUD_ERROR_NOT_FOUND)
-            *err = other;
-        return -1;
-    }
-    if (real != before)
+    int found = connected(l, w, a, true, &real, &other);
+    if (found < 0 && other.class_ == CLOUD_ERROR_NOT_FOUND)
+        *err = other;
+    else if (found == 0 && real != before)
         rc = inner->call(real, w, a, region, op, request, ret, err);
-    if (rc < 0 && is_unreachable(err))
+    if (rc < 0 && cloud_error_is_unanswered(err))
         explain(a, err);
     return rc;
 }

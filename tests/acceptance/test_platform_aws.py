@@ -6,12 +6,13 @@ import json
 import os
 import signal
 import subprocess
+import threading
 import time
 
 import pytest
 
 from conftest import CORES, Core, aws_settings
-from tests.kube.cluster import Cluster, Refused
+from tests.kube.cluster import Cluster, Refused, Way
 
 NAME = "llmplatform-dev"
 
@@ -667,6 +668,48 @@ def test_a_tainted_platform_is_made_anew(ground, sim, cloud, kube):
     assert left.vpc not in [v["VpcId"] for v in left.ec2.describe_vpcs()["Vpcs"]] and made
     ground.no_difference()
     assert ground.destroy().status == 0
+    assert cloud.owned() == []
+
+
+OUT_OF_REACH = "the Kubernetes API of the cluster could not be reached from here"
+
+
+def open_when_public(way, eks):
+    until = time.monotonic() + 100
+    while not eks.describe_cluster(name=NAME)["cluster"]["resourcesVpcConfig"]["endpointPublicAccess"] and time.monotonic() < until:
+        time.sleep(0.2)
+    way.open()
+
+
+def test_who_has_shut_the_endpoint_can_open_it_again(ground, sim, cloud, kube):
+    """From outside, what is in the cluster cannot be read: the cloud's own objects are planned and changed all the same."""
+    private = {**SMALL, "endpoint": {"public": False}}
+    with Way(int(kube.endpoint.rpartition(":")[2])) as way:
+        sim.control("cluster_endpoint", {"endpoint": f"https://127.0.0.1:{way.port}",
+                                         "certificateAuthority": base64.b64encode(kube.ca_pem.encode()).decode()})
+        ground.write(platform(**private))
+        ground.apply_ok()
+        way.shut()
+        plan = ground.plan("-detailed-exitcode")
+        assert plan.status == 0 and plan.text.count("Objects in the cluster could not be looked at") == 1, plan.output
+        assert plan.text.count(OUT_OF_REACH) == 1 and "Run it again" not in plan.text, plan.output
+        ground.write(platform(**changed(private, namespaces__quant__quota__pods="40", namespaces__quant__config__LOG_LEVEL="DEBUG")))
+        failed = ground.apply("-refresh=false")
+        assert failed.status == 1 and failed.text.count(OUT_OF_REACH) == 1, failed.output
+        assert "set `endpoint.public`" in failed.text and "used up" not in failed.text, failed.output
+        ground.write(platform(**SMALL))
+        plan = ground.plan()
+        assert plan.status == 0 and "Objects in the cluster could not be looked at" in plan.text and "public_access" not in plan.text, plan.output
+        since = len(sim.calls())
+        opener = threading.Thread(target=open_when_public, args=(way, cloud.client("eks")))
+        opener.start()
+        ground.apply_ok()
+        opener.join()
+        assert writes(sim, since) == ["UpdateClusterConfig"]
+        kept = kube.get("/api/v1/namespaces/kube-system/configmaps/llm-platform-cluster")["data"]["configuration"]
+        assert "endpoint" not in json.loads(kept), "what is in the cluster was changed once it could be reached"
+        ground.no_difference()
+        assert ground.destroy().status == 0
     assert cloud.owned() == []
 
 

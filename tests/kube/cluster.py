@@ -110,6 +110,46 @@ def webhook_handler(authenticate):
     return Handler
 
 
+class Way:
+    """A way to a server on this machine that can be shut, as a private endpoint is for who is outside: `with Way(port) as way:` way.port leads there."""
+
+    def __init__(self, port):
+        self.there, self.connections, self.listener = port, [], None
+        [self.port] = free_ports(1)
+
+    def __enter__(self):
+        self.open()
+        return self
+
+    def __exit__(self, *_):
+        self.shut()
+
+    def open(self):
+        self.listener = socket.create_server(("127.0.0.1", self.port))
+        threading.Thread(target=self._accept, args=(self.listener,), daemon=True).start()
+
+    def shut(self):
+        for s in [self.listener, *self.connections]:
+            with contextlib.suppress(OSError):
+                s.shutdown(socket.SHUT_RDWR)
+            s.close()
+        self.connections = []
+
+    def _accept(self, listener):
+        with contextlib.suppress(OSError):
+            while True:
+                here, there = listener.accept()[0], socket.create_connection(("127.0.0.1", self.there))
+                self.connections += [here, there]
+                for pair in ((here, there), (there, here)):
+                    threading.Thread(target=self._carry, args=pair, daemon=True).start()
+
+    def _carry(self, source, target):
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                target.sendall(data)
+            target.shutdown(socket.SHUT_WR)
+
+
 class Refused(Exception):
     """An answer with a status of failure."""
 

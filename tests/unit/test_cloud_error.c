@@ -99,6 +99,20 @@ static void test_advice_without_an_answer(void **state)
     e.http_status = 503;
     cloud_error_report(&d, NULL, "doing it", &e);
     assert_non_null(strstr(d.first->next->detail, "the retries were used up"));
+    e.advised = true;
+    cloud_error_report(&d, NULL, "doing it", &e);
+    assert_string_equal(d.first->next->next->detail, "m");
+}
+
+static void test_no_answer_at_all(void **state)
+{
+    (void)state;
+    struct cloud_error e = {.class_ = CLOUD_ERROR_TRANSIENT, .message = "m"};
+    assert_true(cloud_error_is_unanswered(&e));
+    e.http_status = 503;
+    assert_false(cloud_error_is_unanswered(&e));
+    e = (struct cloud_error){.class_ = CLOUD_ERROR_CREDENTIALS, .message = "m"};
+    assert_false(cloud_error_is_unanswered(&e));
 }
 
 int main(void)
@@ -108,6 +122,7 @@ int main(void)
         cmocka_unit_test(test_report),
         cmocka_unit_test(test_report_of_little),
         cmocka_unit_test(test_advice),
+        cmocka_unit_test(test_no_answer_at_all),
         cmocka_unit_test(test_advice_without_an_answer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

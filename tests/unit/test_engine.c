@@ -34,9 +34,10 @@ struct fake {
     const char *fail_code;
     int fail_times;
     int delay_ms;
-    int pending_reads; /* describes answer "pending" this often */
-    char broken[32];   /* the object that is described as "broken" */
-    bool lose_answer;  /* of the next create */
+    int pending_reads;            /* describes answer "pending" this often */
+    char broken[32];              /* the object that is described as "broken" */
+    bool lose_answer;             /* of the next create */
+    enum cloud_error_class fails; /* every call; CLOUD_ERROR_NONE: none does */
     char order[OBJECTS_MOST][40];
     size_t ordered;
 };
@@ -153,6 +154,8 @@ static int call_locked(struct fake *f, struct arena *a, const struct cloud_opera
 {
     const char *id = value_cstr(value_get(rq, "id"), "");
     *ret = value_object(a, NULL, 0);
+    if (f->fails)
+        return refuse(err, f->fails, NULL);
     if (strcmp(op->name, "Create") == 0)
         return do_create(f, a, rq, ret, err);
     if (strcmp(op->name, "Delete") == 0)
@@ -913,28 +916,95 @@ static void recorded(void *self, const struct record *r)
     t->early |= !*t->roots && t->inner->count;
 }
 
+/* A cloud whose leaves are made inside of what the other one's root is. */
+struct inner {
+    struct fake fake;
+    struct cloud_driver driver;
+    struct component leaf;
+    struct resource_component entries[3];
+    struct resource_cloud table;
+    struct engine_cloud cloud;
+};
+
+static void use_inner(struct bench *b, struct inner *in)
+{
+    memset(in, 0, sizeof(*in));
+    pthread_mutex_init(&in->fake.lock, NULL);
+    in->driver = driver;
+    in->leaf = leaf;
+    in->driver.cloud = in->leaf.cloud = "inner";
+    in->driver.owner_tags = inner_owner_tags;
+    memcpy(in->entries, entries, sizeof(in->entries));
+    in->entries[1].component = &in->leaf;
+    in->table = (struct resource_cloud){"fake", in->entries, 3};
+    in->cloud = (struct engine_cloud){&in->driver, (struct cloud_client *)&in->fake};
+    b->table = &in->table;
+    b->engine.more = &in->cloud;
+    b->engine.more_count = 1;
+    b->top = false;
+}
+
+/* What cannot be asked stays as it was; that is said once, and is no error. */
+static void a_cloud_out_of_reach_keeps_its_records(void **state)
+{
+    struct bench *b = *state;
+    struct inner in;
+    use_inner(b, &in);
+    assert_int_equal(apply(b), 0);
+    in.fake.objects[0].exists = false;
+    assert_int_equal(refresh(b), 0);
+    in.fake.fails = CLOUD_ERROR_TRANSIENT;
+    of_type(b, "root")->size[0] = '9';
+    assert_int_equal(refresh(b), 0);
+    assert_false(diags_has_error(&b->diags));
+    assert_int_equal(b->diags.warnings, 1);
+    assert_true(says(b, "Objects in the cluster could not be looked at"));
+    assert_true(says(b, "3 of them are taken to be as the state has them: simulated."));
+    size_t missing = 0;
+    for (size_t i = 0; i < b->records.count; i++)
+        missing += b->records.items[i].missing;
+    assert_int_equal(missing, 1);
+    assert_int_equal(action(b, "root"), ENGINE_UPDATE);
+    /* Neither is a refusal such a case, nor the resource's own cloud. */
+    in.fake.fails = CLOUD_ERROR_PERMISSION;
+    assert_int_equal(refresh(b), -1);
+    in.fake.fails = CLOUD_ERROR_NONE;
+    b->fake.fails = CLOUD_ERROR_TRANSIENT;
+    assert_int_equal(refresh(b), -1);
+    assert_int_equal(b->diags.warnings, 1);
+    pthread_mutex_destroy(&in.fake.lock);
+}
+
+static void what_is_out_of_reach_is_said_once(void **state)
+{
+    struct bench *b = *state;
+    struct inner in;
+    use_inner(b, &in);
+    assert_int_equal(apply(b), 0);
+    in.fake.fails = CLOUD_ERROR_TRANSIENT;
+    b->leaves = "{\"a\":{\"size\":\"2\"},\"b\":{\"size\":\"2\"},\"c\":{\"size\":\"2\"}}";
+    in.fake.delay_ms = 50; /* they are all at work when the first one fails */
+    b->root_size = "3";
+    assert_int_equal(apply(b), -1);
+    assert_int_equal(b->diags.errors, 2); /* and what exists */
+    assert_true(says(b, "simulated"));
+    assert_string_equal(of_type(b, "root")->size, "3");
+    in.fake.fails = CLOUD_ERROR_PERMISSION;
+    assert_int_equal(apply(b), -1);
+    assert_int_equal(b->diags.errors, 2 + 4);
+    pthread_mutex_destroy(&in.fake.lock);
+}
+
 /* Components whose tables name another cloud are made, read and removed there; the hook has been
  * told of what they stand on before. */
 static void components_of_another_cloud(void **state)
 {
     struct bench *b = *state;
-    struct fake inner = {.lock = PTHREAD_MUTEX_INITIALIZER};
-    struct cloud_driver inner_driver = driver;
-    struct component inner_leaf = leaf;
-    struct resource_component mixed[3];
-    struct told told = {.inner = &inner};
+    struct inner in;
+    use_inner(b, &in);
+    struct told told = {.inner = &in.fake};
     const struct engine_hooks hooks = {.self = &told, .recorded = recorded};
-    inner_driver.cloud = inner_leaf.cloud = "inner";
-    inner_driver.owner_tags = inner_owner_tags;
-    memcpy(mixed, entries, sizeof(mixed));
-    mixed[1].component = &inner_leaf;
-    const struct resource_cloud mixed_table = {"fake", mixed, 3};
-    const struct engine_cloud more = {&inner_driver, (struct cloud_client *)&inner};
-    b->table = &mixed_table;
-    b->engine.more = &more;
-    b->engine.more_count = 1;
     b->engine.hooks = &hooks;
-    b->top = false;
     const struct value_member tag = {SLICE_LIT("team"), value_str(b->a, "a b")};
     b->engine.tags = value_map(b->a, &type_string, &tag, 1);
     assert_int_equal(apply(b), 0);
@@ -942,30 +1012,30 @@ static void components_of_another_cloud(void **state)
     const struct value *root_tags = records_attr(&b->records, "root", "tags");
     const struct record *inner_one = NULL;
     for (size_t i = 0; i < b->records.count; i++)
-        if (b->records.items[i].component == &inner_leaf)
+        if (b->records.items[i].component == &in.leaf)
             inner_one = &b->records.items[i];
     assert_non_null(value_get(root_tags, "team"));
     assert_non_null(inner_one);
     assert_null(value_get(value_get(inner_one->attrs, "tags"), "team"));
     assert_int_equal(existing(b), 1);
-    assert_int_equal(inner.count, 3);
-    assert_string_equal(inner.objects[0].parent, told.roots);
-    assert_non_null(strstr(inner.objects[0].name, "inner leaf-"));
+    assert_int_equal(in.fake.count, 3);
+    assert_string_equal(in.fake.objects[0].parent, told.roots);
+    assert_non_null(strstr(in.fake.objects[0].name, "inner leaf-"));
     assert_false(told.early);
-    inner.objects[0].exists = false;
+    in.fake.objects[0].exists = false;
     assert_int_equal(refresh(b), 0);
     size_t missing = 0;
     for (size_t i = 0; i < b->records.count; i++)
         missing += b->records.items[i].missing;
     assert_int_equal(missing, 1);
     assert_int_equal(apply(b), 0);
-    assert_int_equal(inner.count, 4);
+    assert_int_equal(in.fake.count, 4);
     assert_int_equal(b->fake.creates, 1);
     assert_int_equal(destroy(b), 0);
-    for (size_t i = 0; i < inner.count; i++)
-        assert_false(inner.objects[i].exists);
+    for (size_t i = 0; i < in.fake.count; i++)
+        assert_false(in.fake.objects[i].exists);
     assert_int_equal(existing(b), 0);
-    pthread_mutex_destroy(&inner.lock);
+    pthread_mutex_destroy(&in.fake.lock);
 }
 
 /* A condition may be about each member. */
@@ -1102,6 +1172,8 @@ int main(void)
         T(cancel_starts_nothing_new),
         T(placement_tries_the_next),
         T(components_of_another_cloud),
+        T(a_cloud_out_of_reach_keeps_its_records),
+        T(what_is_out_of_reach_is_said_once),
         T(placement_gives_up),
         T(a_hook_gives_up_silently),
         T(records_survive_their_json),
