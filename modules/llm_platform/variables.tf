@@ -62,10 +62,11 @@ variable "endpoint" {
 }
 
 variable "access" {
-  description = "Who may administer the cluster (admins) or look at all of it (viewers): ARNs of roles and users, or e-mail addresses."
+  description = "Who may administer the cluster (admins) or look at all of it (viewers): ARNs of roles and users, or e-mail addresses. On AWS, groups says who is in which Kubernetes group."
   type = object({
     admins  = optional(set(string))
     viewers = optional(set(string))
+    groups  = optional(map(set(string)))
   })
   default = null
 }

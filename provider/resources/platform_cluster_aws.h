@@ -28,6 +28,18 @@ const char *platform_aws_role(struct arena *a, const char *name, const char *reg
 /* An attribute of the configuration; `otherwise` when it, or its block, is absent or unknown. */
 bool platform_aws_bool(const struct platform_derivation *d, const char *path, bool otherwise);
 
+/* ---- platform_cluster_aws_validate.c ---- */
+
+struct platform_aws_people {
+    const struct path *at;
+    const struct value *arns; /* NULL: none */
+};
+
+/* The i-th set of principals in `access`: admins, viewers, then the groups. The path is owned by
+ * `a`. False: there is none. */
+bool platform_aws_people(struct arena *a, const struct value *config, size_t i,
+                         struct platform_aws_people *ret);
+
 /* ---- platform_cluster_aws_network.c ---- */
 
 /* Notes the question for zones, when it will be needed. */

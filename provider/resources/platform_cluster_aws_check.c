@@ -301,25 +301,22 @@ static bool is_caller(struct arena *a, const char *principal, const char *caller
 /* EKS has an entry for who makes the cluster, and takes no second one. */
 static int check_access(const struct composite_context *c)
 {
-    static const char *const paths[] = {"access.admins", "access.viewers"};
+    struct platform_aws_people of;
     const struct gpu_node_lookup *k = NULL;
     int rc = 0;
     if (!is_new(c) || !config_get(c->config, "access") ||
         gpu_node_answer_call(c, &get_caller, value_object(c->arena, NULL, 0), &k) < 0)
         return 0;
     const char *caller = value_cstr(value_get(k->answer, "Arn"), NULL);
-    for (size_t l = 0; caller && l < 2; l++) {
-        const struct value *list = config_get(c->config, paths[l]);
-        for (size_t i = 0; i < value_count(list); i++) {
-            const char *principal = value_cstr(value_at(list, i), NULL);
+    for (size_t l = 0; caller && platform_aws_people(c->arena, c->config, l, &of); l++)
+        for (size_t i = 0; i < value_count(of.arns); i++) {
+            const char *principal = value_cstr(value_at(of.arns, i), NULL);
             if (principal && is_caller(c->arena, principal, caller))
-                rc = diags_error(c->diags, path_parse(c->arena, paths[l]),
-                                 "Who makes the cluster administers it",
+                rc = diags_error(c->diags, of.at, "Who makes the cluster administers it",
                                  "%s is who makes the cluster, and has the rights of an "
                                  "administrator by that; EKS takes no second entry. Leave it out.",
                                  principal);
         }
-    }
     return rc;
 }
 

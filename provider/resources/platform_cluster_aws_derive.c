@@ -5,7 +5,7 @@
 
 #include "cloud/sigv4.h"
 
-enum { PRINCIPALS_MOST = 200, WORKLOADS_MOST = 50, ATTACHED_MOST = 15, REGISTRIES_MOST = 50 };
+enum { WORKLOADS_MOST = 50, ATTACHED_MOST = 15, REGISTRIES_MOST = 50 };
 
 const char *platform_aws_role(struct arena *a, const char *name, const char *region,
                               const char *suffix)
@@ -174,43 +174,98 @@ static const char *principal_key(struct arena *a, const char *arn)
     return key;
 }
 
-static const struct value *entry(struct platform_aws *p, const char *arn, const char *policy)
+/* EKS has one entry for each principal: what `access` says of one. */
+struct principal {
+    const char *arn, *policy;   /* policy: NULL: rights in all of the cluster are not meant */
+    const struct value *groups; /* tuple of names */
+};
+
+struct principals {
+    struct arena *a;
+    struct principal *items;
+    size_t count;
+};
+
+static struct principal *principal_of(struct principals *all, const char *arn)
+{
+    for (size_t i = 0; i < all->count; i++)
+        if (strcmp(all->items[i].arn, arn) == 0)
+            return &all->items[i];
+    struct principal *p = &all->items[all->count++];
+    *p = (struct principal){.arn = arn, .groups = value_tuple(all->a, NULL, 0)};
+    return p;
+}
+
+static void add_policy(struct principals *all, const struct value *arns, const char *policy)
+{
+    for (size_t i = 0; i < value_count(arns); i++)
+        principal_of(all, value_cstr(value_at(arns, i), ""))->policy = policy;
+}
+
+static void add_group(struct principals *all, struct slice name, const struct value *arns)
+{
+    const struct value *one = value_string(all->a, name), *group = value_tuple(all->a, &one, 1);
+    for (size_t i = 0; i < value_count(arns); i++) {
+        struct principal *p = principal_of(all, value_cstr(value_at(arns, i), ""));
+        p->groups = value_tuple_join(all->a, p->groups, group);
+    }
+}
+
+static const struct value *policies_of(struct platform_aws *p, const char *policy)
 {
     struct arena *a = p->d->a;
     const struct value_member scope[] = {{SLICE_LIT("type"), value_str(a, "cluster")},
                                          {SLICE_LIT("namespaces"), value_tuple(a, NULL, 0)}};
+    if (!policy)
+        return value_tuple(a, NULL, 0);
     const struct value_member policies[] = {
         {SLICE_LIT("policyArn"),
          value_printf(a, "arn:%s:eks::aws:cluster-access-policy/%s", p->partition, policy)},
         {SLICE_LIT("accessScope"), value_object(a, scope, 2)}};
     const struct value *one = value_object(a, policies, 2);
-    const struct value_member m[] = {{SLICE_LIT("principal_arn"), value_str(a, arn)},
-                                     {SLICE_LIT("policies"), value_tuple(a, &one, 1)}};
-    return value_object(a, m, 2);
+    return value_tuple(a, &one, 1);
+}
+
+static const struct value *entries(struct platform_aws *p, const struct principals *all)
+{
+    struct arena *a = p->d->a;
+    struct value_member *m = arena_new_array(a, all->count + 1, struct value_member);
+    for (size_t i = 0; m && i < all->count; i++) {
+        const struct principal *one = &all->items[i];
+        const char *key = principal_key(a, one->arn);
+        const struct value_member its[] = {{SLICE_LIT("principal_arn"), value_str(a, one->arn)},
+                                           {SLICE_LIT("policies"), policies_of(p, one->policy)},
+                                           {SLICE_LIT("groups"), one->groups}};
+        m[i] = (struct value_member){slice_str(key), key ? value_object(a, its, 3) : NULL};
+    }
+    return m ? value_object(a, m, all->count) : NULL;
 }
 
 /* Who administers need not be among those who look. */
+static const struct value *access_entries(struct platform_aws *p)
+{
+    struct platform_derivation *d = p->d;
+    const struct value *access = platform_of(d, "access"), *admins = value_get(access, "admins"),
+                       *viewers = value_get(access, "viewers"),
+                       *groups = value_get(access, "groups");
+    size_t most = value_count(admins) + value_count(viewers) + 1;
+    if (!p->partition || (access && !value_is_wholly_known(access)))
+        return platform_unknown(d);
+    for (size_t i = 0; i < value_count(groups); i++)
+        most += value_count(value_at(groups, i));
+    struct principals all = {d->a, arena_new_array(d->a, most, struct principal), 0};
+    if (!all.items)
+        return NULL;
+    add_policy(&all, viewers, "AmazonEKSViewPolicy");
+    add_policy(&all, admins, "AmazonEKSClusterAdminPolicy");
+    for (size_t i = 0; i < value_count(groups); i++)
+        add_group(&all, groups->members[i].key, value_at(groups, i));
+    return entries(p, &all);
+}
+
 static void derive_access(struct platform_aws *p)
 {
-    static const char *const kinds[][2] = {{"access.viewers", "AmazonEKSViewPolicy"},
-                                           {"access.admins", "AmazonEKSClusterAdminPolicy"}};
-    struct platform_derivation *d = p->d;
-    struct value_member *m = arena_new_array(d->a, PRINCIPALS_MOST, struct value_member);
-    size_t n = 0;
-    bool known = p->partition != NULL;
-    for (size_t k = 0; k < 2; k++) {
-        const struct value *list = platform_of(d, kinds[k][0]);
-        known &= !list || value_is_wholly_known(list);
-        for (size_t i = 0; known && m && i < value_count(list) && n < PRINCIPALS_MOST; i++) {
-            const char *arn = value_cstr(value_at(list, i), "");
-            const char *key = principal_key(d->a, arn);
-            m[n++] = (struct value_member){slice_str(key), key ? entry(p, arn, kinds[k][1]) : NULL};
-        }
-    }
-    platform_put(d, "access_entries",
-                 !m      ? NULL
-                 : known ? value_object(d->a, m, n)
-                         : platform_unknown(d));
+    platform_put(p->d, "access_entries", access_entries(p));
 }
 
 /* ---- registries ---- */

@@ -123,20 +123,60 @@ static bool is_arn(struct slice s, const char *service, const char *prefix)
            rest.len > strlen(prefix);
 }
 
-static int check_principals(struct arena *a, const struct value *config, struct diags *diags)
+bool platform_aws_people(struct arena *a, const struct value *config, size_t i,
+                         struct platform_aws_people *ret)
 {
     static const char *const lists[] = {"access.admins", "access.viewers"};
+    const struct value *groups = config_get(config, "access.groups");
+    if (i < 2) {
+        *ret = (struct platform_aws_people){path_parse(a, lists[i]), config_get(config, lists[i])};
+        return true;
+    }
+    if (i - 2 >= value_count(groups))
+        return false;
+    *ret = (struct platform_aws_people){
+        path_key(a, path_parse(a, "access.groups"), groups->members[i - 2].key),
+        value_at(groups, i - 2)};
+    return true;
+}
+
+static int check_principals(struct arena *a, const struct value *config, struct diags *diags)
+{
+    struct platform_aws_people of;
     int rc = 0;
-    for (size_t l = 0; l < 2; l++) {
-        const struct value *list = config_get(config, lists[l]);
-        for (size_t i = 0; i < value_count(list); i++) {
-            struct slice s = value_slice(value_at(list, i));
-            if (s.len && !is_arn(s, "iam", "role/") && !is_arn(s, "iam", "user/"))
-                rc = diags_error(diags, path_parse(a, lists[l]), "Invalid principal",
+    for (size_t l = 0; platform_aws_people(a, config, l, &of); l++)
+        for (size_t i = 0; i < value_count(of.arns); i++) {
+            const struct value *arn = value_at(of.arns, i);
+            struct slice s = value_slice(arn);
+            if (value_is_known(arn) && !is_arn(s, "iam", "role/") && !is_arn(s, "iam", "user/"))
+                rc = diags_error(diags, of.at, "Invalid principal",
                                  "\"%.*s\" is not the ARN of an IAM role or user, such as "
                                  "arn:aws:iam::123456789012:role/ops.",
                                  (int)s.len, s.ptr);
         }
+    return rc;
+}
+
+/* CreateAccessEntry, kubernetesGroups. */
+static int check_groups(struct arena *a, const struct value *config, struct diags *diags)
+{
+    static const char *const own[] = {"system:", "eks:", "aws:", "amazon:", "iam:"};
+    const struct value *groups = config_get(config, "access.groups");
+    int rc = 0;
+    for (size_t i = 0; i < value_count(groups); i++) {
+        struct slice name = groups->members[i].key;
+        const struct path *at = path_key(a, path_parse(a, "access.groups"), name);
+        bool is_own = false;
+        for (size_t k = 0; k < sizeof(own) / sizeof(*own); k++)
+            is_own |= slice_has_prefix(name, own[k]);
+        if (is_own)
+            rc = diags_error(diags, at, "The group is not to be given",
+                             "EKS takes no group that starts with system:, eks:, aws:, amazon: or "
+                             "iam:, such as \"%.*s\". Choose another name, and give it the rights "
+                             "with `rbac`.",
+                             (int)name.len, name.ptr);
+        else if (!name.len)
+            rc = diags_error(diags, at, "A group without a name", "Groups have names.");
     }
     return rc;
 }
@@ -320,9 +360,9 @@ static int check_retention(struct arena *a, const struct value *config, struct d
 int platform_aws_validate(struct arena *a, const struct value *config, struct diags *diags)
 {
     static int (*const checks[])(struct arena *, const struct value *, struct diags *) = {
-        check_foreign,   check_zones,      check_existing, check_principals, check_keys,
-        check_actions,   check_workloads,  check_pools,    check_first_node, check_public_cidrs,
-        check_retention, aws_check_region, aws_check_tags};
+        check_foreign,      check_zones,     check_existing,   check_principals, check_groups,
+        check_keys,         check_actions,   check_workloads,  check_pools,      check_first_node,
+        check_public_cidrs, check_retention, aws_check_region, aws_check_tags};
     int rc = 0;
     for (size_t i = 0; i < sizeof(checks) / sizeof(*checks); i++)
         if (checks[i](a, config, diags) < 0)

@@ -186,10 +186,13 @@ static int check_foreign(struct arena *a, const struct value *config, struct dia
     static const char *const others[][2] = {
         {"network.public_subnet_ids",
          "Load balancers of Google Cloud need no subnetwork of their own."},
+        {"access.groups",
+         "Name users in `rbac` as user:EMAIL; groups there are Google Groups, where "
+         "Google Groups for RBAC is set up."},
     };
     const struct value *private = config_get(config, "endpoint.private"),
                        *logs = config_get(config, "observability.cluster_logs");
-    int rc = config_refuse(a, config, "Google Cloud", others, 1, diags);
+    int rc = config_refuse(a, config, "Google Cloud", others, 2, diags);
     if (value_is_known(private) && !value_true(private))
         rc = diags_error(diags, path_parse(a, "endpoint.private"), "Always so on this cloud",
                          "Nodes always reach the control plane inside the network.");

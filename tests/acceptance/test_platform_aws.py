@@ -97,9 +97,11 @@ def test_two_lines(ground, sim, cloud, kube):
 
 
 def test_development(ground, sim, cloud, kube):
-    ground.write(platform(**DEV))
+    people = [cloud.client("iam").create_role(RoleName=n, AssumeRolePolicyDocument="{}")["Role"]["Arn"] for n in ("quant-leads", "ops")]
+    ground.write(platform(**DEV, access={"admins": people[1:], "groups": {"quant-leads": people, "eval-leads": people[1:]}}))
     ground.apply_ok()
     assert_made(cloud, kube)
+    assert_access(cloud.client("eks"), *people)
     state = ground.state()["llm_platform_cluster.p"]
     assert_outputs(state, cloud, kube)
     sim.control("calls", method="DELETE")
@@ -111,6 +113,14 @@ def test_development(ground, sim, cloud, kube):
     assert destroyed.status == 0, destroyed.output
     assert cloud.owned() == []
     assert not [n for n in names(kube, "/api/v1/namespaces") if n in DEV["namespaces"]]
+
+
+def assert_access(eks, leads, ops):
+    for arn, groups, policies in ((leads, {"quant-leads"}, []), (ops, {"quant-leads", "eval-leads"}, ["AmazonEKSClusterAdminPolicy"])):
+        entry = eks.describe_access_entry(clusterName=NAME, principalArn=arn)["accessEntry"]
+        assert (set(entry["kubernetesGroups"]), entry["type"]) == (groups, "STANDARD")
+        listed = eks.list_associated_access_policies(clusterName=NAME, principalArn=arn)["associatedAccessPolicies"]
+        assert [p["policyArn"].rpartition("/")[2] for p in listed] == policies
 
 
 def names(kube, path):
@@ -292,7 +302,13 @@ def test_changes_in_place(ground, sim, cloud, kube):
     assert eks.describe_cluster(name=NAME)["cluster"]["resourcesVpcConfig"]["publicAccessCidrs"] == ["8.8.8.0/24"]
     assert kube.get("/api/v1/namespaces/quant/resourcequotas/quant-quota")["spec"]["hard"]["pods"] == "40"
     assert cloud.client("logs").describe_log_groups()["logGroups"][0]["retentionInDays"] == 90
-    config = changed(config, workloads__quant__api=None) if False else changed(config, registries=None, access=None)
+    for groups in ({"quant-leads": ["arn:aws:iam::123456789012:user/moto2"]}, {}):
+        config = changed(config, access__groups=groups)
+        _, done = apply_change(ground, sim, config)
+        assert done == ["UpdateAccessEntry"]
+        entry = eks.describe_access_entry(clusterName=NAME, principalArn="arn:aws:iam::123456789012:user/moto2")["accessEntry"]
+        assert entry["kubernetesGroups"] == list(groups)
+    config = changed(config, registries=None, access=None)
     config["workloads"]["quant-api"] = {"namespace": "quant"}
     _, done = apply_change(ground, sim, config)
     assert set(done) == {"DeleteRepository", "DeleteAccessEntry", "DeleteRolePolicy"}
@@ -497,6 +513,7 @@ def test_plans_that_the_cloud_would_refuse(ground, sim, cloud):
     keys = cloud.client("sts").assume_role(RoleArn=made, RoleSessionName="run")["Credentials"]
     session = {"AWS_ACCESS_KEY_ID": keys["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": keys["SecretAccessKey"], "AWS_SESSION_TOKEN": keys["SessionToken"]}
     refused(ground, f"{made} is who makes the cluster", access={"viewers": [made]}, session=session)
+    refused(ground, f"{made} is who makes the cluster", access={"groups": {"team": [made]}}, session=session)
     refused(ground, "EKS in us-east-1 does not offer Kubernetes 1.99", kubernetes_version="1.99")
     refused(ground, "EC2 does not offer x9z.large in us-east-1", node_pools={"general": {"machine_types": ["x9z.large"]}})
     ec2 = cloud.client("ec2")
@@ -545,9 +562,10 @@ def test_an_existing_network_is_left_as_it_is(ground, sim, cloud, kube):
 
 BAD = [
     ({"network": {"zones": 1}}, "EKS needs subnets in at least two zones"), ({"network": {"cidr": "10.0.0.0/24"}}, "network.cidr"),
-    ({"endpoint": {"public": False, "private": False}}, "Nobody reaches the cluster"), ({"release_channel": "REGULAR"}, "Not on this cloud"),
+    ({"endpoint": {"public": False, "private": False}}, "Nobody reaches the API"), ({"release_channel": "REGULAR"}, "Not on this cloud"),
     ({"observability": {"retention_days": 8}}, "CloudWatch has no such retention"), ({"encryption": {"kms_key": "mine"}}, "ARN of a KMS key"),
     ({"access": {"admins": ["somebody@example.com"]}}, "ARN of an IAM role or user"),
+    ({"access": {"groups": {"system:masters": ["arn:aws:iam::123456789012:role/ops"]}}}, "EKS takes no group that starts with system:"),
     ({"namespaces": {"a": {}}, "workloads": {"w": {"namespace": "a", "policies": ["roles/viewer"]}}}, "ARN of an IAM policy"),
     ({"node_pools": {"a": {"machine_types": ["m6i.large", "m6g.large"]}}}, "different processors"),
     ({"node_pools": {"a": {"machine_types": ["m6i.large"], "gpu": True}}}, "has none"),

@@ -579,6 +579,7 @@ INVALID = [
     ('observability = { retention_days = 3653 }', "At most 3650 days"),
     ('observability = { alarms = { actions = ["arn:aws:sns:us-east-1:1:x"] } }', "is not a notification channel"),
     ('access = { admins = ["arn:aws:iam::123456789012:role/x"] }', "is not the e-mail address"),
+    ('access = { groups = { team = ["arn:aws:iam::123456789012:role/x"] } }', "Name users in `rbac` as user:EMAIL"),
     ('namespaces = { a = {} }\n  workloads = { w = { namespace = "a", policies = ["arn:aws:iam::aws:policy/X"] } }', "is not a role"),
     ('node_pools = { a = { machine_types = ["e2-standard-2", "e2-standard-4"] } }', "make a pool for each"),
     ('node_pools = { a = { machine_types = ["n1-standard-8+nvidia-tesla-t4:x"], gpu = true } }', "is no machine type"),

@@ -81,7 +81,8 @@ NAMESPACE = {"labels": {"tier": "team"}, "quota": {"pods": "15"}, "limit_range":
 FULL = {
     "kubernetes_version": "1.33",
     "network": {"nat": "single"},
-    "access": {"admins": [f"arn:aws:iam::{ACCOUNT}:user/ops"], "viewers": [f"arn:aws:iam::{ACCOUNT}:user/eye"]},
+    "access": {"admins": [f"arn:aws:iam::{ACCOUNT}:user/ops"], "viewers": [f"arn:aws:iam::{ACCOUNT}:user/eye"],
+               "groups": {"leads": [f"arn:aws:iam::{ACCOUNT}:user/eye"]}},
     "node_pools": {"general": {"min": 1, "max": 3}, "gpu": {"machine_types": ["g5.xlarge"], "gpu": True, "provisioning": "spot", "min": 0, "max": 2}},
     "registries": {"names": ["gateway", "eval"]},
     "namespaces": {"quant": NAMESPACE, "eval": {}},

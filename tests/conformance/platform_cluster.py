@@ -284,6 +284,7 @@ class Aws(Platform, clouds.Aws):
             "node_pools.*.machine_types": lambda r: ["m6i.large"], "node_pools.*.image_type": lambda r: "AL2023_x86_64_STANDARD",
             "network.zone_names": lambda r: some(r, [f"us-east-1{z}" for z in "abc"], 2), "network.public_subnet_ids": lambda r: e.public_subnets,
             "network.services_cidr": lambda r: r.choice(["172.20.0.0/16", "10.100.0.0/20"]),
+            "access.groups": lambda r: {g: some(r, e.people, 0, 2) for g in some(r, ["team-ml", "oidc:größe", "quant leads"])},
             "tags": lambda r: {word(r): r.choice(["", word(r), "ä ö", "a=b/c"]) for _ in range(r.randint(0, 3))},
         }
 
@@ -316,6 +317,10 @@ class Aws(Platform, clouds.Aws):
         yield "reserved", "tags", {**base, "tags": {"llm:resource": "x"}}
         yield "reserved", "tags", {**base, "tags": {"aws:x": "x"}}
         yield "no ARN", "access.admins", {**base, "access": {"admins": ["ada@example.com"]}}
+        yield "no ARN", "access.groups.*", {**base, "access": {"groups": {"team": ["ada@example.com"]}}}
+        yield "empty ARN", "access.groups.*", {**base, "access": {"groups": {"team": [""]}}}
+        for group in ("system:masters", "eks:x", "aws:x", "amazon:x", "iam:x", ""):
+            yield f"group {group}", "access.groups.*", {**base, "access": {"groups": {group: self.offline.people}}}
         yield "no policy", "workloads.*.policies", {**base, "namespaces": {"a": {}}, "workloads": {"w": {"namespace": "a", "policies": ["roles/viewer"]}}}
         yield "no topic", "observability.alarms.actions", {**base, "observability": {"alarms": {"actions": ["ada@example.com"]}}}
         yield "no key", "encryption.kms_key", {**base, "encryption": {"kms_key": "projects/p/locations/l/keyRings/r/cryptoKeys/k"}}
@@ -323,7 +328,7 @@ class Aws(Platform, clouds.Aws):
 
 
 class Gcp(Platform, clouds.Gcp):
-    foreign = {"network.public_subnet_ids": ["subnet-1"]}
+    foreign = {"network.public_subnet_ids": ["subnet-1"], "access.groups": {"team": ["arn:aws:iam::123456789012:role/ops"]}}
     zone = "-a"
     offline = Existing(protected=True, vpc="given", private_subnets=["given-a"], pods_range="pods", services_range="services",
                        kms_key="projects/test-project/locations/us-central1/keyRings/ring/cryptoKeys/key", policies=["roles/storage.objectViewer", "roles/viewer"],

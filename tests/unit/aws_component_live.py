@@ -217,9 +217,10 @@ def eks_access_entry(ground):
     ground.cluster()
     role = ground.role("admin", "ec2.amazonaws.com")
     whole, part = {"type": "cluster", "namespaces": []}, {"type": "namespace", "namespaces": ["quant", "eval"]}
-    life(ground, "aws_eks_access_entry", {"cluster_name": "c", "principal_arn": role, "type": "STANDARD",
+    life(ground, "aws_eks_access_entry", {"cluster_name": "c", "principal_arn": role, "type": "STANDARD", "kubernetes_groups": ["first"],
                                           "policies": [{"policyArn": VIEW, "accessScope": part}], "tags": {"a": "b"}},
-         {"policies": [{"policyArn": VIEW, "accessScope": whole}, {"policyArn": ADMIN, "accessScope": part}]}, {"policies": []}, {"tags": {"c": "d"}})
+         {"policies": [{"policyArn": VIEW, "accessScope": whole}, {"policyArn": ADMIN, "accessScope": part}]}, {"policies": []},
+         {"kubernetes_groups": ["quant", "eval"]}, {"kubernetes_groups": []}, {"tags": {"c": "d"}})
 
 
 def eks_pod_identity_association(ground):

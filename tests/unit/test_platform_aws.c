@@ -402,6 +402,28 @@ static void test_access(void **state)
     }
 }
 
+/* One entry for each principal, whatever names it. */
+static void test_access_groups(void **state)
+{
+    (void)state;
+    const struct value *v = derive_of(
+        CONFIG(",\"access\":{\"viewers\":[\"arn:aws:iam::1:role/ops\"],\"groups\":{"
+               "\"eval\":[\"arn:aws:iam::1:role/ops\",\"arn:aws:iam::1:user/x\"],\"none\":[],"
+               "\"quant\":[\"arn:aws:iam::1:role/ops\"]}}"));
+    const struct value *all = value_get(v, "access_entries");
+    assert_int_equal(value_count(all), 2);
+    for (size_t i = 0; i < 2; i++) {
+        bool ops = slice_has_prefix(all->members[i].key, "ops-");
+        const struct value *one = value_at(all, i);
+        assert_string_equal(json_of(value_get(one, "groups")),
+                            ops ? "[\"eval\",\"quant\"]" : "[\"eval\"]");
+        assert_int_equal(value_count(value_get(one, "policies")), ops ? 1 : 0);
+    }
+    v = derive_of(CONFIG(",\"access\":{\"admins\":[\"arn:aws:iam::1:role/ops\"]}"));
+    assert_string_equal(json_of(value_get(value_at(value_get(v, "access_entries"), 0), "groups")),
+                        "[]");
+}
+
 /* ---- what may not change ---- */
 
 static void test_versions(void **state)
@@ -462,7 +484,8 @@ static void set_all(struct fixture *x)
     fixture_set(x, CONFIG(",\"node_pools\":{\"g\":{\"gpu\":true}},\"namespaces\":{\"q\":{}},"
                           "\"workloads\":{\"api\":{\"namespace\":\"q\",\"metrics\":true}},"
                           "\"registries\":{\"names\":[\"x\"]},\"observability\":{\"alarms\":{}},"
-                          "\"access\":{\"admins\":[\"arn:aws:iam::1:role/ops\"]}"));
+                          "\"access\":{\"admins\":[\"arn:aws:iam::1:role/ops\"],"
+                          "\"groups\":{\"q\":[\"arn:aws:iam::1:role/ops\"]}}"));
 }
 
 static void test_memory_runs_out(void **state)
@@ -491,6 +514,7 @@ int main(void)
         TEST(test_workloads),
         TEST(test_documents_fit),
         TEST(test_access),
+        TEST(test_access_groups),
         TEST(test_versions),
         TEST(test_keys),
         cmocka_unit_test(test_memory_runs_out),
