@@ -137,3 +137,11 @@ const char *catalog_nearest_machine(struct arena *a, const char *cloud, struct s
             nearest_consider(&n, catalog_machines[i].type, strlen(catalog_machines[i].type));
     return n.name ? arena_strndup(a, n.name, n.length) : NULL;
 }
+
+const char *catalog_nearest_of(const char *const *names, size_t count, struct slice name)
+{
+    struct nearest n = {name, NULL, 0, 0, 0};
+    for (size_t i = 0; i < count; i++)
+        nearest_consider(&n, names[i], strlen(names[i]));
+    return n.name;
+}

@@ -105,4 +105,7 @@ const struct catalog_machine *catalog_machine(const char *cloud, struct slice ty
 /* The machine type of `cloud` (NULL: any) that is nearest to `type`, or NULL. Owned by `a`. */
 const char *catalog_nearest_machine(struct arena *a, const char *cloud, struct slice type);
 
+/* The one of `names` that is nearest to `name`, or NULL. */
+const char *catalog_nearest_of(const char *const *names, size_t count, struct slice name);
+
 #endif

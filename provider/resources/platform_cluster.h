@@ -118,6 +118,13 @@ int platform_validate(struct arena *a, const struct value *config, struct diags 
 /* Whether two IPv4 ranges have addresses in common; false when one of them is none. */
 bool platform_ranges_overlap(struct slice x, struct slice y);
 
+/* ---- platform_cluster_quota.c ---- */
+
+/* Whether Kubernetes limits what a quota's key names, by such an amount (NULL or unknown: not
+ * looked at). The key is one by its form. 0, or -1 with an error at `at`. */
+int platform_check_quota(struct arena *a, struct slice key, const struct value *amount,
+                         const struct path *at, struct diags *diags);
+
 /* ---- platform_cluster_kubernetes.c: what is in the cluster ---- */
 
 int platform_kubernetes_derive(struct platform_derivation *d);

@@ -262,6 +262,20 @@ static int check_own_labels(struct arena *a, const struct value *ns, const struc
     return rc;
 }
 
+static int check_quota(struct arena *a, const struct value *ns, const struct path *at,
+                       struct diags *diags)
+{
+    const struct value *all = config_get(ns, "quota");
+    int rc = check_qualified(a, ns, at, "quota", diags);
+    for (size_t i = 0; i < value_count(all); i++) {
+        struct slice key = all->members[i].key;
+        const struct path *here = path_key(a, path_attribute(a, at, "quota"), key);
+        if (matches(key, QUALIFIED))
+            rc |= platform_check_quota(a, key, value_at(all, i), here, diags);
+    }
+    return rc;
+}
+
 /* Keys of a ConfigMap (IsConfigMapKey). */
 static int check_config(struct arena *a, const struct value *ns, const struct path *at,
                         struct diags *diags)
@@ -401,7 +415,7 @@ static int check_namespaces(struct arena *a, const struct value *config, struct 
         rc |= check_reserved(a, all->members[i].key, diags);
         rc |= check_qualified(a, ns, at, "labels", diags);
         rc |= check_qualified(a, ns, at, "annotations", diags);
-        rc |= check_qualified(a, ns, at, "quota", diags);
+        rc |= check_quota(a, ns, at, diags);
         rc |= check_own_labels(a, ns, at, diags);
         rc |= check_config(a, ns, at, diags);
         rc |= check_limits(a, ns, at, diags);

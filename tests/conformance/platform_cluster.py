@@ -50,7 +50,8 @@ def common(e):
         "namespaces.*.annotations": lambda r: texts(r, ["owner", "example.com/note"], ["", "größe: \"x\"", "a\nb"]),
         "namespaces.*.quota": lambda r: {**{k: r.choice(CPU) for k in some(r, ["requests.cpu", "limits.cpu"])},
                                          **{k: r.choice(MEMORY) for k in some(r, ["requests.memory", "limits.memory", "requests.storage"])},
-                                         **{k: r.choice(["0", "5", "20"]) for k in some(r, ["pods", "requests.nvidia.com/gpu", "count/jobs.batch"])}},
+                                         **{k: r.choice(["0", "5", "20", "2.0", "1k"]) for k in some(r, ["pods", "requests.nvidia.com/gpu", "count/jobs.batch", "services.nodeports"])},
+                                         **{k: "1Gi" for k in some(r, ["requests.hugepages-2Mi", "gold.storageclass.storage.k8s.io/requests.storage"])}},
         "namespaces.*.config": lambda r: texts(r, ["LOG_LEVEL", "config.yaml", "a-b"], ["", "info", "a: 1\nb: \"ü\"\n", "${x} %{y}", "null"]),
         "namespaces.*.rbac.roles": lambda r: some(r, ["deployer", "log-reader", "a.b"], 0, 2),
         "namespaces.*.rbac.roles.*.rules": lambda r: r.randint(1, 2),
@@ -215,6 +216,10 @@ class Platform:
         for name in ("default", "kube-system", "kube-public", "kube-x"):
             yield f"reserved {name}", "namespaces.*", {**base, "namespaces": {name: {}}}
         yield "key of a quota", "namespaces.*.quota", space(quota={"requests cpu": "1"})
+        for key in ("requests.cpus", "secret", "storage", "requests.pods", "limits.hugepages-2Mi", "ingresses", "nvidia.com/gpu", "limits.nvidia.com/gpu"):
+            yield f"quota of {key}", "namespaces.*.quota", space(quota={key: "1"})
+        for key in ("pods", "services.nodeports", "count/jobs.batch", "requests.nvidia.com/gpu", "x.storageclass.storage.k8s.io/persistentvolumeclaims"):
+            yield f"part of {key}", "namespaces.*.quota", space(quota={key: "1500m"})
         yield "amount", "namespaces.*.quota", space(quota={"pods": "1 GB"})
         yield "empty amount", "namespaces.*.quota", space(quota={"pods": ""})
         yield "key of a label", "namespaces.*.labels", space(labels={"-a": "x"})
