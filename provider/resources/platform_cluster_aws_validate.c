@@ -4,6 +4,8 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "schema/validators.h"
+
 enum { LABEL_MOST = 63 }; /* labelKey, taintKey of EKS' API */
 
 static int check_foreign(struct arena *a, const struct value *config, struct diags *diags)
@@ -26,32 +28,14 @@ static bool zone_fits(struct slice zone, const char *region)
     return slice_has_prefix(zone, region) && zone.len > n && islower((unsigned char)zone.ptr[n]);
 }
 
-static int check_zone_names(struct arena *a, const struct value *config, struct diags *diags)
-{
-    const struct value *names = config_get(config, "network.zone_names");
-    const char *region = value_cstr(config_get(config, "region"), NULL);
-    int rc = 0;
-    for (size_t i = 0; i < value_count(names); i++) {
-        const struct path *at = path_index(a, path_parse(a, "network.zone_names"), (int64_t)i);
-        const char *zone = value_cstr(value_at(names, i), NULL);
-        if (zone && region && !zone_fits(slice_str(zone), region))
-            rc = diags_error(diags, at, "Not a zone of the region",
-                             "\"%s\" is not in %s; zones there are named %sa, %sb …", zone, region,
-                             region, region);
-        for (size_t k = 0; zone && k < i; k++)
-            if (value_equal(value_at(names, k), value_at(names, i)))
-                rc = diags_error(diags, at, "Duplicate zone", "\"%s\" is named twice.", zone);
-    }
-    return rc;
-}
-
 static int check_zones(struct arena *a, const struct value *config, struct diags *diags)
 {
     const struct value *names = config_get(config, "network.zone_names"),
                        *count = config_get(config, "network.zones");
     bool named = value_is_known(names), counted = value_is_known(count);
     int64_t zones = named ? (int64_t)value_count(names) : value_int_or(count, 0);
-    int rc = check_zone_names(a, config, diags);
+    const char *region = value_cstr(config_get(config, "region"), NULL);
+    int rc = config_check_zones(a, config, "network.zone_names", region, zone_fits, "a", diags);
     if ((!named && !counted) || zones >= PLATFORM_AWS_ZONES_LEAST)
         return rc;
     return diags_error(diags, path_parse(a, named ? "network.zone_names" : "network.zones"),
@@ -85,20 +69,34 @@ static int check_existing(struct arena *a, const struct value *config, struct di
     return rc;
 }
 
-/* Addresses that are nobody's in the internet: EKS takes none of them but 0.0.0.0/0. */
+/* Whether all addresses of a range are in another one. */
+static bool is_inside(struct slice range, struct slice whole)
+{
+    uint32_t address = 0;
+    int prefix = 0, least = 0;
+    return cidr_parse(range, &address, &prefix) == 0 && cidr_parse(whole, &address, &least) == 0 &&
+           prefix >= least && platform_ranges_overlap(range, whole);
+}
+
+/* Addresses that are nobody's in the internet (IANA, "IPv4 Special-Purpose Address Registry"): EKS
+ * takes none of them but 0.0.0.0/0. */
 static int check_public_cidrs(struct arena *a, const struct value *config, struct diags *diags)
 {
-    static const char *const private[] = {"10.0.0.0/8",    "172.16.0.0/12", "192.168.0.0/16",
-                                          "100.64.0.0/10", "127.0.0.0/8",   "169.254.0.0/16"};
+    static const char *const special[] = {"0.0.0.0/8",       "10.0.0.0/8",     "100.64.0.0/10",
+                                          "127.0.0.0/8",     "169.254.0.0/16", "172.16.0.0/12",
+                                          "192.0.2.0/24",    "192.168.0.0/16", "198.18.0.0/15",
+                                          "198.51.100.0/24", "203.0.113.0/24"};
     const struct value *cidrs = config_get(config, "endpoint.public_cidrs");
     int rc = 0;
     for (size_t i = 0; i < value_count(cidrs); i++)
-        for (size_t k = 0; k < sizeof(private) / sizeof(*private); k++) {
+        for (size_t k = 0; k < sizeof(special) / sizeof(*special); k++) {
             struct slice s = value_slice(value_at(cidrs, i));
-            if (!slice_eq_str(s, "0.0.0.0/0") && platform_ranges_overlap(s, slice_str(private[k])))
-                rc = diags_error(diags, path_parse(a, "endpoint.public_cidrs"), "Private addresses",
-                                 "%.*s has addresses of %s, which nobody has in the internet.",
-                                 (int)s.len, s.ptr, private[k]);
+            if (is_inside(s, slice_str(special[k])))
+                rc = diags_error(diags, path_parse(a, "endpoint.public_cidrs"),
+                                 "Not in the internet",
+                                 "EKS does not take %.*s: nobody in the internet has an address of "
+                                 "%s.",
+                                 (int)s.len, s.ptr, special[k]);
         }
     return rc;
 }
@@ -262,6 +260,46 @@ static int check_image(struct arena *a, const struct value *pool, const struct p
                        (int)s.len, s.ptr);
 }
 
+static bool contains(struct slice s, const char *part)
+{
+    size_t n = strlen(part);
+    for (size_t i = 0; i + n <= s.len; i++)
+        if (memcmp(s.ptr + i, part, n) == 0)
+            return true;
+    return false;
+}
+
+/* An AMI type names its architecture: AL2023_ARM_64_STANDARD, BOTTLEROCKET_x86_64. */
+static int check_architecture(struct arena *a, const struct platform_pool *p, const struct path *at,
+                              struct diags *diags)
+{
+    struct slice image = value_slice(p->image_type);
+    bool arm = contains(image, "_ARM_64");
+    if (!p->known || (!arm && !contains(image, "_x86_64")))
+        return 0;
+    for (size_t i = 0; i < value_count(p->machine_types); i++) {
+        struct slice type = value_slice(value_at(p->machine_types, i));
+        if (type.len && platform_aws_is_arm(type) != arm)
+            return diags_error(diags, path_attribute(a, at, "image_type"), "Different processors",
+                               "%.*s is for %s processors, and %.*s has %s.", (int)image.len,
+                               image.ptr, arm ? "Arm" : "x86", (int)type.len, type.ptr,
+                               arm ? "x86" : "Arm");
+    }
+    return 0;
+}
+
+static int check_images(struct arena *a, const struct value *config, struct diags *diags)
+{
+    struct platform_pools pools;
+    int rc = 0;
+    platform_pools(a, &platform_aws, config, &pools);
+    for (size_t i = 0; i < pools.count; i++)
+        rc |= check_architecture(a, &pools.items[i],
+                                 path_key(a, path_parse(a, "node_pools"), pools.items[i].name),
+                                 diags);
+    return rc;
+}
+
 /* What EKS takes of labels and taints is less than what Kubernetes does. */
 static int check_labels(struct arena *a, const struct value *pool, const struct path *at,
                         struct diags *diags)
@@ -360,9 +398,9 @@ static int check_retention(struct arena *a, const struct value *config, struct d
 int platform_aws_validate(struct arena *a, const struct value *config, struct diags *diags)
 {
     static int (*const checks[])(struct arena *, const struct value *, struct diags *) = {
-        check_foreign,      check_zones,     check_existing,   check_principals, check_groups,
-        check_keys,         check_actions,   check_workloads,  check_pools,      check_first_node,
-        check_public_cidrs, check_retention, aws_check_region, aws_check_tags};
+        check_foreign,    check_zones,        check_existing,  check_principals, check_groups,
+        check_keys,       check_actions,      check_workloads, check_images,     check_pools,
+        check_first_node, check_public_cidrs, check_retention, aws_check_region, aws_check_tags};
     int rc = 0;
     for (size_t i = 0; i < sizeof(checks) / sizeof(*checks); i++)
         if (checks[i](a, config, diags) < 0)

@@ -4,7 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NAME_MOST = 63, RETENTION_MOST = 3650, SURGE_MOST = 20 };
+#include "schema/validators.h"
+
+enum { NAME_MOST = 63, RETENTION_MOST = 3650, SURGE_MOST = 20, NODE_PREFIX = 24 };
 
 /* ---- names ---- */
 
@@ -179,6 +181,28 @@ static int check_region(struct arena *a, const struct value *config, struct diag
     return config_check_zones(a, config, "network.zone_names", region, gcp_is_zone_of, "-a", diags);
 }
 
+/* Each node gets a /24 of the pods' range ("About flexible Pod CIDRs": 110 pods a node). */
+static int warn_of_pods_range(struct arena *a, const struct value *config, struct diags *diags)
+{
+    const struct value *cidr = config_get(config, "network.pods_cidr");
+    struct slice range = cidr ? value_slice(cidr) : slice_str(platform_gcp.pods_cidr);
+    uint32_t address = 0;
+    int prefix = 0;
+    bool known = cidr_parse(range, &address, &prefix) == 0 && prefix <= NODE_PREFIX;
+    int64_t nodes = 0, most = known ? (int64_t)1 << (NODE_PREFIX - prefix) : 0;
+    struct platform_pools pools;
+    platform_pools(a, &platform_gcp, config, &pools);
+    for (size_t i = 0; i < pools.count; i++)
+        nodes += pools.items[i].max;
+    if (known && !config_get(config, "network.vpc_id") && nodes > most)
+        diags_warning(
+            diags, path_parse(a, "network.pods_cidr"), "Fewer nodes than the pools allow",
+            "The pods' range %.*s has room for %lld nodes (a /%d each), and the pools may "
+            "have %lld together.",
+            (int)range.len, range.ptr, (long long)most, NODE_PREFIX, (long long)nodes);
+    return 0;
+}
+
 /* ---- what belongs to another cloud ---- */
 
 static int check_foreign(struct arena *a, const struct value *config, struct diags *diags)
@@ -330,7 +354,7 @@ int platform_gcp_validate(struct arena *a, const struct value *config, struct di
     static int (*const checks[])(struct arena *, const struct value *, struct diags *) = {
         check_foreign,   check_forms,     check_names,      check_region,
         check_existing,  check_pools,     check_subnetwork, check_access,
-        check_workloads, check_retention, check_labels};
+        check_workloads, check_retention, check_labels,     warn_of_pods_range};
     int rc = 0;
     for (size_t i = 0; i < sizeof(checks) / sizeof(*checks); i++)
         if (checks[i](a, config, diags) < 0)

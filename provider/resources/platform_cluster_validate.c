@@ -189,6 +189,23 @@ static int check_node_labels(struct arena *a, const struct platform_pool *p, con
     return rc;
 }
 
+/* Who writes `gpu = false` brings drivers and device plugin; who writes nothing has forgotten. */
+static int unused_gpus(const struct platform_pool *p, struct slice type, const struct path *here,
+                       struct diags *diags)
+{
+    if (value_is_known(value_get(p->config, "gpu"))) {
+        diags_warning(diags, here, "The machine has GPUs",
+                      "%.*s has GPUs, for which the pool is not set up: with `gpu = true`, the "
+                      "nodes have drivers and a taint, and Kubernetes the device plugin.",
+                      (int)type.len, type.ptr);
+        return 0;
+    }
+    return diags_error(diags, here, "The machine has GPUs",
+                       "%.*s has GPUs, which nothing could use without drivers and device plugin: "
+                       "set `gpu = true` for this pool, or `gpu = false` to see to them yourself.",
+                       (int)type.len, type.ptr);
+}
+
 static int check_machines(struct arena *a, const struct platform_cloud *cloud,
                           const struct platform_pool *p, const struct path *at, struct diags *diags)
 {
@@ -202,10 +219,7 @@ static int check_machines(struct arena *a, const struct platform_cloud *cloud,
                              "The pool asks for GPUs (`gpu = true`), and %.*s has none.",
                              (int)type.len, type.ptr);
         else if (type.len && has && !p->gpu && !value_is_unknown(value_get(p->config, "gpu")))
-            rc = diags_error(diags, here, "The machine has GPUs",
-                             "%.*s has GPUs, which nothing could use without drivers and device "
-                             "plugin: set `gpu = true` for this pool.",
-                             (int)type.len, type.ptr);
+            rc |= unused_gpus(p, type, here, diags);
     }
     return rc;
 }
@@ -355,6 +369,9 @@ static int check_rules(struct arena *a, const struct value *role, const struct p
     static const char *const names[] = {"resources", "verbs"};
     const struct value *rules = config_get(role, "rules");
     int rc = 0;
+    if (!rules)
+        rc = diags_error(diags, path_attribute(a, at, "rules"), "A role without rules",
+                         "It would allow nothing: say what, or leave the role out.");
     for (size_t i = 0; i < value_count(rules); i++)
         for (size_t k = 0; k < 2; k++)
             if (has_empty(config_get(value_at(rules, i), names[k])))

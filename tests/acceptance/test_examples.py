@@ -10,6 +10,7 @@ from tests.sim.test_sim_eks import Platform
 
 ALL = sorted({p.parent.relative_to(ROOT / "examples") for p in (ROOT / "examples").rglob("*.tf")})
 ENVIRONMENTS = ["dev", "staging", "prod"]
+REQUIRED = {"prod": ["-var", 'api_cidrs=["8.8.8.0/24"]']}
 EXAMPLES = [e for e in ALL if e.parts[0] != "platform"]
 
 
@@ -42,12 +43,12 @@ def environment_plans(core, environment, *variables):
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_environment_of_the_platform_plans_on_aws(core, environment):
-    environment_plans(core, environment)
+    environment_plans(core, environment, *REQUIRED.get(environment, []))
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_environment_of_the_platform_plans_on_gcp(gcp_core, environment):
-    environment_plans(gcp_core, environment, "-var", "cloud=gcp", "-var", "region=us-central1")
+    environment_plans(gcp_core, environment, "-var", "cloud=gcp", "-var", "region=us-central1", *REQUIRED.get(environment, []))
 
 
 def test_examples_are_formatted(core):

@@ -569,6 +569,13 @@ BAD = [
     ({"namespaces": {"a": {}}, "workloads": {"w": {"namespace": "a", "policies": ["roles/viewer"]}}}, "ARN of an IAM policy"),
     ({"node_pools": {"a": {"machine_types": ["m6i.large", "m6g.large"]}}}, "different processors"),
     ({"node_pools": {"a": {"machine_types": ["m6i.large"], "gpu": True}}}, "has none"),
+    ({"node_pools": {"a": {"machine_types": ["g5.xlarge"]}}}, "or `gpu = false` to see to them yourself"),
+    ({"node_pools": {"a": {"image_type": "AL2023_ARM_64_STANDARD"}}}, "is for Arm processors, and m6i.large has x86"),
+    ({"endpoint": {"public_cidrs": ["203.0.113.0/24"]}}, "EKS does not take 203.0.113.0/24"),
+    ({"namespaces": {"a": {"quota": {"requests.cpus": "1"}}}}, "Did you mean requests.cpu?"),
+    ({"namespaces": {"a": {"quota": {"nvidia.com/gpu": "1"}}}}, "Did you mean requests.nvidia.com/gpu?"),
+    ({"namespaces": {"a": {"quota": {"pods": "1.5"}}}}, '"1.5" is not a whole number'),
+    ({"namespaces": {"a": {"rbac": {"roles": {"r": {"subjects": ["x"]}}}}}}, "A role without rules"),
     ({"name": "a" * 30, "region": "ap-southeast-2", "namespaces": {"a": {}}, "workloads": {"w" * 24: {"namespace": "a"}}}, "IAM allows 64"),
 ]
 
@@ -578,6 +585,14 @@ def test_bad_settings(one_core, attributes, said):
     one_core.write(platform(**attributes))
     result = one_core.validate()
     assert result.status == 1 and said in result.text, result.output
+
+
+def test_machines_whose_gpus_are_the_users_own_affair(one_core):
+    one_core.write(platform(node_pools={"general": {}, "own": {"machine_types": ["g5.xlarge"], "gpu": False}}))
+    result = one_core.validate()
+    assert result.status == 0 and "g5.xlarge has GPUs, for which the pool is not set up" in result.text, result.output
+    one_core.write(platform(node_pools={"general": {}, "gpu": {"machine_types": ["g5.xlarge"], "gpu": True}}))
+    assert "has GPUs" not in one_core.validate().text
 
 
 # ---- what a cluster leaves in its network

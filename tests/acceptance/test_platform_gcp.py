@@ -605,3 +605,14 @@ def test_invalid(ground):
     parts = result.text.split("Error: ")
     for i, (text, says) in enumerate(INVALID):
         assert any(says in p and f'"p{i}"' in p for p in parts), (text, result.output)
+
+
+@pytest.mark.parametrize("text, warned", [
+    ('network = { pods_cidr = "10.64.0.0/21" }\n  node_pools = { a = { max = 4 }, b = { max = 5 } }', "has room for 8 nodes (a /24 each), and the pools may have 9 together"),
+    ('network = { pods_cidr = "10.64.0.0/21" }\n  node_pools = { a = { max = 4 }, b = { max = 4 } }', None),
+    ('node_pools = { a = { max = 1000 }, b = { max = 25 } }', "The pods' range 10.128.0.0/14 has room for 1024 nodes"),
+    ('node_pools = { a = { max = 1000 } }', None)])
+def test_more_nodes_than_ranges(ground, text, warned):
+    ground.core.write(TWO_LINES.replace("\n}", f'\n  region = "us-central1"\n  {text}\n}}'))
+    result = ground.core.validate()
+    assert result.status == 0 and (warned in result.text if warned else "pods' range" not in result.text), result.output

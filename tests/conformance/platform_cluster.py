@@ -11,8 +11,8 @@ POOLS = ["general", "gpu", "batch-2", "p" * 24]
 WORKLOADS = ["quant-api", "gateway", "w1", "w" * 24]
 GPU_IMAGES = {"aws": ["AL2023_x86_64_NVIDIA", "BOTTLEROCKET_x86_64_NVIDIA"], "gcp": ["COS_CONTAINERD", "UBUNTU_CONTAINERD"]}
 IMAGES = {"aws": ["AL2023_x86_64_STANDARD", "BOTTLEROCKET_x86_64"], "gcp": ["COS_CONTAINERD", "UBUNTU_CONTAINERD"]}
-TAINT, ROLE = {"key": "k", "effect": "NO_EXECUTE"}, {"subjects": ["team"]}
-RULE = {"resources": ["pods"], "verbs": ["get"]}
+TAINT, RULE = {"key": "k", "effect": "NO_EXECUTE"}, {"resources": ["pods"], "verbs": ["get"]}
+ROLE = {"subjects": ["team"], "rules": [RULE]}
 POLICY = '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:ListBucket", "Resource": "*"}]}'
 CPU, MEMORY = ["50m", "0.1", "250m", "1", "1500m", "2", "8"], ["64Mi", "128M", "0.25Gi", "1Gi", "1536Mi", "4G", "16Gi"]
 
@@ -32,7 +32,7 @@ def common(e):
     values = {
         "deletion_protection": lambda r: e.protected and r.random() < 0.5,
         "network.zones": lambda r: r.randint(2, 3), "network.cidr": lambda r: r.choice(["10.0.0.0/16", "10.7.0.0/18", "172.16.4.0/22", "192.168.0.0/20"]),
-        "endpoint.public_cidrs": lambda r: some(r, ["0.0.0.0/0", "8.8.8.8/32", "1.1.1.0/24"], 1),
+        "endpoint.public_cidrs": lambda r: some(r, ["0.0.0.0/0", "8.8.8.8/32", "1.1.1.0/24", "8.0.0.0/5", "0.0.0.0/1"], 1),
         "node_pools": lambda r: some(r, POOLS, 1),
         "node_pools.*.min": lambda r: r.choice([0, 1, 2]), "node_pools.*.max": lambda r: r.choice([2, 4, 10]), "node_pools.*.desired": lambda r: r.choice([0, 1, 2, 3]),
         "node_pools.*.disk_gib": lambda r: r.choice([20, 50, 100]), "node_pools.*.max_unavailable": lambda r: r.choice([1, 2]),
@@ -103,7 +103,7 @@ class Platform:
 
     def member(self, a, path, text):
         inner = {n: "x" for n in ("namespace", "key", "effect", "subjects") if n in a.get("attributes", {})} if "nesting" in a else text
-        return {**inner, "subjects": ["x"]} if "nesting" in a and "subjects" in inner else inner
+        return {**inner, "subjects": ["x"], "rules": [RULE]} if "nesting" in a and "subjects" in inner else inner
 
     def mend(self, rng, config, existing):
         if config.get("node_pools") == {}:
@@ -114,6 +114,8 @@ class Platform:
         self.mend_workloads(config)
         for namespace in (config.get("namespaces") or {}).values():
             self.mend_limits(namespace.get("limit_range") or {})
+            for role in ((namespace.get("rbac") or {}).get("roles") or {}).values():
+                role.setdefault("rules", [RULE])
         if get(config, "endpoint.public") is False:
             drop(config, "endpoint.public_cidrs")
             drop(config, "endpoint.private")
@@ -233,10 +235,11 @@ class Platform:
         yield "asks for more than its limit", "namespaces.*.limit_range.default_request_memory", space(
             limit_range={"default_request_memory": "2Gi", "default_memory": "2000M"})
         yield "a user without a name", "namespaces.*.rbac.admins", space(rbac={"admins": ["user:"]})
-        yield "a user without a name", "namespaces.*.rbac.roles.*.subjects", space(rbac={"roles": {"r": {"subjects": ["user:"]}}})
+        yield "a user without a name", "namespaces.*.rbac.roles.*.subjects", space(rbac={"roles": {"r": {**ROLE, "subjects": ["user:"]}}})
         yield "name of a role", "namespaces.*.rbac.roles.*", space(rbac={"roles": {"a/b": ROLE}})
         yield "empty name of a role", "namespaces.*.rbac.roles.*", space(rbac={"roles": {"": ROLE}})
         yield "a role named as our bindings", "namespaces.*.rbac.roles.*", space(rbac={"admins": ["x"], "roles": {"admins": ROLE}})
+        yield "a role without rules", "namespaces.*.rbac.roles.*.rules", space(rbac={"roles": {"r": {"subjects": ["team"]}}})
         yield "empty verb", "namespaces.*.rbac.roles.*.rules.*.verbs", space(rbac={"roles": {"r": {**ROLE, "rules": [{**RULE, "verbs": [""]}]}}})
         yield "no such namespace", "workloads.*.namespace", {**base, "workloads": {"w": {"namespace": "a"}}}
         yield "a namespace of others", "workloads.*.namespace", {**base, "namespaces": {"a": {}}, "workloads": {"w": {"namespace": "kube-system"}}}
@@ -317,7 +320,13 @@ class Aws(Platform, clouds.Aws):
         yield "unknown image", "node_pools.*.image_type", {**base, "node_pools": {"p": {"image_type": "COS_CONTAINERD"}}}
         yield "no node", "node_pools", {**base, "node_pools": {"p": {"min": 0}}}
         yield "no node without a taint", "node_pools", {**base, "node_pools": {"p": {"taints": [TAINT]}, "q": {"gpu": True}}}
-        yield "private ranges", "endpoint.public_cidrs", {**base, "endpoint": {"public_cidrs": ["10.0.0.0/8"]}}
+        for private in ("10.0.0.0/8", "172.16.9.0/24", "192.168.1.1/32", "100.64.0.0/10", "169.254.169.254/32", "127.0.0.1/32", "198.19.0.0/16", "203.0.113.7/32",
+                        "198.51.100.0/24", "192.0.2.0/25", "0.0.0.0/8"):
+            yield f"reserved range {private}", "endpoint.public_cidrs", {**base, "endpoint": {"public_cidrs": ["8.8.8.8/32", private]}}
+        for image, machines in (("AL2023_ARM_64_STANDARD", ["m6i.large"]), ("BOTTLEROCKET_ARM_64", None), ("AL2023_x86_64_STANDARD", ["m6g.large"]),
+                                ("BOTTLEROCKET_x86_64_NVIDIA", ["g5g.xlarge"])):
+            pool = {"image_type": image, "machine_types": machines, "gpu": "NVIDIA" in image}
+            yield f"{image} on {machines}", "node_pools.*.image_type", {**base, "node_pools": {"p": {}, "q": pool}}
         yield "no such retention", "observability.retention_days", {**base, "observability": {"retention_days": 31}}
         yield "reserved", "tags", {**base, "tags": {"llm:resource": "x"}}
         yield "reserved", "tags", {**base, "tags": {"aws:x": "x"}}

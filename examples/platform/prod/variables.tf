@@ -17,9 +17,8 @@ variable "kubernetes_version" {
 }
 
 variable "api_cidrs" {
-  description = "IPv4 ranges that may reach the Kubernetes API. null: all."
+  description = "IPv4 ranges that may reach the Kubernetes API, such as your office's and your runners'. null: all."
   type        = set(string)
-  default     = ["203.0.113.0/24"]
 }
 
 variable "alarm_actions" {
