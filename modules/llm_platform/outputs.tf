@@ -87,3 +87,18 @@ output "components" {
   description = "Every cloud and Kubernetes object of the platform, by name."
   value       = llm_platform_cluster.this.components
 }
+
+output "public_subnet_ids" {
+  description = "AWS: the public subnets."
+  value       = llm_platform_cluster.this.public_subnet_ids
+}
+
+output "autoscaler_role_arn" {
+  description = "AWS: role for the Cluster Autoscaler."
+  value       = llm_platform_cluster.this.autoscaler_role_arn
+}
+
+output "load_balancer_controller_role_arn" {
+  description = "AWS: role for the AWS Load Balancer Controller."
+  value       = llm_platform_cluster.this.load_balancer_controller_role_arn
+}

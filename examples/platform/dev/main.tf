@@ -5,20 +5,24 @@ locals {
     aws = { general = ["m6i.large", "m6a.large", "m5.large"], gpu = ["g5.xlarge", "g6.xlarge"] }
     gcp = { general = ["e2-standard-4"], gpu = ["g2-standard-8"] }
   }
-  m = local.machines[var.cloud]
+  m      = local.machines[var.cloud]
+  region = coalesce(var.region, { aws = "us-west-2", gcp = "us-central1" }[var.cloud])
   tags = {
     Project     = "llmplatform"
     Environment = "dev"
     ManagedBy   = "Terraform"
+    Troy        = "troy"
   }
 }
 
 module "teams" {
   source = "../teams"
 
-  region    = var.region
-  log_level = "DEBUG"
-  scale     = 1
+  environment = "dev"
+  cloud       = var.cloud
+  region      = local.region
+  log_level   = "DEBUG"
+  scale       = 1
 }
 
 module "platform" {
@@ -26,7 +30,7 @@ module "platform" {
 
   name                = "llmplatform-dev"
   cloud               = var.cloud
-  region              = var.region
+  region              = local.region
   kubernetes_version  = var.kubernetes_version
   deletion_protection = false
 

@@ -5,9 +5,9 @@ variable "cloud" {
 }
 
 variable "region" {
-  description = "Region of that cloud."
+  description = "Region of that cloud. Default: us-west-2, or us-central1."
   type        = string
-  default     = "us-west-2"
+  default     = null
 }
 
 variable "kubernetes_version" {

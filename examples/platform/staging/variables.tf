@@ -5,9 +5,9 @@ variable "cloud" {
 }
 
 variable "region" {
-  description = "Region of that cloud."
+  description = "Region of that cloud. Default: us-west-2, or us-central1."
   type        = string
-  default     = "us-west-2"
+  default     = null
 }
 
 variable "kubernetes_version" {
@@ -17,7 +17,7 @@ variable "kubernetes_version" {
 }
 
 variable "api_cidrs" {
-  description = "IPv4 ranges that may reach the Kubernetes API. null: all."
+  description = "IPv4 ranges that may reach the Kubernetes API: those of your offices and runners. null: all."
   type        = set(string)
   default     = null
 }

@@ -1,6 +1,16 @@
 # What the teams get in every environment: namespaces, and identities for their workloads. The
 # environment decides how much.
 
+variable "environment" {
+  description = "Name of the environment, for the namespaces' labels."
+  type        = string
+}
+
+variable "cloud" {
+  description = "aws or gcp: names of the settings that the services read."
+  type        = string
+}
+
 variable "region" {
   description = "Region, for the teams' configuration."
   type        = string
@@ -19,6 +29,12 @@ variable "scale" {
 }
 
 locals {
+  names = {
+    aws = { region = "AWS_REGION", endpoint = "SAGEMAKER_ENDPOINT" }
+    gcp = { region = "GOOGLE_CLOUD_REGION", endpoint = "VERTEX_ENDPOINT" }
+  }
+  name = local.names[var.cloud]
+
   small = {
     default_cpu            = "500m"
     default_memory         = "1Gi"
@@ -64,14 +80,14 @@ output "namespaces" {
   description = "For `namespaces` of the platform."
   value = {
     platform = {
-      labels      = { tier = "platform" }
+      labels      = { environment = var.environment, tier = "platform" }
       annotations = { description = "Gateway, collector, ingress" }
       quota       = local.quota.platform
       limit_range = local.light
-      config      = { REGION = var.region, LOG_LEVEL = "INFO" }
+      config      = { (local.name.region) = var.region, LOG_LEVEL = "INFO" }
     }
     quant = {
-      labels      = { tier = "team", team = "quantization" }
+      labels      = { environment = var.environment, tier = "team", team = "quantization" }
       annotations = { description = "Quantized models: GPTQ and AWQ" }
       quota       = local.quota.quant
       limit_range = {
@@ -84,30 +100,30 @@ output "namespaces" {
         min_cpu                = "100m"
         min_memory             = "128Mi"
       }
-      config = { REGION = var.region, ENDPOINT = "quant-endpoint", LOG_LEVEL = var.log_level, ENABLE_FALLBACK = "false" }
+      config = { (local.name.region) = var.region, (local.name.endpoint) = "quant-endpoint", LOG_LEVEL = var.log_level, ENABLE_FALLBACK = "false" }
     }
     finetune = {
-      labels      = { tier = "team", team = "finetuning" }
+      labels      = { environment = var.environment, tier = "team", team = "finetuning" }
       annotations = { description = "Fine-tuned models: LoRA adapters" }
       quota       = local.quota.finetune
       limit_range = local.small
-      config      = { REGION = var.region, ENDPOINT = "finetune-endpoint", LOG_LEVEL = var.log_level, AB_ROUTING_ENABLED = "true" }
+      config      = { (local.name.region) = var.region, (local.name.endpoint) = "finetune-endpoint", LOG_LEVEL = var.log_level, AB_ROUTING_ENABLED = "true" }
     }
     eval = {
-      labels      = { tier = "team", team = "evaluation" }
+      labels      = { environment = var.environment, tier = "team", team = "evaluation" }
       annotations = { description = "Scoring of models" }
       quota       = local.quota.eval
       limit_range = local.small
-      config      = { REGION = var.region, ENDPOINT = "eval-endpoint", LOG_LEVEL = var.log_level }
+      config      = { (local.name.region) = var.region, (local.name.endpoint) = "eval-endpoint", LOG_LEVEL = var.log_level }
     }
     observability = {
-      labels      = { tier = "platform" }
+      labels      = { environment = var.environment, tier = "platform" }
       annotations = { description = "Prometheus, Grafana, Tempo, Loki, collector" }
       quota       = local.quota.observability
       limit_range = merge(local.light, { max_cpu = "4", max_memory = "8Gi" })
     }
     llm-baseline = {
-      labels      = { tier = "model" }
+      labels      = { environment = var.environment, tier = "model" }
       annotations = { description = "The baseline model, served by vLLM on GPU nodes" }
       quota       = merge(local.quota.llm-baseline, { "requests.nvidia.com/gpu" = tostring(var.scale) })
     }
