@@ -32,7 +32,7 @@ def common(e):
     values = {
         "deletion_protection": lambda r: e.protected and r.random() < 0.5,
         "network.zones": lambda r: r.randint(2, 3), "network.cidr": lambda r: r.choice(["10.0.0.0/16", "10.7.0.0/18", "172.16.4.0/22", "192.168.0.0/20"]),
-        "endpoint.public_cidrs": lambda r: some(r, ["0.0.0.0/0", "8.8.8.8/32", "1.1.1.0/24", "8.0.0.0/5", "0.0.0.0/1"], 1),
+        "endpoint.public_cidrs": lambda r: some(r, ["0.0.0.0/0", "8.8.8.8/32", "1.1.1.0/24", "8.0.0.0/5"], 1),
         "node_pools": lambda r: some(r, POOLS, 1),
         "node_pools.*.min": lambda r: r.choice([0, 1, 2]), "node_pools.*.max": lambda r: r.choice([2, 4, 10]), "node_pools.*.desired": lambda r: r.choice([0, 1, 2, 3]),
         "node_pools.*.disk_gib": lambda r: r.choice([20, 50, 100]), "node_pools.*.max_unavailable": lambda r: r.choice([1, 2]),
