@@ -59,6 +59,10 @@ struct component_states {
     size_t unmade_count;
     const char *reason_path; /* the cloud's words for a failure, a text or a list; NULL: none */
     const char *gone_path;   /* an item that has this is gone ("DeletedDate"); NULL: none */
+    /* Inputs that a ready object has as they are wanted; one that has not has gone back to what it
+     * was before. */
+    const char *const *expect;
+    size_t expect_count;
 };
 
 struct component_read {
@@ -69,8 +73,9 @@ struct component_read {
     /* Path in an item that equals match_attr; NULL: the only item. Without `items`, an answer that
      * does not match is of another object that has taken its place. */
     const char *match;
-    const char *match_attr;       /* NULL: the component's id attribute */
-    const char *const *not_found; /* codes that mean it does not exist */
+    const char *match_attr; /* NULL: the component's id attribute */
+    /* Codes that mean it does not exist, "Code" or "Code:part of the message". */
+    const char *const *not_found;
     size_t not_found_count;
     const char *next_token; /* "NextToken": more pages when the answer has it; NULL: one page */
     const char

@@ -40,7 +40,7 @@ static const struct value *to_compare(struct arena *a, const struct component_at
     return shaped ? shaped : v;
 }
 
-static bool attr_differs(struct arena *a, const struct engine_cloud *at,
+bool attr_differs(struct arena *a, const struct engine_cloud *at,
                          const struct component_attr *attr, const struct value *desired,
                          const struct value *actual)
 {

@@ -72,6 +72,10 @@ int compare_attrs(struct arena *a, const struct engine *e, const struct componen
                   const struct value *desired, const struct value *actual, const char *const **ret,
                   size_t *ret_count);
 
+/* Whether an attribute is not as it is wanted. */
+bool attr_differs(struct arena *a, const struct engine_cloud *at, const struct component_attr *attr,
+                  const struct value *desired, const struct value *actual);
+
 /* Whether what was read says all that was set, and what it says besides is the cloud's to fill in.
  */
 bool attr_includes(struct arena *a, const struct component_attr *attr, const struct value *seen,
@@ -105,6 +109,8 @@ struct object {
 
 enum object_found { OBJECT_FAILED = -1, OBJECT_GONE, OBJECT_FOUND };
 
+/* Whether a list of "Code" and "Code:part of the message" has the error. */
+bool object_error_in(const char *const *list, size_t count, const struct cloud_error *e);
 /* A template in the object's scope. */
 int object_eval(struct object *o, const struct template *t, const struct value **ret);
 /* Reads it into o->item, and attributes from there into o->attrs when `take`. */

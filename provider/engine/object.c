@@ -166,7 +166,7 @@ static bool error_matches(const char *entry, const struct cloud_error *e)
            (!colon || strstr(e->message, colon + 1));
 }
 
-static bool error_in(const char *const *list, size_t count, const struct cloud_error *e)
+bool object_error_in(const char *const *list, size_t count, const struct cloud_error *e)
 {
     for (size_t i = 0; i < count; i++)
         if (error_matches(list[i], e))
@@ -187,9 +187,9 @@ static int call_step(struct object *o, const struct component_step *s, const str
         if (at.driver->call(at.client, o->work, o->a, e->region, s->op, request, ret, &o->error) ==
             0)
             return 0;
-        if (error_in(s->tolerate, s->tolerate_count, &o->error))
+        if (object_error_in(s->tolerate, s->tolerate_count, &o->error))
             return 1;
-        bool passes = error_in(s->retry, s->retry_count, &o->error);
+        bool passes = object_error_in(s->retry, s->retry_count, &o->error);
         bool in_time = clock->monotonic_ms(clock->self) - start + pause <= most &&
                        pause < work_left_ms(o->work);
         if (!passes || !in_time || clock->sleep_ms(clock->self, pause, o->work->cancel) < 0)
@@ -261,7 +261,7 @@ static int run_each(struct object *o, const struct component_step *s)
 static bool begins_again(struct object *o, const struct component_step *s, int *restarts)
 {
     const struct clock *clock = o->work->clock;
-    if (!error_in(s->restart, s->restart_count, &o->error) || *restarts == RESTARTS_MOST ||
+    if (!object_error_in(s->restart, s->restart_count, &o->error) || *restarts == RESTARTS_MOST ||
         RETRY_PAUSE_MS >= work_left_ms(o->work) ||
         clock->sleep_ms(clock->self, RETRY_PAUSE_MS, o->work->cancel) < 0)
         return false;

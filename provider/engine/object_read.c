@@ -35,14 +35,6 @@ static const struct value *pick(struct object *o, const struct component_read *r
     return gone;
 }
 
-static bool listed(const char *const *list, size_t count, const char *code)
-{
-    for (size_t i = 0; code && i < count; i++)
-        if (strcmp(list[i], code) == 0)
-            return true;
-    return false;
-}
-
 static int call(struct object *o, const struct cloud_operation *op, const struct value *request,
                 const struct value **ret)
 {
@@ -61,7 +53,7 @@ static enum object_found read_with(struct object *o, const struct component_read
     for (int page = 0; page < PAGES_MOST; page++) {
         if (call(o, r->op, request, &answer) < 0) {
             bool gone = o->error.class_ == CLOUD_ERROR_NOT_FOUND ||
-                        listed(r->not_found, r->not_found_count, o->error.code);
+                        object_error_in(r->not_found, r->not_found_count, &o->error);
             return gone ? OBJECT_GONE : OBJECT_FAILED;
         }
         *ret = pick(o, r, answer);
@@ -338,6 +330,39 @@ static int has_failed(struct object *o, const struct component_states *s, const 
     return -1;
 }
 
+/* The first of what is expected that a ready object does not have; NULL: it is as wanted. */
+static const struct component_attr *unlike(struct object *o, const struct component_states *s,
+                                           const struct value *item)
+{
+    const struct engine_cloud at = engine_cloud_of(o->engine, o->component);
+    for (size_t i = 0; i < s->expect_count; i++) {
+        const struct component_attr *attr = component_attr_find(o->component, s->expect[i]);
+        const struct value *want = value_get(o->attrs, attr->name);
+        const struct value *seen = attr_from(o->a, attr, attr->read_path, item);
+        if (!value_is_null(want) && attr_differs(o->a, &at, attr, want, seen) &&
+            !attr_includes(o->a, attr, seen, want))
+            return attr;
+    }
+    return NULL;
+}
+
+static int went_back(struct object *o, const struct component_states *s, const struct value *item,
+                     const struct component_attr *attr)
+{
+    const char *reason =
+        s->reason_path ? value_cstr(template_select(o->a, item, s->reason_path), NULL) : NULL;
+    const char *seen = value_cstr(attr_from(o->a, attr, attr->read_path, item), NULL);
+    memset(&o->error, 0, sizeof(o->error));
+    o->error.retry_after_ms = -1;
+    o->error.class_ = CLOUD_ERROR_OTHER;
+    o->error.message = arena_printf(o->a, "the change was undone: its %s is %s%s%s again%s%s",
+                                    attr->name, seen ? "\"" : "what it was", seen ? seen : "",
+                                    seen ? "\"" : "", reason ? ": " : "", reason ? reason : "");
+    if (!o->error.message)
+        o->error.message = "the change was undone";
+    return -1;
+}
+
 static int gone_meanwhile(struct object *o)
 {
     memset(&o->error, 0, sizeof(o->error));
@@ -347,8 +372,9 @@ static int gone_meanwhile(struct object *o)
     return -1;
 }
 
-/* A new object may not be found for a while; one that was seen and is gone will not come back. */
-enum { GONE_READS_MOST = 20 };
+/* A new object may not be found for a while; one that was seen and is gone will not come back. What
+ * was never seen at work may be seen as it was before the call. */
+enum { GONE_READS_MOST = 20, EARLIER_READS_MOST = 2 };
 
 /* What is waited for: the object, as its own read sees it, or what `r` reads. */
 static enum object_found look(struct object *o, const struct component_read *r, bool want_gone,
@@ -368,8 +394,8 @@ static int wait_with(struct object *o, const struct component_states *s,
     const struct clock *clock = o->work->clock;
     int64_t pause = o->component->poll_ms ? o->component->poll_ms : POLL_MS;
     int64_t most = o->component->poll_max_ms ? o->component->poll_max_ms : POLL_MOST_MS;
-    int gone_reads = 0;
-    bool seen = !r && o->item;
+    int gone_reads = 0, earlier_reads = 0;
+    bool seen = !r && o->item, at_work = false;
     for (;;) {
         const struct value *item = NULL;
         enum object_found found = look(o, r, want_gone, &item);
@@ -379,8 +405,13 @@ static int wait_with(struct object *o, const struct component_states *s,
             found == OBJECT_GONE ? OBJECT_STATE_GONE : object_state_of(o->a, s, item);
         if (want_gone && state == OBJECT_STATE_GONE)
             return 0;
-        if (!want_gone && state == OBJECT_READY)
+        const struct component_attr *other =
+            !want_gone && state == OBJECT_READY ? unlike(o, s, item) : NULL;
+        if (!want_gone && state == OBJECT_READY && !other)
             return 0;
+        if (other && (at_work || ++earlier_reads > EARLIER_READS_MOST))
+            return went_back(o, s, item, other);
+        at_work |= state == OBJECT_PENDING;
         if (!want_gone && state == OBJECT_STATE_FAILED)
             return has_failed(o, s, item);
         if (!want_gone && state == OBJECT_STATE_GONE && !o->component->adopt_only &&

@@ -187,6 +187,18 @@ static void check_read(struct compilation *c, const struct component_def *d, str
         refuse(c, r->at, "\"match_attr\": there is no attribute \"%s\"", r->match_attr);
 }
 
+/* What a ready object is expected to have is seen in its own read. */
+static void check_expect(struct compilation *c, const struct component_def *d,
+                         const struct place *at, const struct states_def *s)
+{
+    for (size_t i = 0; i < s->expect.count; i++) {
+        const char *name = s->expect.items[i];
+        const struct component_attr_def *a = component_attr_find(d, name);
+        if (!a || !a->input || !a->read || strchr(a->read, ':'))
+            refuse(c, at, "\"expect\" names no input that is read: \"%s\"", name);
+    }
+}
+
 static void check_step(struct compilation *c, const struct component_def *d, struct step_def *s,
                        struct scope scope)
 {
@@ -194,6 +206,10 @@ static void check_step(struct compilation *c, const struct component_def *d, str
     check_when(c, d, s->at, s->unless.attr, s->unless.equals);
     if (s->wait_read)
         check_read(c, d, s->wait_read, scope);
+    if (s->wait)
+        check_expect(c, d, s->at, s->wait);
+    if (s->wait_read && s->wait->expect.count)
+        refuse(c, s->at, "\"expect\" is about the object, which this wait does not read");
     if (!s->op.name) {
         if (!s->wait_read && !d->read.op.name)
             refuse(c, s->at, "a wait without a \"read\" to look with");
@@ -350,6 +366,7 @@ static void check_life(struct compilation *c, const struct component_def *d)
     } else if (!d->hidden && (!d->destroy.count || !d->read.op.name)) {
         refuse(c, d->at, "an object that is made is read and destroyed too");
     }
+    check_expect(c, d, d->at, &d->states);
     if ((d->states.path || d->states.gone_when) && !d->read.op.name)
         refuse(c, d->at, "\"states\" without \"read\"");
     if (!component_attr_find(d, d->id ? d->id : ""))

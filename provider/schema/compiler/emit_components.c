@@ -90,6 +90,7 @@ static void emit_states(FILE *f, const struct states_def *s)
     emit_strings(f, "unmade", "unmade_count", &s->unmade);
     member(f, "reason_path", s->reason);
     member(f, "gone_path", s->gone_when);
+    emit_strings(f, "expect", "expect_count", &s->expect);
     fputs("}", f);
 }
 

@@ -119,7 +119,7 @@ struct output_def {
 
 struct states_def {
     const char *path, *reason, *gone_when;
-    struct strings pending, ready, gone, failed, unmade;
+    struct strings pending, ready, gone, failed, unmade, expect;
 };
 
 struct operation_def {
