@@ -121,28 +121,44 @@ static const struct value *amount_of(struct arena *a, const struct value *v)
     return q ? q : v;
 }
 
+static const struct value *single_of(struct arena *a, const struct value *v)
+{
+    if (v->type->kind != TYPE_NUMBER)
+        return v;
+    const struct number *n =
+        number_from_double(a, (double)(float)number_to_double(v->number, NULL));
+    return n ? value_number(a, n) : v;
+}
+
 /* ---- plain values ---- */
 
-static const struct value *plain_members(struct arena *a, const struct value *v, bool quantities)
+/* One form for texts and numbers that mean the same. */
+typedef const struct value *scalar_form(struct arena *a, const struct value *v);
+
+static const struct value *shaped(struct arena *a, const struct value *v, scalar_form *scalar);
+
+static const struct value *plain_members(struct arena *a, const struct value *v,
+                                         scalar_form *scalar)
 {
     struct value_member *m = arena_new_array(a, v->count, struct value_member);
     size_t count = 0;
     for (size_t i = 0; m && i < v->count; i++)
         if (!value_is_null(v->members[i].value))
-            m[count++] = (struct value_member){v->members[i].key,
-                                               plain_value(a, v->members[i].value, quantities)};
+            m[count++] =
+                (struct value_member){v->members[i].key, shaped(a, v->members[i].value, scalar)};
     return m ? value_object(a, m, count) : NULL;
 }
 
-static const struct value *plain_elements(struct arena *a, const struct value *v, bool quantities)
+static const struct value *plain_elements(struct arena *a, const struct value *v,
+                                          scalar_form *scalar)
 {
     const struct value **e = arena_new_array(a, v->count, const struct value *);
     for (size_t i = 0; e && i < v->count; i++)
-        e[i] = plain_value(a, v->members[i].value, quantities);
+        e[i] = shaped(a, v->members[i].value, scalar);
     return e ? value_tuple(a, e, v->count) : NULL;
 }
 
-const struct value *plain_value(struct arena *a, const struct value *v, bool quantities)
+static const struct value *shaped(struct arena *a, const struct value *v, scalar_form *scalar)
 {
     if (value_is_null(v))
         return value_null(a, &type_dynamic);
@@ -151,15 +167,25 @@ const struct value *plain_value(struct arena *a, const struct value *v, bool qua
     switch (v->type->kind) {
     case TYPE_STRING:
     case TYPE_NUMBER:
-        return quantities ? amount_of(a, v) : v;
+        return scalar ? scalar(a, v) : v;
     case TYPE_BOOL:
         return v;
     case TYPE_MAP:
     case TYPE_OBJECT:
-        return plain_members(a, v, quantities);
+        return plain_members(a, v, scalar);
     default:
-        return plain_elements(a, v, quantities);
+        return plain_elements(a, v, scalar);
     }
+}
+
+const struct value *plain_value(struct arena *a, const struct value *v, bool quantities)
+{
+    return shaped(a, v, quantities ? amount_of : NULL);
+}
+
+const struct value *plain_float32(struct arena *a, const struct value *v)
+{
+    return shaped(a, v, single_of);
 }
 
 static bool is_empty_list(const struct value *v)

@@ -11,6 +11,10 @@
  * unknown stays at its place. Owned by `a`; NULL when memory is out. */
 const struct value *plain_value(struct arena *a, const struct value *v, bool quantities);
 
+/* The same, with numbers as the 32-bit ones that are nearest: an API may answer 0.1 as
+ * 0.10000000149011612. */
+const struct value *plain_float32(struct arena *a, const struct value *v);
+
 /* Whether everything that `wanted` says, `has` says too: objects may have more members, lists may
  * not have more elements. An empty list may be left out. Both plain. */
 bool plain_includes(const struct value *has, const struct value *wanted);

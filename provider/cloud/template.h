@@ -43,6 +43,7 @@ enum template_transform {
     TRANSFORM_UNLESS_EMPTY, /* null for an empty map, list or string */
     TRANSFORM_PLAIN,        /* for comparing: as JSON has it (cloud/plain.h) */
     TRANSFORM_QUANTITIES,   /* the same, with amounts of Kubernetes in one form */
+    TRANSFORM_FLOAT32,      /* the same, with numbers as those of 32 bits that are nearest */
 };
 
 struct template_member {

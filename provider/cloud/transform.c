@@ -241,6 +241,8 @@ const struct value *template_transform(struct arena *a, enum template_transform 
     case TRANSFORM_PLAIN:
     case TRANSFORM_QUANTITIES:
         return plain_value(a, v, tr == TRANSFORM_QUANTITIES);
+    case TRANSFORM_FLOAT32:
+        return plain_float32(a, v);
     default:
         return NULL;
     }

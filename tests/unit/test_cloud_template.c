@@ -440,6 +440,11 @@ static void test_plain(void **state)
     assert_true(
         value_equal(template_transform(arena, TRANSFORM_QUANTITIES, typed),
                     template_transform(arena, TRANSFORM_QUANTITIES, json("[{\"a\":\"1024Mi\"}]"))));
+    const char *numbers = arena_strdup(arena, as(TRANSFORM_FLOAT32, "{\"a\":[0.1,2,\"0.1\"]}"));
+    assert_string_equal(as(TRANSFORM_FLOAT32, "{\"a\":[0.10000000149011612,2.0,\"0.1\"]}"),
+                        numbers);
+    numbers = arena_strdup(arena, as(TRANSFORM_FLOAT32, "0.1"));
+    assert_string_not_equal(as(TRANSFORM_FLOAT32, "0.1000001"), numbers);
     assert_string_equal(as(TRANSFORM_PLAIN, "{\"a\":[1,null,{}],\"b\":null}"),
                         "{\"a\":[1,null,{}]}");
     assert_string_equal(as(TRANSFORM_UNLESS_EMPTY, "{\"a\":1}"), "{\"a\":1}");

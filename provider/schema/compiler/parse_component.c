@@ -30,6 +30,7 @@ static const struct word transforms[] = {
     {"unless_empty", "TRANSFORM_UNLESS_EMPTY"},
     {"plain", "TRANSFORM_PLAIN"},
     {"quantities", "TRANSFORM_QUANTITIES"},
+    {"float32", "TRANSFORM_FLOAT32"},
 };
 
 static void field_transform(struct compilation *c, const struct place *at, json_t *v, void *out)
@@ -140,6 +141,7 @@ void field_states(struct compilation *c, const struct place *at, json_t *v, void
         {"unmade", false, field_strings, offsetof(struct states_def, unmade)},
         {"reason", false, field_string, offsetof(struct states_def, reason)},
         {"gone_when", false, field_string, offsetof(struct states_def, gone_when)},
+        {"expect", false, field_strings, offsetof(struct states_def, expect)},
     };
     enum { LISTS = 5 };
     struct states_def *s = out;
