@@ -67,6 +67,17 @@ static const char *configured(const struct aws_config *c, const struct aws_servi
     return url ? url : aws_section_get(c->section, "endpoint_url");
 }
 
+/* Whether the usual endpoint of GovCloud is the one with FIPS. */
+static bool usual_is_fips(const struct aws_service *s)
+{
+    static const char *const ids[] = {"appautoscaling", "cloudwatch",    "ec2", "elb", "elbv2",
+                                      "logs",           "servicequotas", "ssm", "sts"};
+    for (size_t i = 0; i < sizeof(ids) / sizeof(*ids); i++)
+        if (strcmp(ids[i], s->id) == 0)
+            return true;
+    return false;
+}
+
 /* What stands before the region: most services are "<prefix>" and "<prefix>-fips". */
 static const char *host_prefix(struct arena *a, const struct aws_config *c,
                                const struct aws_service *s, const struct partition *p)
@@ -78,9 +89,9 @@ static const char *host_prefix(struct arena *a, const struct aws_config *c,
         return "ecr";
     if (strcmp(s->id, "eks") == 0 && c->use_fips && !c->use_dualstack && !china)
         return strcmp(p->name, "aws") == 0 ? "fips.eks" : "eks";
-    /* In GovCloud, the usual endpoint of STS is the one with FIPS. */
-    bool gov_sts = strcmp(s->id, "sts") == 0 && strcmp(p->name, "aws-us-gov") == 0;
-    if (gov_sts && !c->use_dualstack)
+    if (strcmp(s->id, "sagemaker") == 0 && c->use_fips && !c->use_dualstack && !china)
+        return "api-fips.sagemaker";
+    if (strcmp(p->name, "aws-us-gov") == 0 && !c->use_dualstack && usual_is_fips(s))
         return s->prefix;
     return arena_printf(a, "%s%s", s->prefix, c->use_fips ? "-fips" : "");
 }

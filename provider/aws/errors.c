@@ -1,7 +1,7 @@
 /* The table of AWS error codes.
  * Sources: EC2 API Reference, "Error codes"; IAM, STS, CloudWatch Logs, Secrets Manager, Systems
- * Manager, Service Quotas, EKS, ECR and CloudWatch API references, "Common errors"; SDKs and Tools
- * Reference Guide, "Retry behavior". */
+ * Manager, Service Quotas, EKS, ECR, CloudWatch, SageMaker and Application Auto Scaling API
+ * references, "Common errors"; SDKs and Tools Reference Guide, "Retry behavior". */
 #include "aws/errors.h"
 
 #include <string.h>
@@ -88,6 +88,7 @@ static const struct code_class codes[] = {
     {"AllAccessDisabled", CLOUD_ERROR_PERMISSION},
     {"Blocked", CLOUD_ERROR_PERMISSION},
     {"NotAuthorized", CLOUD_ERROR_PERMISSION},
+    {"FailedResourceAccessException", CLOUD_ERROR_PERMISSION},
     {"OperationNotPermitted", CLOUD_ERROR_PERMISSION},
     {"ForbiddenException", CLOUD_ERROR_PERMISSION},
     /* not there */
@@ -121,6 +122,7 @@ static const struct code_class codes[] = {
     {"ResourceExistsException", CLOUD_ERROR_CONFLICT},
     {"ConcurrentModification", CLOUD_ERROR_CONFLICT},
     {"ConcurrentModificationException", CLOUD_ERROR_CONFLICT},
+    {"ConcurrentUpdateException", CLOUD_ERROR_CONFLICT},
     {"OperationAbortedException", CLOUD_ERROR_CONFLICT},
     {"EntityTemporarilyUnmodifiable", CLOUD_ERROR_CONFLICT},
     {"IdempotentParameterMismatch", CLOUD_ERROR_CONFLICT},
@@ -139,6 +141,7 @@ static const struct code_class codes[] = {
     {"InternalError", CLOUD_ERROR_TRANSIENT},
     {"InternalFailure", CLOUD_ERROR_TRANSIENT},
     {"InternalServiceError", CLOUD_ERROR_TRANSIENT},
+    {"InternalServiceException", CLOUD_ERROR_TRANSIENT},
     {"InternalServerError", CLOUD_ERROR_TRANSIENT},
     {"ServerInternal", CLOUD_ERROR_TRANSIENT},
     {"ServiceFailure", CLOUD_ERROR_TRANSIENT},

@@ -20,3 +20,12 @@ if(EXISTS ${test_python})
     COMMAND ${test_python} ${CMAKE_CURRENT_SOURCE_DIR}/aws_component_live.py $<TARGET_FILE:aws_component_lines>)
   set_tests_properties(unit.aws_component_live PROPERTIES TIMEOUT 300)
 endif()
+
+# Endpoints against botocore's rules.
+add_executable(endpoint_lines endpoint_lines.c)
+target_link_libraries(endpoint_lines PRIVATE room_aws)
+if(EXISTS ${test_python})
+  add_test(NAME unit.aws_endpoint_compare
+    COMMAND ${test_python} ${CMAKE_CURRENT_SOURCE_DIR}/endpoint_compare.py $<TARGET_FILE:endpoint_lines>)
+  set_tests_properties(unit.aws_endpoint_compare PROPERTIES TIMEOUT 300)
+endif()
