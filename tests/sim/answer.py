@@ -5,6 +5,7 @@ import os
 from datetime import datetime, timezone
 from xml.sax.saxutils import escape
 
+from botocore.awsrequest import HeadersDict
 from botocore.parsers import create_parser
 from botocore.validate import ParamValidator
 from moto.core.serialize import SerializationContext, get_serializer_class
@@ -45,7 +46,7 @@ def success(request, output):
 def parse(request, answered):
     """The output that botocore reads from an answer."""
     status, headers, body = answered
-    output = create_parser(request.protocol).parse({"status_code": status, "headers": headers, "body": body}, request.model.output_shape)
+    output = create_parser(request.protocol).parse({"status_code": status, "headers": HeadersDict(headers), "body": body}, request.model.output_shape)
     output.pop("ResponseMetadata", None)
     return output
 

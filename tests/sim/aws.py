@@ -13,9 +13,11 @@ Control, JSON over HTTP below /_sim/:
     POST quotas {code: vCPUs}, POST offers {"g5.xlarge": ["us-east-1a"]}, POST clock {"offset_s": N}: the cloud's clock is ahead
     POST settle {"CreateNatGateway": 2}     seconds until the effect of an operation is there: NAT gateways, instances and volumes pass
                                 through their states, EC2 learns of instance profiles, a deleted secret's name is free again; clusters,
-                                node groups, addons and their updates likewise, and EKS learns of roles ("CreateRole")
+                                node groups, addons and their updates likewise, and EKS learns of roles ("CreateRole"); SageMaker's
+                                endpoints and components too, and what rolls back ("RollingBack")
     POST failures [{"operation": "CreateNodegroup", "name": "gpu", "code": …, "message": …, "resource_ids": […], "times": 1}]
-                                what operations of EKS end with: a health issue, or an update's error
+                                what operations of EKS end with: a health issue, or an update's error; and those of SageMaker: a failed
+                                endpoint or component, or an update that is rolled back (code UpdateRollbackFailed: not even that)
     POST cluster_endpoint {"endpoint": "https://127.0.0.1:N", "certificateAuthority": base64 PEM, "issuer": …, "cluster": name}
                                 what is behind a simulated cluster; behind all of them without a name
     GET cluster_token?token=k8s-aws-v1.…[&cluster=NAME]     whether it lets anyone in, and whom: see tests/sim/cluster_token.py

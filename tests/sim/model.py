@@ -64,6 +64,11 @@ class Request:
             except (Violation, wire.Malformed) as violation:
                 self.violations.append(f"{self.service}.{self.operation}: {violation}")
 
+    @property
+    def model_name(self):
+        """Of botocore: SageMaker's runtime is signed for as SageMaker is."""
+        return "sagemaker-runtime" if self.service == "sagemaker" and self.path.startswith("/endpoints/") else self.service
+
     def _scope(self, unsigned_service):
         header = self.headers.get("authorization", "")
         match = re.search(r"Credential=([^/,\s]+)/\d{8}/([^/,\s]+)/([^/,\s]+)/aws4_request", header)
@@ -86,14 +91,14 @@ class Request:
         """The one that the request uses, of a service that has several."""
         if not self.service:
             return "ec2"
-        model = service_model(self.service)
+        model = service_model(self.model_name)
         if "query" in model.metadata.get("protocols", []) and "x-amz-target" not in self.headers:
             return "query"
         return model.resolved_protocol
 
     def _identify(self):
         try:
-            model = service_model(self.service)
+            model = service_model(self.model_name)
         except Exception as error:
             raise Violation(f"no service signs as {self.service!r}") from error
         protocol = self.protocol
@@ -148,7 +153,7 @@ class Request:
         query = urllib.parse.parse_qs(self.query, keep_blank_values=True)
         given = {k: v[-1] for k, v in query.items()}
         path = self._path_with_bucket()
-        for method, pattern, constants, operation, _, _ in rest_routes(self.service):
+        for method, pattern, constants, operation, _, _ in rest_routes(self.model_name):
             found = pattern.match(path) if method == self.method else None
             if found and all(given.get(k) == v for k, v in constants.items()) and self._needed(model, operation, given):
                 self.operation, self.model = operation, model.operation_model(operation)
@@ -226,4 +231,5 @@ class Request:
 
 @functools.lru_cache(maxsize=None)
 def compiled(pattern):
-    return regex.compile(pattern)
+    # Java writes the characters beyond the first 65536 as pairs.
+    return regex.compile(pattern.replace(r"\uD800\uDC00-\uDBFF\uDFFF", r"\U00010000-\U0010FFFF"))

@@ -10,7 +10,8 @@ import urllib.parse
 
 from moto.server import DomainDispatcherApplication, create_backend_app
 
-from tests.sim import answer, cloudwatch, ec2, eks, eks_access, eks_addons, eks_nodes, faults, iam, services, signature  # noqa: F401  (they register themselves)
+from tests.sim import (answer, appautoscaling, cloudwatch, ec2, eks, eks_access, eks_addons, eks_nodes, faults, iam, sagemaker,  # noqa: F401
+                       sagemaker_components, services, signature)  # (they register themselves)
 from tests.sim.model import SESSION, MODEL_NAMES
 from tests.sim.state import CHECKS, EDITS, EFFECTS, OWN, STATE, Refused
 

@@ -8,7 +8,7 @@ from moto.iam.models import get_account_id_from, iam_backends
 from moto.logs.models import logs_backends
 from moto.secretsmanager.models import secretsmanager_backends
 
-from tests.sim import machines
+from tests.sim import machines, sagemaker
 from tests.sim.state import STATE, Key, Refused, check, edit, effect, own
 
 # ---- Service Quotas, of EC2: moto has none of them
@@ -47,6 +47,8 @@ def get_default_quota(request):
 
 @own("servicequotas", "ListServiceQuotas")
 def list_quotas(request):
+    if request.params.get("ServiceCode") == "sagemaker":
+        return {"Quotas": list(sagemaker.quotas(request))}
     if not of_ec2(request):
         raise Refused("NoSuchResourceException", "The request failed because the specified resource does not exist.")
     return {"Quotas": [quota(request, code, machines.quota_value(code)) for code in machines.QUOTAS]}

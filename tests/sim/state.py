@@ -42,7 +42,8 @@ class State:
         self.young = {}  # id or name -> time from which on all parts of the cloud know it
         self.clusters = {}  # EKS: (account, region) -> {name: Cluster}
         self.cluster_endpoints = {}  # name, or None for all -> what a test has put behind them
-        self.failures = []  # what operations of EKS are to end with
+        self.sagemaker, self.scaling = {}, {}  # SageMaker and Application Auto Scaling: (account, region) -> what is there
+        self.failures = []  # what operations of EKS and SageMaker are to end with
         self.nat_failures = {}  # NAT gateway -> (code, message)
         self.keys = {key: Key(secret) for key, secret in KEYS.items()}
 
