@@ -349,8 +349,7 @@ static const struct component_attr *unlike(struct object *o, const struct compon
 static int went_back(struct object *o, const struct component_states *s, const struct value *item,
                      const struct component_attr *attr)
 {
-    const char *reason =
-        s->reason_path ? value_cstr(template_select(o->a, item, s->reason_path), NULL) : NULL;
+    const char *reason = reason_of(o->a, s, item);
     const char *seen = value_cstr(attr_from(o->a, attr, attr->read_path, item), NULL);
     memset(&o->error, 0, sizeof(o->error));
     o->error.retry_after_ms = -1;

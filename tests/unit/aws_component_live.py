@@ -401,7 +401,9 @@ def sagemaker_endpoint_that_fails_late(ground):
     answer = ground.send("apply", "aws_sagemaker_endpoint", inputs)
     assert 'its state became "Failed": the container did not pass its health check' in answer["errors"][0], answer["errors"]
     assert attributes(answer)["arn"]
-    ground.good("destroy", "aws_sagemaker_endpoint", inputs, answer["records"])
+    made = ground.good("apply", "aws_sagemaker_endpoint", inputs, answer["records"], nonce="second")
+    assert endpoint_of(ground)["EndpointStatus"] == "InService", "a failed one is made anew"
+    ground.good("destroy", "aws_sagemaker_endpoint", inputs, made["records"])
     assert ground.cloud.client("sagemaker").list_endpoints()["Endpoints"] == []
 
 
