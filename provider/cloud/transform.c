@@ -122,6 +122,22 @@ static const struct value *base64(struct arena *a, struct slice in)
     return value_string(a, slice_from(out, (size_t)len));
 }
 
+/* Of a text; of a map, the same with each text in it. */
+static const struct value *base64_of(struct arena *a, const struct value *v)
+{
+    if (!is_named(v))
+        return v->type->kind == TYPE_STRING ? base64(a, v->string) : NULL;
+    struct value_member *m = arena_new_array(a, v->count, struct value_member);
+    for (size_t i = 0; m && i < v->count; i++) {
+        const struct value *text = v->members[i].value;
+        bool is_text = value_is_known(text) && text->type->kind == TYPE_STRING;
+        m[i] = (struct value_member){v->members[i].key, is_text ? base64(a, text->string) : NULL};
+        if (!m[i].value)
+            return NULL;
+    }
+    return m ? value_object(a, m, v->count) : NULL;
+}
+
 static bool is_base64(struct slice in)
 {
     for (size_t i = 0; i < in.len; i++) {
@@ -213,7 +229,7 @@ const struct value *template_transform(struct arena *a, enum template_transform 
     case TRANSFORM_JSON_DOCUMENT:
         return json_document(a, v);
     case TRANSFORM_BASE64:
-        return v->type->kind == TYPE_STRING ? base64(a, v->string) : NULL;
+        return base64_of(a, v);
     case TRANSFORM_BASE64_DECODE:
         return v->type->kind == TYPE_STRING ? base64_decoded(a, v->string) : NULL;
     case TRANSFORM_STRING:

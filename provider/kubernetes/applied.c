@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kubernetes/rollout.h"
 #include "value/codec.h"
 
 /* The JSON after the prefix; NULL when it is none. */
@@ -122,11 +123,14 @@ static const struct value *id_of(struct arena *a, const struct value *metadata)
                         value_cstr(value_get(metadata, "name"), ""));
 }
 
-/* The object without the member, and with room for two more behind. */
+enum { ADDED_MOST = 3 };
+
+/* The object without the member, and with room for those that are added behind. */
 static struct value_member *without(struct arena *a, const struct value *object, const char *name,
                                     size_t *ret_count)
 {
-    struct value_member *m = arena_new_array(a, value_count(object) + 2, struct value_member);
+    struct value_member *m =
+        arena_new_array(a, value_count(object) + ADDED_MOST, struct value_member);
     *ret_count = 0;
     for (size_t i = 0; m && i < value_count(object); i++)
         if (!slice_eq_str(object->members[i].key, name))
@@ -157,6 +161,9 @@ static const struct value *mark(struct arena *a, const struct value *object, con
         m[count++] = (struct value_member){SLICE_LIT("applied"), owned(a, object, fields)};
         m[count++] = (struct value_member){SLICE_LIT("id"), id_of(a, metadata)};
     }
+    const struct value *rollout = m ? kubernetes_rollout(a, object) : NULL;
+    if (rollout && (m = without(a, value_object(a, m, count), "rollout", &count)))
+        m[count++] = (struct value_member){SLICE_LIT("rollout"), rollout};
     return m ? value_object(a, m, count) : NULL;
 }
 

@@ -5,9 +5,9 @@
 #include "value/value.h"
 
 /* The answer with each object of it, and of its `items`, without metadata.managedFields, and with a
- * members "applied" and "id" where `manager` has applied it: see driver.h. What is no object of the
- * API stays as it is. Owned by `a`; NULL when memory is out, or managedFields have a key that makes
- * no sense.
+ * members "applied" and "id" where `manager` has applied it, and "rollout": see driver.h. What is
+ * no object of the API stays as it is. Owned by `a`; NULL when memory is out, or managedFields have
+ * a key that makes no sense.
  */
 const struct value *kubernetes_mark_applied(struct arena *a, const struct value *answer,
                                             const char *manager);

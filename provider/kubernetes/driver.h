@@ -27,7 +27,12 @@
  * metadata.managedFields say it ("Field management"), in the object's own shape. It has no fields
  * of others, and of the server's defaults only those inside of what is owned as a whole (an atomic
  * list), so that it can be compared with what was applied. metadata.managedFields itself is left
- * out. */
+ * out.
+ *
+ * A Deployment gets a member "rollout" {state, message}: "Waiting" until its controller has seen
+ * the change, "Updating" while new pods take the place of old ones, "Starting" until they are
+ * available, "Complete", or "ProgressDeadlineExceeded" with the cluster's reason. So does a
+ * Service: "Waiting" until the load balancer is there that it wants, "Complete" without one. */
 #ifndef LLM_KUBERNETES_DRIVER_H
 #define LLM_KUBERNETES_DRIVER_H
 

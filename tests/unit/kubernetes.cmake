@@ -1,5 +1,5 @@
 # Tests of the Kubernetes room.
-foreach(test call errors objects threads)
+foreach(test call errors objects rollout threads)
   llm_unit_test(kubernetes_${test} room_kubernetes)
   target_sources(test_kubernetes_${test} PRIVATE fake_clock.c)
 endforeach()

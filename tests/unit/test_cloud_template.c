@@ -235,6 +235,9 @@ static void test_scalars(void **state)
     assert_string_equal(as(TRANSFORM_BASE64, "\"#!/bin/sh\\n\""), "\"IyEvYmluL3NoCg==\"");
     assert_string_equal(as(TRANSFORM_BASE64, "\"\""), "\"\"");
     assert_string_equal(as(TRANSFORM_BASE64, "1"), "(absent)");
+    assert_string_equal(as(TRANSFORM_BASE64, "{\"a\":\"x\",\"b\":\"\"}"),
+                        "{\"a\":\"eA==\",\"b\":\"\"}");
+    assert_string_equal(as(TRANSFORM_BASE64, "{\"a\":1}"), "(absent)");
     assert_string_equal(as(TRANSFORM_BASE64_DECODE, "\"IyEvYmluL3NoCg==\""), "\"#!/bin/sh\\n\"");
     assert_string_equal(as(TRANSFORM_BASE64_DECODE, "\"YWI=\""), "\"ab\"");
     assert_string_equal(as(TRANSFORM_BASE64_DECODE, "\"YWJj\""), "\"abc\"");
