@@ -2,7 +2,7 @@
 with an authority and certificates of its own, RBAC, and tokens from a file.
 
 There are no controllers and no nodes: nothing finishes the deletion of a namespace, collects garbage, or computes what is used of
-a quota, unless a test does (finish_namespace, controllers, set_status).
+a quota, or starts pods, unless a test does (finish_namespace, controllers, set_status).
 
 Alone, it starts one and prints how to reach it, until its standard input ends: python -m tests.kube.cluster
 """
@@ -322,19 +322,33 @@ class Cluster:
         for namespace in self.get("/api/v1/namespaces")["items"]:
             if namespace["status"]["phase"] == "Terminating":
                 self.finish_namespace(namespace["metadata"]["name"])
-        for item in self.get("/apis/apps/v1/daemonsets")["items"]:
-            if "deletionTimestamp" in item["metadata"]:
-                self.merge("/apis/apps/v1/namespaces/{namespace}/daemonsets/{name}".format(**item["metadata"]), {"metadata": {"finalizers": None}})
+        for api, plural in (("/apis/apps/v1", "daemonsets"), ("/apis/apps/v1", "deployments"), ("/api/v1", "persistentvolumeclaims")):
+            for item in self.get(f"{api}/{plural}")["items"]:
+                if "deletionTimestamp" in item["metadata"]:
+                    self.merge(f"{api}/namespaces/{{namespace}}/{plural}/{{name}}".format(**item["metadata"]), {"metadata": {"finalizers": None}})
+
+    def roll_out(self):
+        """What deployment controller and load balancers do, once, and at once."""
+        for item in self.get("/apis/apps/v1/deployments")["items"]:
+            generation, count = item["metadata"]["generation"], item["spec"]["replicas"]
+            if item.get("status", {}).get("observedGeneration") != generation:
+                self.set_status("/apis/apps/v1/namespaces/{namespace}/deployments/{name}".format(**item["metadata"]), {
+                    "observedGeneration": generation, **{k: count for k in ("replicas", "updatedReplicas", "readyReplicas", "availableReplicas")},
+                    "conditions": [{"type": "Progressing", "status": "True", "reason": "NewReplicaSetAvailable", "message": "it has progressed"}]})
+        for item in self.get("/api/v1/services")["items"]:
+            if item["spec"]["type"] == "LoadBalancer" and not item["status"]["loadBalancer"]:
+                self.set_status("/api/v1/namespaces/{namespace}/services/{name}".format(**item["metadata"]), {"loadBalancer": {"ingress": [{"hostname": "lb.example.com"}]}})
 
     @contextlib.contextmanager
     def controllers(self, pause_s=0.1):
-        """While it lasts, finish_deletions() is done again and again."""
+        """While it lasts, finish_deletions() and roll_out() are done again and again."""
         end, failures = threading.Event(), []
 
         def run():
             while not end.wait(pause_s):
                 try:
                     self.finish_deletions()
+                    self.roll_out()
                 except Gone:
                     pass
                 except Refused as why:

@@ -209,6 +209,132 @@ def test_daemon_set(g):
           {"spec.template.spec.nodeSelector": None, "spec.template.spec.tolerations": None, "spec.template.spec.priorityClassName": None}))
 
 
+# ---- a model in the cluster
+
+SERVE = {"app.kubernetes.io/name": "vllm", "app.kubernetes.io/instance": "m"}
+PROBE = {"httpGet": {"path": "/health", "port": "http"}, "periodSeconds": 10}
+VLLM = {"name": "vllm", "image": "vllm/vllm-openai:v0.11.0", "args": ["--model", "mistralai/Mistral-7B-Instruct-v0.3", "--max-model-len", "8192"],
+        "ports": [{"name": "http", "containerPort": 8000}], "resources": {"limits": {"nvidia.com/gpu": "1", "memory": "24Gi"}, "requests": {"cpu": "2", "memory": "24Gi"}},
+        "env": [{"name": "HF_TOKEN", "valueFrom": {"secretKeyRef": {"name": "hub", "key": "token"}}}], "readinessProbe": PROBE, "startupProbe": {**PROBE, "failureThreshold": 180},
+        "volumeMounts": [{"name": "weights", "mountPath": "/root/.cache/huggingface"}, {"name": "shm", "mountPath": "/dev/shm"}]}
+
+
+def serving(namespace):
+    return {"namespace": namespace, "name": "vllm", "replicas": 2, "selector": {"matchLabels": SERVE}, "pod_labels": SERVE, "containers": [VLLM],
+            "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}, "progress_deadline_s": 1800, "termination_grace_period_s": 120,
+            "tolerations": [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}], "node_selector": {"pool": "gpu"},
+            "volumes": [{"name": "weights", "persistentVolumeClaim": {"claimName": "weights"}}, {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": "8Gi"}}]}
+
+
+def test_deployment(g):
+    spread = [{"maxSkew": 1, "topologyKey": "topology.kubernetes.io/zone", "whenUnsatisfiable": "ScheduleAnyway", "labelSelector": {"matchLabels": SERVE}}]
+    inside = "spec.template.spec."
+    with g.cluster.controllers():
+        life(g, "deployment", serving(g.namespace()), *METADATA, ({"containers": [{**VLLM, "image": "vllm/vllm-openai:v0.11.1"}]}, {inside + "containers.0.image": "vllm/vllm-openai:v0.11.1"}),
+             ({"replicas": 3}, {"spec.replicas": 3}), ({"replicas": 0}, {"spec.replicas": 0, "status.availableReplicas": None}),
+             ({"min_ready_s": 30, "revision_history_limit": 3, "strategy": {"type": "Recreate"}, "progress_deadline_s": 3600}, {"spec.strategy": {"type": "Recreate"}, "spec.minReadySeconds": 30}),
+             ({"affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [{"matchExpressions": [{"key": "a", "operator": "Exists"}]}]}}},
+               "topology_spread_constraints": spread, "security_context": {"fsGroup": 1000}, "image_pull_secrets": [{"name": "registry"}], "runtime_class_name": "nvidia",
+               "service_account_name": "quant-sa", "automount_service_account_token": False, "init_containers": [{"name": "i", "image": "i:1"}], "pod_annotations": {"a": "b"}},
+              {inside + "runtimeClassName": "nvidia", inside + "topologySpreadConstraints.0.maxSkew": 1, inside + "automountServiceAccountToken": False}),
+             ({"topology_spread_constraints": [], "image_pull_secrets": [], "runtime_class_name": "", "service_account_name": "", "init_containers": [], "tolerations": [], "node_selector": {},
+               "pod_annotations": {}, "termination_grace_period_s": 60}, {inside + "runtimeClassName": None, inside + "tolerations": None, inside + "terminationGracePeriodSeconds": 60}))
+
+
+def test_a_deployment_is_waited_for(g):
+    """Until its pods are available; and what a scaler sets is left to it."""
+    inputs = serving(g.namespace())
+    del inputs["replicas"]
+    where, ended = path("deployment", inputs), []
+    thread = threading.Thread(target=lambda: ended.append(g.good("apply", "deployment", inputs)))
+    thread.start()
+    numbers = {"replicas": 1, "updatedReplicas": 1, "readyReplicas": 0, "availableReplicas": 0}
+    time.sleep(1)
+    g.cluster.set_status(where, {"observedGeneration": 1, **numbers})
+    time.sleep(1.5)
+    assert not ended
+    g.cluster.set_status(where, {"readyReplicas": 1, "availableReplicas": 1})
+    thread.join(20)
+    assert ended, "it is complete"
+    g.cluster.merge(where + "/scale", {"spec": {"replicas": 5}}, manager="scaler")
+    seen = g.good("refresh", "deployment", inputs, ended[0]["records"])
+    assert seen["changes"] == {}, seen["changes"]
+    with g.cluster.controllers():
+        made = g.good("apply", "deployment", {**inputs, "min_ready_s": 5}, seen["records"])
+    assert g.cluster.get(where)["spec"]["replicas"] == 5
+    with g.cluster.controllers():
+        g.good("destroy", "deployment", inputs, made["records"])
+
+
+def test_a_deployment_that_does_not_come(g):
+    inputs = serving(g.namespace())
+    where, ended = path("deployment", inputs), []
+    thread = threading.Thread(target=lambda: ended.append(g.send("apply", "deployment", inputs)))
+    thread.start()
+    time.sleep(1)
+    failure = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": "exceeded quota: gpus"}
+    g.cluster.set_status(where, {"observedGeneration": 1, "conditions": [{"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded", "message": "late"}, failure]})
+    thread.join(20)
+    assert '"ProgressDeadlineExceeded": exceeded quota: gpus' in ended[0]["errors"][0] and attributes(ended[0])["uid"], ended
+    with g.cluster.controllers():
+        made = g.good("apply", "deployment", {**inputs, "replicas": 1}, ended[0]["records"])
+        g.good("destroy", "deployment", inputs, made["records"])
+
+
+def test_service(g):
+    port = {"name": "http", "port": 80, "targetPort": "http", "protocol": "TCP"}
+    inputs = {"namespace": g.namespace(), "name": "vllm", "type": "ClusterIP", "selector": SERVE, "ports": [port]}
+    life(g, "service", inputs, *METADATA, ({"ports": [{**port, "port": 8000, "targetPort": 8000}, {"name": "metrics", "port": 9090}]}, {"spec.ports.1.protocol": "TCP"}),
+         ({"selector": {"app": "other"}, "session_affinity": "ClientIP"}, {"spec.selector": {"app": "other"}}))
+    life(g, "service", {**inputs, "cluster_ip": "None", "name": "pods"}, ({}, {"spec.clusterIP": "None"}))
+
+
+def test_a_load_balancer_is_waited_for(g):
+    inputs = {"namespace": g.namespace(), "name": "vllm", "type": "LoadBalancer", "selector": SERVE, "ports": [{"port": 80}], "load_balancer_class": "service.k8s.aws/nlb",
+              "load_balancer_source_ranges": ["10.0.0.0/8"], "external_traffic_policy": "Local"}
+    with g.cluster.controllers(pause_s=1):
+        life(g, "service", inputs, ({"load_balancer_source_ranges": []}, {"spec.loadBalancerSourceRanges": None}))
+        made = g.good("apply", "service", inputs)
+    assert attributes(made)["hostname"] == "lb.example.com" and attributes(made)["address"].startswith("10.96."), attributes(made)
+
+
+def test_horizontal_pod_autoscaler(g):
+    waiting = lambda amount: {"type": "Pods", "pods": {"metric": {"name": "vllm:num_requests_waiting"}, "target": {"type": "AverageValue", "averageValue": amount}}}
+    life(g, "horizontal_pod_autoscaler", {"namespace": g.namespace(), "name": "vllm", "scale_target_ref": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "vllm"},
+                                          "min_replicas": 1, "max_replicas": 4, "metrics": [waiting("5000m")]}, *METADATA,
+         ({"max_replicas": 8, "min_replicas": 2}, {"spec.maxReplicas": 8}), ({"metrics": [waiting("0.5")]}, {"spec.metrics.0.pods.target.averageValue": "500m"}),
+         ({"metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 70}}}],
+           "behavior": {"scaleDown": {"stabilizationWindowSeconds": 600}}}, {"spec.behavior.scaleDown.stabilizationWindowSeconds": 600}))
+
+
+def test_persistent_volume_claim(g):
+    inputs = {"namespace": g.namespace(), "name": "weights", "access_modes": ["ReadWriteOnce"], "storage": "102400Mi", "storage_class_name": "fast", "volume_mode": "Filesystem"}
+    life(g, "persistent_volume_claim", inputs, *METADATA, ({"storage": "100Gi"}, {"spec.resources.requests.storage": "100Gi"}))
+    g.cluster.request("POST", "/apis/storage.k8s.io/v1/storageclasses", {"metadata": {"name": "fast"}, "provisioner": "x", "allowVolumeExpansion": True})
+    made, where = g.good("apply", "persistent_volume_claim", inputs), path("persistent_volume_claim", inputs)
+    g.cluster.set_status(where, {"phase": "Bound", "capacity": {"storage": "100Gi"}, "accessModes": ["ReadWriteOnce"]})
+    made = g.good("apply", "persistent_volume_claim", {**inputs, "storage": "200Gi"}, made["records"])
+    assert g.cluster.get(where)["spec"]["resources"]["requests"]["storage"] == "200Gi"
+    assert g.good("plan", "persistent_volume_claim", {**inputs, "storage_class_name": "slow", "storage": "200Gi"}, made["records"])["changes"] == {"it": ["storage_class_name"]}
+
+
+def test_pod_disruption_budget(g):
+    life(g, "pod_disruption_budget", {"namespace": g.namespace(), "name": "vllm", "selector": {"matchLabels": SERVE}, "min_available": 1}, *METADATA,
+         ({"min_available": "50%"}, {"spec.minAvailable": "50%"}), ({"unhealthy_pod_eviction_policy": "AlwaysAllow"}, {"spec.unhealthyPodEvictionPolicy": "AlwaysAllow"}))
+    life(g, "pod_disruption_budget", {"namespace": g.namespace(), "name": "other", "selector": {"matchLabels": SERVE}, "max_unavailable": "25%"}, ({"max_unavailable": 1}, {"spec.maxUnavailable": 1}))
+
+
+def test_secret(g):
+    """Its data is never recorded: a change shows in the version alone."""
+    inputs = {"namespace": g.namespace(), "name": "hub", "type": "Opaque", "data": {"token": "hf_first", "more": "ü"}, "data_version": 1}
+    life(g, "secret", inputs, *METADATA, ({"data": {"token": "hf_second"}, "data_version": 2}, {"data": {"token": "aGZfc2Vjb25k"}}))
+    made = g.good("apply", "secret", inputs)
+    assert "hf_" not in json.dumps(made) and "aGZf" not in json.dumps(made), made
+    assert g.good("plan", "secret", {**inputs, "data": {"token": "hf_third"}}, made["records"])["changes"] == {}
+    there = g.cluster.get(path("secret", inputs))
+    assert there["data"] == {"token": "aGZfZmlyc3Q=", "more": "w7w="} and there["type"] == "Opaque"
+
+
 # ---- others ----
 
 def config_map(g, data):
