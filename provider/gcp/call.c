@@ -158,7 +158,7 @@ int gcp_call(struct cloud_client *client, const struct work *w, struct arena *a,
     if (!op->method || !op->uri || rest_encode(a, op, request, &wire, &why) < 0)
         return fail(&s, CLOUD_ERROR_INVALID,
                     arena_printf(a, "the request cannot be encoded: %s", why));
-    base = gcp_endpoint(&client->config, a, service->id);
+    base = gcp_endpoint(&client->config, a, service->id, wire.path);
     bool token = op->token_param && value_is_known(value_get(request, op->token_param));
     const struct gcp_exchange x = {
         .op = op,

@@ -55,8 +55,11 @@ const char *gcp_env(const char *name);
  * the universe domain ("compute" -> "https://compute.googleapis.com"). A custom endpoint that ends
  * in the API's base path ("…/compute/v1/", as the Google provider has them) is taken without it.
  * `service` is a name of the endpoints block or the first label of the host ("resource_manager",
- * "cloudresourcemanager"); any other is the host's first label.
+ * "cloudresourcemanager"); any other is the host's first label. Of a service whose locations have
+ * hosts of their own it is the one of the location in `path`, what is called there
+ * ("/v1/projects/p/locations/us-central1/…"; NULL: none).
  * NULL when memory is out. */
-const char *gcp_endpoint(const struct gcp_config *c, struct arena *a, const char *service);
+const char *gcp_endpoint(const struct gcp_config *c, struct arena *a, const char *service,
+                         const char *path);
 
 #endif

@@ -7,22 +7,26 @@
  * label of its host, and what stands before the version in its API's paths. */
 struct service {
     const char *name, *env, *host, *path;
+    bool located; /* each location has a host of its own: "us-central1-aiplatform" */
 };
 
 static const struct service services[] = {
-    {"artifact_registry", "GOOGLE_ARTIFACT_REGISTRY_CUSTOM_ENDPOINT", "artifactregistry", ""},
-    {"compute", "GOOGLE_COMPUTE_CUSTOM_ENDPOINT", "compute", "/compute"},
-    {"container", "GOOGLE_CONTAINER_CUSTOM_ENDPOINT", "container", ""},
-    {"iam", "GOOGLE_IAM_CUSTOM_ENDPOINT", "iam", ""},
-    {"iam_credentials", "GOOGLE_IAM_CREDENTIALS_CUSTOM_ENDPOINT", "iamcredentials", ""},
-    {"logging", "GOOGLE_LOGGING_CUSTOM_ENDPOINT", "logging", ""},
-    {"monitoring", "GOOGLE_MONITORING_CUSTOM_ENDPOINT", "monitoring", ""},
-    {"oauth2", "GOOGLE_OAUTH2_CUSTOM_ENDPOINT", "oauth2", ""},
-    {"resource_manager", "GOOGLE_RESOURCE_MANAGER_CUSTOM_ENDPOINT", "cloudresourcemanager", ""},
-    {"secret_manager", "GOOGLE_SECRET_MANAGER_CUSTOM_ENDPOINT", "secretmanager", ""},
-    {"service_usage", "GOOGLE_SERVICE_USAGE_CUSTOM_ENDPOINT", "serviceusage", ""},
-    {"storage", "GOOGLE_STORAGE_CUSTOM_ENDPOINT", "storage", "/storage"},
-    {"sts", "GOOGLE_STS_CUSTOM_ENDPOINT", "sts", ""},
+    {"artifact_registry", "GOOGLE_ARTIFACT_REGISTRY_CUSTOM_ENDPOINT", "artifactregistry", "",
+     false},
+    {"compute", "GOOGLE_COMPUTE_CUSTOM_ENDPOINT", "compute", "/compute", false},
+    {"container", "GOOGLE_CONTAINER_CUSTOM_ENDPOINT", "container", "", false},
+    {"iam", "GOOGLE_IAM_CUSTOM_ENDPOINT", "iam", "", false},
+    {"iam_credentials", "GOOGLE_IAM_CREDENTIALS_CUSTOM_ENDPOINT", "iamcredentials", "", false},
+    {"logging", "GOOGLE_LOGGING_CUSTOM_ENDPOINT", "logging", "", false},
+    {"monitoring", "GOOGLE_MONITORING_CUSTOM_ENDPOINT", "monitoring", "", false},
+    {"oauth2", "GOOGLE_OAUTH2_CUSTOM_ENDPOINT", "oauth2", "", false},
+    {"resource_manager", "GOOGLE_RESOURCE_MANAGER_CUSTOM_ENDPOINT", "cloudresourcemanager", "",
+     false},
+    {"secret_manager", "GOOGLE_SECRET_MANAGER_CUSTOM_ENDPOINT", "secretmanager", "", false},
+    {"service_usage", "GOOGLE_SERVICE_USAGE_CUSTOM_ENDPOINT", "serviceusage", "", false},
+    {"storage", "GOOGLE_STORAGE_CUSTOM_ENDPOINT", "storage", "/storage", false},
+    {"sts", "GOOGLE_STS_CUSTOM_ENDPOINT", "sts", "", false},
+    {"vertex_ai", "GOOGLE_VERTEX_AI_CUSTOM_ENDPOINT", "aiplatform", "", true},
 };
 
 static const struct service *find(const char *name)
@@ -73,10 +77,29 @@ const char *gcp_custom_endpoint(const struct gcp_config *c, struct arena *a, con
     return arena_strndup(a, base.ptr, base.len);
 }
 
-const char *gcp_endpoint(const struct gcp_config *c, struct arena *a, const char *service)
+/* The location in "projects/p/locations/us-central1/…"; empty when there is none. */
+static struct slice location_in(const char *path)
+{
+    static const char before[] = "/locations/";
+    const char *found = path ? strstr(path, before) : NULL;
+    const char *at = found ? found + sizeof(before) - 1 : "";
+    return slice_from(at, strcspn(at, "/:?"));
+}
+
+const char *gcp_endpoint(const struct gcp_config *c, struct arena *a, const char *service,
+                         const char *path)
 {
     const struct service *s = find(service);
     const char *custom = gcp_custom_endpoint(c, a, service);
-    return custom ? custom
-                  : arena_printf(a, "https://%s.%s", s ? s->host : service, c->universe_domain);
+    struct slice location = s && s->located ? location_in(path) : SLICE_EMPTY;
+    if (custom)
+        return custom;
+    bool region = location.len && memchr(location.ptr, '-', location.len);
+    if (location.len && !region && !slice_eq_str(location, "global")) /* "us", "eu" */
+        return arena_printf(a, "https://%s.%.*s.rep.%s", s->host, (int)location.len, location.ptr,
+                            c->universe_domain);
+    if (region)
+        return arena_printf(a, "https://%.*s-%s.%s", (int)location.len, location.ptr, s->host,
+                            c->universe_domain);
+    return arena_printf(a, "https://%s.%s", s ? s->host : service, c->universe_domain);
 }

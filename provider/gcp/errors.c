@@ -277,6 +277,8 @@ static const char *reason_within(struct arena *a, const char *message)
     return at && at[len] == ']' ? arena_strndup(a, at + 1, len - 1) : NULL;
 }
 
+enum { RESOURCE_EXHAUSTED = 8 }; /* of google.rpc.Code */
+
 void gcp_error_of_operation(struct arena *a, const struct value *operation, struct cloud_error *err)
 {
     _cleanup_buf_ struct buf b = BUF_INIT(TEXT_MOST);
@@ -319,6 +321,10 @@ void gcp_error_of_operation(struct arena *a, const struct value *operation, stru
         const char *const candidates[] = {reason_within(a, message), reason,
                                           known ? names[number] : NULL};
         set_code(err, candidates, 3);
+        /* What has ended is not told to go slower: it has not got what it needs. */
+        if (err->class_ == CLOUD_ERROR_THROTTLED && number == RESOURCE_EXHAUSTED)
+            err->class_ =
+                message && strcasestr(message, "quota") ? CLOUD_ERROR_QUOTA : CLOUD_ERROR_CAPACITY;
     }
     set_message(a, err, &b);
 }

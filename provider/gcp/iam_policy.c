@@ -223,7 +223,7 @@ int gcp_iam_member(struct cloud_client *client, const struct work *w, struct are
         return fail(&p, CLOUD_ERROR_INVALID, NULL,
                     arena_printf(a, "the member of a policy cannot be asked for: %s",
                                  why ? why : "role or member is missing"));
-    const char *endpoint = gcp_endpoint(&client->config, a, op->service);
+    const char *endpoint = gcp_endpoint(&client->config, a, op->service, wire.path);
     p.url = endpoint ? arena_printf(a, "%s%s", endpoint, wire.path) : NULL;
     if (!p.url)
         return fail(&p, CLOUD_ERROR_NO_MEMORY, NULL, NULL);

@@ -60,8 +60,9 @@ static const char *last(const char *link)
 /* The method that tells how it is: by the names in the operation, at the endpoint that is ours. */
 static int prepare(struct waiting *o, const struct value *v)
 {
-    const char *base = gcp_endpoint(&o->client->config, o->a, o->s->id);
-    const char *name = text(v, "name"), *zone = text(v, "zone"), *region = text(v, "region");
+    const char *name = text(v, "name");
+    const char *base = gcp_endpoint(&o->client->config, o->a, o->s->id, name);
+    const char *zone = text(v, "zone"), *region = text(v, "region");
     const char *link = text(v, "selfLink"), *projects = strstr(link, "/projects/"), *url = NULL;
     size_t len = projects ? strcspn(projects + 10, "/") : 0;
     o->look = (struct gcp_exchange){.op = o->op, .method = "GET", .safe = true};

@@ -15,6 +15,7 @@ static const struct gcp_service services[] = {
     {"storage", GCP_OPERATIONS_NONE},
     {"container", GCP_OPERATIONS_CONTAINER},
     {"artifactregistry", GCP_OPERATIONS_LONGRUNNING},
+    {"aiplatform", GCP_OPERATIONS_LONGRUNNING},
     {"monitoring", GCP_OPERATIONS_NONE},
 };
 

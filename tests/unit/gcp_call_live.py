@@ -25,8 +25,8 @@ class Ground:
             time.sleep(0.05)
         self.address = f"http://127.0.0.1:{port_file.read_text()}"
         self.program = subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={"HOME": self.directory.name})
-        names = ("compute", "iam", "resource_manager", "secret_manager", "logging", "service_usage", "container", "artifact_registry", "monitoring")
-        paths = ("compute", "iam", "cloudresourcemanager", "secretmanager", "logging", "serviceusage", "container", "artifactregistry", "monitoring")
+        names = ("compute", "iam", "resource_manager", "secret_manager", "logging", "service_usage", "container", "artifact_registry", "monitoring", "vertex_ai")
+        paths = ("compute", "iam", "cloudresourcemanager", "secretmanager", "logging", "serviceusage", "container", "artifactregistry", "monitoring", "aiplatform")
         self.block = {"project": PROJECT, "access_token": "test", "endpoints": {n: f"{self.address}/{p}/" for n, p in zip(names, paths)}}
 
     def end(self):

@@ -299,23 +299,47 @@ static void test_endpoints(void **state)
 {
     (void)state;
     const struct gcp_config *c = resolved(NULL);
-    assert_string_equal(gcp_endpoint(c, arena, "compute"), "https://compute.googleapis.com");
-    assert_string_equal(gcp_endpoint(c, arena, "resource_manager"),
+    assert_string_equal(gcp_endpoint(c, arena, "compute", NULL), "https://compute.googleapis.com");
+    assert_string_equal(gcp_endpoint(c, arena, "resource_manager", NULL),
                         "https://cloudresourcemanager.googleapis.com");
-    assert_string_equal(gcp_endpoint(c, arena, "iamcredentials"),
+    assert_string_equal(gcp_endpoint(c, arena, "iamcredentials", NULL),
                         "https://iamcredentials.googleapis.com");
-    assert_string_equal(gcp_endpoint(c, arena, "monitoring"), "https://monitoring.googleapis.com");
+    assert_string_equal(gcp_endpoint(c, arena, "monitoring", NULL),
+                        "https://monitoring.googleapis.com");
     assert_null(gcp_custom_endpoint(c, arena, "compute"));
+    static const struct {
+        const char *path, *url;
+    } located[] = {
+        {"/v1/projects/p/locations/us-central1/endpoints", "us-central1-aiplatform"},
+        {"/v1/projects/p/locations/europe-west4:x", "europe-west4-aiplatform"},
+        {"projects/1/locations/asia-east1/models/m/operations/2", "asia-east1-aiplatform"},
+        {"/v1/projects/p/locations/us-east1?a=b", "us-east1-aiplatform"},
+        {"/v1/projects/p/locations/eu/endpoints", "aiplatform.eu.rep"},
+        {"/v1/projects/p/locations/global/endpoints", "aiplatform"},
+        {"/v1/projects/p/locations", "aiplatform"},
+        {NULL, "aiplatform"}};
+    for (size_t i = 0; i < sizeof(located) / sizeof(*located); i++)
+        assert_string_equal(gcp_endpoint(c, arena, "aiplatform", located[i].path),
+                            arena_printf(arena, "https://%s.googleapis.com", located[i].url));
+    assert_string_equal(gcp_endpoint(c, arena, "compute", located[0].path),
+                        "https://compute.googleapis.com");
     setenv("GOOGLE_COMPUTE_CUSTOM_ENDPOINT", "https://env.example/compute/beta/", 1);
     setenv("GOOGLE_IAM_CUSTOM_ENDPOINT", "https://env.example/v1", 1);
     setenv("GOOGLE_STORAGE_CUSTOM_ENDPOINT", "http://127.0.0.1:1/storage", 1);
     c = resolved("{'universe_domain': 'u.goog', 'endpoints': {'iam': 'http://[::1]:2//',"
+                 " 'resource_manager': 'http://h/x/v3/', 'logging': '',"
+                 " 'vertex_ai': 'https://us-central1-aiplatform.googleapis.com/v1/'}}");
+    assert_string_equal(gcp_endpoint(c, arena, "aiplatform", located[1].path),
+                        "https://us-central1-aiplatform.googleapis.com");
+    c = resolved("{'universe_domain': 'u.goog', 'endpoints': {'iam': 'http://[::1]:2//',"
                  " 'resource_manager': 'http://h/x/v3/', 'logging': ''}}");
-    assert_string_equal(gcp_endpoint(c, arena, "compute"), "https://env.example");
-    assert_string_equal(gcp_endpoint(c, arena, "iam"), "http://[::1]:2");
-    assert_string_equal(gcp_endpoint(c, arena, "storage"), "http://127.0.0.1:1/storage");
-    assert_string_equal(gcp_endpoint(c, arena, "cloudresourcemanager"), "http://h/x");
-    assert_string_equal(gcp_endpoint(c, arena, "logging"), "https://logging.u.goog");
+    assert_string_equal(gcp_endpoint(c, arena, "vertex_ai", located[1].path),
+                        "https://europe-west4-aiplatform.u.goog");
+    assert_string_equal(gcp_endpoint(c, arena, "compute", NULL), "https://env.example");
+    assert_string_equal(gcp_endpoint(c, arena, "iam", NULL), "http://[::1]:2");
+    assert_string_equal(gcp_endpoint(c, arena, "storage", NULL), "http://127.0.0.1:1/storage");
+    assert_string_equal(gcp_endpoint(c, arena, "cloudresourcemanager", NULL), "http://h/x");
+    assert_string_equal(gcp_endpoint(c, arena, "logging", NULL), "https://logging.u.goog");
 }
 
 int main(void)
