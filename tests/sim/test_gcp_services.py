@@ -336,7 +336,7 @@ def test_other_services_by_the_core(clean):
     endpoints = cloud.client("aiplatform").projects().locations().endpoints()
     operation = endpoints.create(parent=parent, body={"displayName": "e"}).execute()
     while "done" not in operation:
-        operation = cloud.client("aiplatform").projects().locations().operations().get(name=operation["name"]).execute()
+        operation = endpoints.operations().get(name=operation["name"]).execute()
     assert operation["response"]["displayName"] == "e"
     assert len(endpoints.list(parent=parent).execute()["endpoints"]) == 1
 

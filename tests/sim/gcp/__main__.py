@@ -24,7 +24,8 @@ Control, JSON over HTTP below /_sim/:
                                 {"status": 429, "code": "rateLimitExceeded", "message"}; and "operation_error": {"code", "message", "status",
                                 "details"}, "operation_ms": N (-1: never ends) of the operation that a call starts. The endpoints outside the
                                 documents are oauth2.token, sts.token and "GET /computeMetadata/v1/…"
-    POST quotas {"NVIDIA_L4_GPUS": 0, "us-central1/NVIDIA_L4_GPUS": 8, "GPUS_ALL_REGIONS": 0}
+    POST quotas {"NVIDIA_L4_GPUS": 0, "us-central1/NVIDIA_L4_GPUS": 8, "GPUS_ALL_REGIONS": 0,
+                "us-central1/custom_model_serving_nvidia_l4_gpus": 0}
     POST stock {"us-central1-a": {"nvidia-l4": 0, "g2-standard-4": 2, "spot:nvidia-l4": 0}}     what is left there; absent: enough
     POST offers {"nvidia-l4": ["us-central1-a"]}    the zones that have it; {"image versions": ["20261115"]}: newer public images
     POST cluster_endpoint {"endpoint": "127.0.0.1:N", "clusterCaCertificate": base64 PEM, "cluster": name or absent: all}  where clusters say they are

@@ -106,6 +106,8 @@ def route(http, path, host):
     path = "/".join(urllib.parse.quote(urllib.parse.unquote(p), safe=":@!$&'()*+,;=-._~") for p in path.lstrip("/").split("/"))
     services = list(VERSIONS)
     named = host.split(".")[0] if ".googleapis." in host or host.count(".") > 3 else None
+    if named and named.endswith("-aiplatform"):  # a location's own: us-central1-aiplatform.googleapis.com
+        named = "aiplatform"
     if named in VERSIONS:
         services = [named]
     first, _, rest = path.partition("/")

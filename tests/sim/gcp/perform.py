@@ -5,7 +5,7 @@ import urllib.parse
 
 from tests.sim.gcp import aip, catalog, compute, identity, model, permissions, storage
 from tests.sim.gcp import artifact_registry, container, container_operations, container_pools, container_versions, monitoring  # noqa: F401 they register
-from tests.sim.gcp import disks, enabling, iam, instances, logs, networks, operations, projects, secret_manager  # noqa: F401 they register
+from tests.sim.gcp import disks, enabling, iam, instances, logs, networks, operations, projects, secret_manager, vertex  # noqa: F401 they register
 from tests.sim.gcp.errors import GoogleError, bad_request, error_info, service_disabled
 from tests.sim.gcp.operations import WAITING
 from tests.sim.gcp.state import PUBLIC, STATE, Project

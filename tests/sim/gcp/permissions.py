@@ -33,6 +33,8 @@ def direct(method):
     if method.service == "container" and collection in ("clusters", "nodePools", "locations", "well-known"):
         verb = CLUSTER.get(verb, verb if collection == "clusters" else "get" if verb in ("get", "list", "getOpenid-configuration") else "update")
         return f"container.clusters.{verb}"
+    if method.service == "aiplatform" and verb in ("deployModel", "undeployModel", "mutateDeployedModel"):
+        verb = {"deployModel": "deploy", "undeployModel": "undeploy", "mutateDeployedModel": "update"}[verb]
     if method.id == "secretmanager.projects.secrets.addVersion":
         return "secretmanager.versions.add"
     return f"{service}.{COLLECTIONS.get(collection, collection)}.{verb}"
@@ -42,12 +44,14 @@ def needed(request):
     """All permissions that a call needs."""
     if request.service in NONE or request.project is None or request.project.number == PUBLIC:
         return []
-    if request.method.id == "artifactregistry.projects.locations.operations.get":
+    if request.method.id == "artifactregistry.projects.locations.operations.get" or request.service == "aiplatform" and request.method.collection == "operations":
         return []
     found = [direct(request.method), *ALSO.get(request.method.id, [])]
     body = request.body or {}
     if request.method.id in ("container.projects.locations.clusters.create", "container.projects.locations.clusters.nodePools.create"):
         found.append("iam.serviceAccounts.actAs")
+    if request.method.id == "aiplatform.projects.locations.endpoints.deployModel":
+        found += ["aiplatform.models.get", *(["iam.serviceAccounts.actAs"] if (body.get("deployedModel") or {}).get("serviceAccount") else [])]
     if request.method.id == "compute.instances.insert":
         found += of_instance(body)
     if request.method.verb == "insert" and body.get("labels") and request.service == "compute":
