@@ -1,7 +1,7 @@
 """Lives of the single objects of a platform by their tables, against the simulator: what was made reads as it was wanted, is found again as
 ours, changes in place where its table says so, and goes; with no more permissions than the table names.
 
-Usage: gcp_component_live.py PROGRAM   PROGRAM is the built gcp_component_lines.
+Usage: gcp_component_live.py PROGRAM [TEST …]   PROGRAM is the built gcp_component_lines.
 """
 import json
 import pathlib
@@ -224,11 +224,89 @@ def lacking(g):
     return sorted(set(g.control("permissions")["used"]) - named - {"compute.subnetworks.use"})
 
 
+# ---- Vertex AI
+
+NUMBER = "123456789012"
+MODEL = {"name": "llama-1", "location": REGION, "display_name": "llama", "description": "", "image_uri": "us-docker.pkg.dev/vertex-ai/vertex-vision-model-garden-dockers/vllm:x",
+         "command": ["python", "-m", "vllm.entrypoints.api_server"], "args": ["--model=gs://b/llama", "--tensor-parallel-size=1"], "env": [{"name": "MODEL_ID", "value": "x/y"}],
+         "ports": [{"containerPort": 8080}], "predict_route": "/generate", "health_route": "/ping", "shared_memory_mb": 16384, "deployment_timeout": "3600s",
+         "startup_probe": {"httpGet": {"path": "/ping", "port": 8080}, "periodSeconds": 10, "failureThreshold": 180}, "labels": {"team": "quant"}}
+ENDPOINT = {"name": "quant", "location": REGION, "display_name": "quant", "description": "", "dedicated": True, "labels": {"team": "quant"}}
+GPU_METRIC = "aiplatform.googleapis.com/prediction/online/accelerator/duty_cycle"
+DEPLOYED = {"name": "1001", "location": REGION, "endpoint": "quant", "model": f"projects/{PROJECT}/locations/{REGION}/models/llama-1", "display_name": "llama",
+            "machine_type": "g2-standard-12", "accelerator_type": "NVIDIA_L4", "accelerator_count": 1, "spot": False, "min_replicas": 1, "max_replicas": 2,
+            "metric_targets": [{"metricName": GPU_METRIC, "target": 70}], "access_logging": True, "disable_container_logging": False}
+
+
+def test_a_vertex_model(g):
+    model = Life(g, "vertex_model", **{**MODEL, "artifact_uri": "gs://b/llama", "version_description": "first",
+                                       "kms_key_name": f"projects/{PROJECT}/locations/{REGION}/keyRings/r/cryptoKeys/k"}).make()
+    assert (model.attrs["full_name"], model.attrs["version_id"]) == (f"projects/{NUMBER}/locations/{REGION}/models/llama-1", "1")
+    assert model.found()["differs"] == ["location"]
+    model.change(display_name="other", description="words", labels={"a": "b"})
+    model.change(description="")
+    model.inputs["image_uri"] = "us-docker.pkg.dev/x/y/z:2"
+    assert model.ok("read")["differs"] == ["image_uri"]
+    model.inputs["image_uri"] = MODEL["image_uri"]
+    model.end()
+
+
+def test_a_vertex_endpoint(g):
+    endpoint = Life(g, "vertex_endpoint", **ENDPOINT).make()
+    assert endpoint.attrs["dns"] == f"quant.{REGION}-{NUMBER}.prediction.vertexai.goog" and endpoint.found()["differs"] == ["location"]
+    logging = {"enabled": True, "samplingRate": 0.1, "bigqueryDestination": {"outputUri": "bq://p.d.t"}}
+    endpoint.change(display_name="other", description="words", labels={}, request_logging=logging)
+    endpoint.end()
+    Life(g, "network", name="n").make()
+    private = Life(g, "vertex_endpoint", **{**ENDPOINT, "dedicated": False, "network": f"projects/{NUMBER}/global/networks/n", "inference_timeout": "120s"}).make()
+    private.end()
+    connected = Life(g, "vertex_endpoint", **{**ENDPOINT, "dedicated": False, "private_service_connect": True, "allowed_projects": ["other"]}).make()
+    connected.end()
+
+
+def test_deployed_models_and_their_traffic(g):
+    """The new one comes before the old one goes; who has traffic stays."""
+    model, other = Life(g, "vertex_model", **MODEL).make(), Life(g, "vertex_model", **{**MODEL, "name": "llama-2"}).make()
+    endpoint = Life(g, "vertex_endpoint", **ENDPOINT).make()
+    Life(g, "service_account", account_id="serving").make()
+    old = Life(g, "vertex_deployed_model", **DEPLOYED, service_account=f"serving@{PROJECT}.iam.gserviceaccount.com").make()
+    assert set(old.found()["differs"]) == {"location", "endpoint", "model"}
+    traffic = Life(g, "vertex_traffic_split", endpoint="quant", location=REGION, split={"1001": 100}).make()
+    old.change(_more={"min_replicas": 2, "max_replicas": 3}, metric_targets=[{"metricName": GPU_METRIC, "target": 50}], disable_container_logging=True)
+    new = Life(g, "vertex_deployed_model", **{**DEPLOYED, "name": "1002", "model": DEPLOYED["model"].replace("llama-1", "llama-2")}).make()
+    traffic.change(split={"1001": 10, "1002": 90})
+    assert "percent of the traffic" in old.send("destroy")["message"]
+    traffic.change(split={"1002": 100})
+    old.end()
+    model.end()
+    traffic.ok("destroy")
+    assert traffic.ok("read")["differs"] == ["split"]
+    new.end()
+    for one in (endpoint, other):
+        one.end()
+
+
+def test_a_deployment_that_fails_late(g):
+    Life(g, "vertex_model", **MODEL).make()
+    Life(g, "vertex_endpoint", **ENDPOINT).make()
+    g.control("quotas", {f"{REGION}/custom_model_serving_nvidia_l4_gpus": 1})
+    deployed = Life(g, "vertex_deployed_model", **DEPLOYED)
+    refused = deployed.send("create")
+    assert "custom_model_serving_nvidia_l4_gpus" in refused["message"] and refused["class"] == "quota", refused
+    assert not deployed.ok("find")["found"]
+    g.control("quotas", {f"{REGION}/custom_model_serving_nvidia_l4_gpus": 2})
+    g.control("rules", [{"operation": "aiplatform.projects.locations.endpoints.deployModel", "operation_error": {"code": 8, "message": "Resources are insufficient in region."},
+                         "times": 1}])
+    refused = deployed.send("create")
+    assert refused["class"] == "capacity" and "insufficient" in refused["message"], refused
+    deployed.make()
+
+
 def main():
     ground = Ground(sys.argv[1])
     failures = 0
     try:
-        for name, test in [(n, t) for n, t in globals().items() if n.startswith("test_")]:
+        for name, test in [(n, t) for n, t in globals().items() if n.startswith("test_") and (not sys.argv[2:] or n in sys.argv[2:])]:
             ground.control("reset", {})
             ground.control("settings", {"operation_s": 0.05})
             ground.kinds = set()
