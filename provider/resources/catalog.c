@@ -145,3 +145,46 @@ const char *catalog_nearest_of(const char *const *names, size_t count, struct sl
         nearest_consider(&n, names[i], strlen(names[i]));
     return n.name;
 }
+
+const struct catalog_serving_image *catalog_serving_image(const char *target, struct slice stack,
+                                                          const char *version)
+{
+    for (size_t i = 0; i < catalog_serving_image_count; i++) {
+        const struct catalog_serving_image *image = &catalog_serving_image_table[i];
+        if (strcmp(image->target, target) == 0 && slice_eq_str(stack, image->stack) &&
+            (!version || strcmp(image->version, version) == 0))
+            return image;
+    }
+    return NULL;
+}
+
+const char *catalog_serving_uri(struct arena *a, const struct catalog_serving_image *image,
+                                const char *region)
+{
+    if (strcmp(image->target, "sagemaker") != 0)
+        return arena_printf(a, "%s:%s", image->repository, image->tag);
+    bool china = strncmp(region, "cn-", 3) == 0;
+    for (size_t i = 0; i < catalog_registry_count; i++)
+        if (strcmp(catalog_registry_table[i].region, region) == 0)
+            return arena_printf(a, "%s.dkr.ecr.%s.amazonaws.com%s/%s:%s",
+                                catalog_registry_table[i].account, region, china ? ".cn" : "",
+                                image->repository, image->tag);
+    return NULL;
+}
+
+const struct catalog_machine *catalog_endpoint_machine(struct slice type)
+{
+    for (size_t i = 0; i < catalog_endpoint_type_count; i++)
+        if (slice_eq_str(type, catalog_endpoint_type_table[i].type))
+            return catalog_machine("aws", slice_str(catalog_endpoint_type_table[i].machine));
+    return NULL;
+}
+
+const char *catalog_endpoint_type(const struct catalog_machine *machine)
+{
+    for (size_t i = 0; i < catalog_endpoint_type_count; i++)
+        if (strcmp(machine->cloud, "aws") == 0 &&
+            strcmp(machine->type, catalog_endpoint_type_table[i].machine) == 0)
+            return catalog_endpoint_type_table[i].type;
+    return NULL;
+}

@@ -79,10 +79,35 @@ struct catalog_machine {
     const char *date, *source; /* of the price */
 };
 
+/* The registry of an AWS region that has AWS' own images. */
+struct catalog_registry {
+    const char *region, *account;
+};
+
+/* A container image that serves models. */
+struct catalog_serving_image {
+    const char *stack;   /* "vllm", "tgi", "djl_lmi" */
+    const char *target;  /* "sagemaker", "vertex" */
+    const char *version; /* of the stack; the newest stands first */
+    const char *repository, *tag;
+    const char *date, *source;
+};
+
+/* SageMaker's name of a machine: "ml.g5.xlarge" is "g5.xlarge". */
+struct catalog_endpoint_type {
+    const char *type, *machine;
+};
+
 extern const struct catalog_model catalog_models[];
 extern const size_t catalog_model_count;
 extern const struct catalog_machine catalog_machines[];
 extern const size_t catalog_machine_count;
+extern const struct catalog_registry catalog_registry_table[];
+extern const size_t catalog_registry_count;
+extern const struct catalog_serving_image catalog_serving_image_table[];
+extern const size_t catalog_serving_image_count;
+extern const struct catalog_endpoint_type catalog_endpoint_type_table[];
+extern const size_t catalog_endpoint_type_count;
 
 /* A model in one quantization. */
 struct catalog_choice {
@@ -107,5 +132,22 @@ const char *catalog_nearest_machine(struct arena *a, const char *cloud, struct s
 
 /* The one of `names` that is nearest to `name`, or NULL. */
 const char *catalog_nearest_of(const char *const *names, size_t count, struct slice name);
+
+/* The image of a serving stack for `target` ("sagemaker", "vertex"), in a version or (NULL) the
+ * newest; NULL when the catalogue has none. */
+const struct catalog_serving_image *catalog_serving_image(const char *target, struct slice stack,
+                                                          const char *version);
+
+/* Where the image is pulled from in `region` (of AWS; not looked at for Vertex AI):
+ * "763104351884.dkr.ecr.us-east-1.amazonaws.com/vllm:…". NULL when the region has no registry of
+ * AWS' images, or memory is out (arena_failed()). Owned by `a`. */
+const char *catalog_serving_uri(struct arena *a, const struct catalog_serving_image *image,
+                                const char *region);
+
+/* The machine that SageMaker calls `type` ("ml.g5.xlarge"); NULL when the catalogue has none. */
+const struct catalog_machine *catalog_endpoint_machine(struct slice type);
+
+/* What SageMaker calls a machine of the catalogue; NULL when its endpoints do not have it. */
+const char *catalog_endpoint_type(const struct catalog_machine *machine);
 
 #endif

@@ -198,11 +198,63 @@ static int tear_down(void **state)
     return 0;
 }
 
+static void images_that_serve(void **state)
+{
+    static const struct {
+        const char *target, *stack, *version, *region, *uri; /* uri NULL: there is none */
+    } cases[] = {
+        {"sagemaker", "djl_lmi", "0.36.0", "us-west-2",
+         "763104351884.dkr.ecr.us-west-2.amazonaws.com/djl-inference:0.36.0-lmi27.0.0-cu130"},
+        {"sagemaker", "djl_lmi", "0.33.0", "cn-north-1",
+         "727897471807.dkr.ecr.cn-north-1.amazonaws.com.cn/djl-inference:0.33.0-lmi15.0.0-cu128"},
+        {"sagemaker", "tgi", "3.3.6", "eu-south-1",
+         "692866216735.dkr.ecr.eu-south-1.amazonaws.com/"
+         "huggingface-pytorch-tgi-inference:2.7.0-tgi3.3.6-gpu-py311-cu124-ubuntu22.04"},
+        {"sagemaker", "vllm", NULL, "us-gov-west-1",
+         "442386744353.dkr.ecr.us-gov-west-1.amazonaws.com/"
+         "vllm:0.28.0-gpu-py312-cu130-ubuntu24.04-sagemaker"},
+        {"vertex", "vllm", NULL, "europe-west4",
+         "us-docker.pkg.dev/vertex-ai/vertex-vision-model-garden-dockers/"
+         "pytorch-vllm-serve:20251205_0916_RC01"},
+        {"sagemaker", "vllm", NULL, "us-iso-east-1", NULL},
+    };
+    struct arena *a _cleanup_arena_ = arena_new();
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        const struct catalog_serving_image *image =
+            catalog_serving_image(cases[i].target, slice_str(cases[i].stack), cases[i].version);
+        assert_non_null(image);
+        const char *uri = catalog_serving_uri(a, image, cases[i].region);
+        if (!cases[i].uri)
+            assert_null(uri);
+        else
+            assert_string_equal(uri, cases[i].uri);
+    }
+    assert_string_equal(catalog_serving_image("sagemaker", slice_str("djl_lmi"), NULL)->version,
+                        "0.36.0");
+    assert_null(catalog_serving_image("sagemaker", slice_str("vllm"), "0.1.0"));
+    assert_null(catalog_serving_image("vertex", slice_str("tgi"), NULL));
+}
+
+static void machines_of_endpoints(void **state)
+{
+    (void)state;
+    assert_string_equal(catalog_endpoint_machine(slice_str("ml.g5.12xlarge"))->type, "g5.12xlarge");
+    assert_null(catalog_endpoint_machine(slice_str("g5.12xlarge")));
+    assert_null(catalog_endpoint_machine(slice_str("ml.m5.large")));
+    assert_string_equal(catalog_endpoint_type(catalog_machine("aws", slice_str("p4d.24xlarge"))),
+                        "ml.p4d.24xlarge");
+    assert_null(catalog_endpoint_type(catalog_machine("aws", slice_str("g4dn.metal"))));
+    assert_null(catalog_endpoint_type(catalog_machine("gcp", slice_str("g2-standard-4"))));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_as_ollama_writes_them),
         cmocka_unit_test(wrong_names_are_not_found),
+        cmocka_unit_test(images_that_serve),
+        cmocka_unit_test(machines_of_endpoints),
         cmocka_unit_test(suggests_the_nearest_name),
         cmocka_unit_test(machines_by_type),
         cmocka_unit_test(has_all_sizes),

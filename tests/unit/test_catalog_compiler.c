@@ -33,6 +33,16 @@
     "\"architecture\":\"x86_64\",\"quota\":\"g\",\"image\":\"i\",\"usd_per_hour\":0.8,"            \
     "\"date\":\"2025-10-01\"}]}"
 
+#define SERVING                                                                                    \
+    "{\"description\":\"d\",\"registry_date\":\"2025-10-01\","                                     \
+    "\"registry_source\":\"https://example.com/\","                                                \
+    "\"registries\":[{\"region\":\"us-east-1\",\"account\":\"1\"}],"                               \
+    "\"images\":[{\"stack\":\"vllm\",\"target\":\"sagemaker\",\"version\":\"1\","                  \
+    "\"repository\":\"r\",\"tag\":\"t\",\"date\":\"2025-10-01\","                                  \
+    "\"source\":\"https://example.com/\"}],\"endpoint_type_date\":\"2025-10-01\","                 \
+    "\"endpoint_type_source\":\"https://example.com/\","                                           \
+    "\"endpoint_types\":[{\"type\":\"ml.g6.xlarge\",\"machine\":\"g6.xlarge\"}]}"
+
 static char dir[64], output[65536];
 
 static void put(const char *name, const char *text)
@@ -74,6 +84,7 @@ static void compiles_what_is_right(void **state)
     put("models.json", MODELS);
     put("machines-aws.json", MACHINES);
     put("machines-gcp.json", MACHINES);
+    put("serving.json", SERVING);
     if (compile() != 0)
         fail_msg("%s", output);
 }
@@ -106,13 +117,28 @@ static void refuses_with_the_place(void **state)
         {"machines-aws.json", "0.8", "-1", "\"usd_per_hour\": a number in range"},
         {"machines-aws.json", "\"gpu_count\":1", "\"gpu_count\":17", "\"gpu_count\""},
         {"machines-aws.json", "\"vcpus\":4", "\"vcpus\":null", "\"vcpus\""},
+        {"serving.json", "\"sagemaker\"", "\"azure\"", "\"target\" is sagemaker or vertex"},
+        {"serving.json", "\"tag\":\"t\",", "", "serving.json: images[0]: \"tag\" is missing"},
+        {"serving.json", "\"machine\":\"g6.xlarge\"", "\"machine\":\"g9.xlarge\"",
+         "serving.json: endpoint_types[0]: there is no machine \"g9.xlarge\""},
+        {"serving.json", "\"account\":\"1\"}",
+         "\"account\":\"1\"},{\"region\":\"us-east-1\",\"account\":\"2\"}",
+         "registries[1]: \"us-east-1\" is there twice"},
+        {"serving.json", "}],\"endpoint_type_date\"",
+         "},{\"stack\":\"vllm\",\"target\":\"sagemaker\",\"version\":\"1\",\"repository\":\"r\","
+         "\"tag\":\"u\","
+         "\"date\":\"2025-10-01\",\"source\":\"https://example.com/\"}],\"endpoint_type_date\"",
+         "images[1]: this image is there twice"},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
         put("models.json", MODELS);
         put("machines-aws.json", MACHINES);
         put("machines-gcp.json", MACHINES);
-        put_changed(cases[i].file, cases[i].file[1] == 'o' ? MODELS : MACHINES, cases[i].old,
-                    cases[i].new);
+        put("serving.json", SERVING);
+        const char *text = cases[i].file[0] == 's'   ? SERVING
+                           : cases[i].file[1] == 'o' ? MODELS
+                                                     : MACHINES;
+        put_changed(cases[i].file, text, cases[i].old, cases[i].new);
         if (compile() != 1 || !strstr(output, cases[i].message))
             fail_msg("case %zu: expected \"%s\", got: %s", i, cases[i].message, output);
     }
@@ -131,6 +157,7 @@ static void refuses_two_latest_of_a_family(void **state)
     put_changed("models.json", text, "a:1b", "a:2b");
     put("machines-aws.json", MACHINES);
     put("machines-gcp.json", MACHINES);
+    put("serving.json", SERVING);
     assert_int_equal(compile(), 1);
     assert_non_null(strstr(output, "another model of the family is \"latest\" too"));
 }

@@ -54,5 +54,6 @@ void emit_string(FILE *f, json_t *v);
 /* ---- the tables ---- */
 void catalogc_models(FILE *f, const char *dir);
 void catalogc_machines(FILE *f, const char *dir);
+void catalogc_serving(FILE *f, const char *dir);
 
 #endif

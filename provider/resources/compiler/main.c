@@ -34,6 +34,7 @@ static int emit_catalog(FILE *f, void *arg)
           f);
     catalogc_models(f, dir);
     catalogc_machines(f, dir);
+    catalogc_serving(f, dir);
     release_files();
     return ferror(f) || catalogc_errors ? -1 : 0;
 }
