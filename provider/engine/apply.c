@@ -167,13 +167,25 @@ static int run_anew(struct task *t, const struct value *inputs)
     return run_create(t, inputs);
 }
 
+/* What is wanted on top of what is there. What counts only when it is set is let go of when it is
+ * not: somebody else sets it from now on. */
+static const struct value *wanted(struct task *t, const struct value *inputs)
+{
+    const struct component *c = t->object.component;
+    const struct value *v = overlay(t->a, t->object.prior, inputs);
+    for (size_t i = 0; v && i < c->attr_count; i++)
+        if (c->attrs[i].if_set && value_is_null(value_get(inputs, c->attrs[i].name)))
+            v = value_with(t->a, v, c->attrs[i].name, value_null(t->a, c->attrs[i].type));
+    return v;
+}
+
 static int run_update(struct task *t, const struct record *rec, const struct value *inputs)
 {
     const char *const *attrs = NULL;
     size_t count = 0;
     struct object *o = &t->object;
     o->prior = record_actual(t->a, rec);
-    o->attrs = overlay(t->a, o->prior, inputs);
+    o->attrs = wanted(t, inputs);
     t->incomplete = rec->incomplete;
     if (o->attrs && rec->incomplete && object_is_unmade(o)) {
         o->attrs = o->prior;

@@ -40,9 +40,8 @@ static const struct value *to_compare(struct arena *a, const struct component_at
     return shaped ? shaped : v;
 }
 
-bool attr_differs(struct arena *a, const struct engine_cloud *at,
-                         const struct component_attr *attr, const struct value *desired,
-                         const struct value *actual)
+bool attr_differs(struct arena *a, const struct engine_cloud *at, const struct component_attr *attr,
+                  const struct value *desired, const struct value *actual)
 {
     if (!value_is_wholly_known(desired))
         return true;

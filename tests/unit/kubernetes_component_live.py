@@ -258,11 +258,25 @@ def test_a_deployment_is_waited_for(g):
     assert ended, "it is complete"
     g.cluster.merge(where + "/scale", {"spec": {"replicas": 5}}, manager="scaler")
     seen = g.good("refresh", "deployment", inputs, ended[0]["records"])
-    assert seen["changes"] == {}, seen["changes"]
+    assert seen["changes"] == {} and "replicas" not in {k for k, v in attributes(seen).items() if v is not None}, seen
     with g.cluster.controllers():
         made = g.good("apply", "deployment", {**inputs, "min_ready_s": 5}, seen["records"])
     assert g.cluster.get(where)["spec"]["replicas"] == 5
     with g.cluster.controllers():
+        g.good("destroy", "deployment", inputs, made["records"])
+
+
+def test_replicas_are_left_to_a_scaler(g):
+    """From then on that they are not set any more."""
+    inputs = serving(g.namespace())
+    with g.cluster.controllers():
+        made = g.good("apply", "deployment", inputs)
+        g.cluster.merge(path("deployment", inputs) + "/scale", {"spec": {"replicas": 5}}, manager="scaler")
+        del inputs["replicas"]
+        inputs["min_ready_s"] = 5
+        made = g.good("apply", "deployment", inputs, made["records"])
+        assert g.cluster.get(path("deployment", inputs))["spec"]["replicas"] == 5
+        assert attributes(g.good("refresh", "deployment", inputs, made["records"])).get("replicas") is None
         g.good("destroy", "deployment", inputs, made["records"])
 
 
