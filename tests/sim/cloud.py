@@ -87,7 +87,28 @@ class Cloud:
         for dashboard in cloudwatch.list_dashboards()["DashboardEntries"]:
             if mine(cloudwatch.list_tags_for_resource(ResourceARN=dashboard["DashboardArn"])):
                 found.append(("CloudWatch dashboard", dashboard["DashboardName"], ""))
-        return found + self.owned_in_clusters()
+        return found + self.owned_in_clusters() + self.owned_by_endpoints(mine)
+
+    def owned_by_endpoints(self, mine):
+        """As owned(): what only model endpoints have. Scaling policies have no tags, and are not counted."""
+        api, scaling, found = self.client("sagemaker"), self.client("application-autoscaling"), []
+        tagged = lambda arn: mine(api.list_tags(ResourceArn=arn))
+        for model in api.list_models()["Models"]:
+            if tagged(model["ModelArn"]):
+                found.append(("SageMaker model", model["ModelName"], ""))
+        for config in api.list_endpoint_configs()["EndpointConfigs"]:
+            if tagged(config["EndpointConfigArn"]):
+                found.append(("SageMaker endpoint configuration", config["EndpointConfigName"], ""))
+        for endpoint in api.list_endpoints()["Endpoints"]:
+            if tagged(endpoint["EndpointArn"]):
+                found.append(("SageMaker endpoint", endpoint["EndpointName"], endpoint["EndpointStatus"]))
+        for component in api.list_inference_components()["InferenceComponents"]:
+            if tagged(component["InferenceComponentArn"]):
+                found.append(("SageMaker inference component", component["InferenceComponentName"], component["InferenceComponentStatus"]))
+        for target in scaling.describe_scalable_targets(ServiceNamespace="sagemaker")["ScalableTargets"]:
+            if "llm:resource" in scaling.list_tags_for_resource(ResourceARN=target["ScalableTargetARN"])["Tags"]:
+                found.append(("scalable target", target["ResourceId"], f"{target['MinCapacity']} to {target['MaxCapacity']}"))
+        return found
 
     def owned_in_clusters(self):
         eks, found = self.client("eks"), []

@@ -113,7 +113,7 @@ def test_changes_of_a_deployment(v):
     v.done(mutate("dedicatedResources.minReplicaCount,dedicated_resources.max_replica_count", minReplicaCount=2, maxReplicaCount=4))
     resources = v.now()["deployedModels"][0]["dedicatedResources"]
     assert (resources["minReplicaCount"], resources["maxReplicaCount"], resources["machineSpec"]["acceleratorCount"]) == (2, 4, 1)
-    assert refused(mutate("dedicatedResources.machineSpec"))[0] == 400
+    assert refused(mutate("displayName"))[0] == 400
     assert refused(mutate("dedicatedResources.minReplicaCount", minReplicaCount=5))[0] == 400
 
 

@@ -489,6 +489,18 @@ def sagemaker_inference_component(ground):
          {"artifact_url": "s3://weights/adapters/tax.tar.gz"})
 
 
+def sagemaker_base_that_an_adapter_still_uses(ground):
+    shared_endpoint(ground, "one")
+    base = {"name": "base", "endpoint_name": "e", "variant_name": "all", "model_name": "one", "min_memory_mib": 8192}
+    made = ground.good("apply", "aws_sagemaker_inference_component", base)
+    api = ground.cloud.client("sagemaker")
+    api.create_inference_component(InferenceComponentName="law", EndpointName="e", Specification={"BaseInferenceComponentName": "base",
+                                                                                                 "Container": {"ArtifactUrl": "s3://weights/adapters/law.tar.gz"}})
+    ground.control("settle", {"DeleteInferenceComponent": 2})
+    api.delete_inference_component(InferenceComponentName="law")
+    ground.good("destroy", "aws_sagemaker_inference_component", base, made["records"])
+
+
 def sagemaker_component_that_fails(ground):
     shared_endpoint(ground, "one", "two")
     inputs = {"name": "base", "endpoint_name": "e", "variant_name": "all", "model_name": "one", "accelerators": 1, "min_memory_mib": 8192}
@@ -548,7 +560,7 @@ LIVES = [eks_cluster, eks_cluster_with_a_key, eks_cluster_with_a_role_that_is_yo
          iam_role_policy_attachment, iam_policy, ecr_repository, launch_template, cloudwatch_dashboard, cloudwatch_alarm, sagemaker_model,
          sagemaker_model_that_is_refused, sagemaker_endpoint_config, sagemaker_endpoint, sagemaker_weights_alone, sagemaker_endpoint_that_fails_late,
          sagemaker_update_that_is_rolled_back, sagemaker_update_that_is_undone_at_once, sagemaker_endpoint_that_is_busy, sagemaker_endpoint_without_quota,
-         sagemaker_inference_component, sagemaker_component_that_fails, appautoscaling_target, appautoscaling_policy]
+         sagemaker_inference_component, sagemaker_base_that_an_adapter_still_uses, sagemaker_component_that_fails, appautoscaling_target, appautoscaling_policy]
 
 
 def main():
