@@ -58,6 +58,12 @@ static const char *text_of_slice(struct arena *a, struct slice s)
     return arena_strndup(a, s.ptr, s.len);
 }
 
+/* That there are none, which is not the same as saying nothing about it. */
+static const struct value *no_texts(struct arena *a)
+{
+    return value_map(a, &type_string, NULL, 0);
+}
+
 /* ---- namespaces ---- */
 
 static const struct value *namespace_object(struct platform_derivation *d, const char *name,
@@ -71,8 +77,10 @@ static const struct value *namespace_object(struct platform_derivation *d, const
     for (size_t i = 0; all && value_is_known(labels) && i < value_count(labels); i++)
         all =
             value_with(d->a, all, text_of_slice(d->a, labels->members[i].key), value_at(labels, i));
-    const struct value_member m[] = {{SLICE_LIT("labels"), all}, {SLICE_LIT("annotations"), notes}};
-    return all ? value_object(d->a, m, config_is_set(notes) ? 2 : 1) : NULL;
+    const struct value_member m[] = {
+        {SLICE_LIT("labels"), all},
+        {SLICE_LIT("annotations"), config_is_set(notes) ? notes : no_texts(d->a)}};
+    return all ? value_object(d->a, m, 2) : NULL;
 }
 
 static const struct value *named(struct arena *a, const char *name, const char *member,
@@ -270,8 +278,7 @@ static void put_account(struct platform_derivation *d, struct map *accounts, con
     const struct value_member m[] = {{SLICE_LIT("namespace"), value_str(d->a, ns)},
                                      {SLICE_LIT("name"), value_str(d->a, name)},
                                      {SLICE_LIT("annotations"), annotations}};
-    map_put(accounts, arena_printf(d->a, "%s.%s", ns, name),
-            value_object(d->a, m, annotations ? 3 : 2));
+    map_put(accounts, arena_printf(d->a, "%s.%s", ns, name), value_object(d->a, m, 3));
 }
 
 static void add_workload_accounts(struct platform_derivation *d, struct map *accounts)
@@ -300,7 +307,7 @@ static void add_account(struct platform_derivation *d, struct map *accounts, con
     for (size_t i = 0; key && i < accounts->count; i++)
         again |= slice_eq_str(accounts->items[i].key, key);
     if (!again)
-        put_account(d, accounts, ns, arena_printf(d->a, "%s-sa", ns), NULL);
+        put_account(d, accounts, ns, arena_printf(d->a, "%s-sa", ns), no_texts(d->a));
 }
 
 /* ---- the device plugin ---- */

@@ -509,7 +509,7 @@ static int check_endpoint(struct arena *a, const struct value *config, struct di
         return 0;
     int rc = 0;
     if (value_is_known(private) && !value_true(private))
-        rc = diags_error(diags, path_parse(a, "endpoint.private"), "Nobody reaches the API",
+        rc = diags_error(diags, path_parse(a, "endpoint.private"), "Nobody reaches the cluster",
                          "The Kubernetes API needs a public address, a private one, or both.");
     if (cidrs && !value_is_unknown(cidrs))
         rc = diags_error(diags, path_parse(a, "endpoint.public_cidrs"), "No public address",

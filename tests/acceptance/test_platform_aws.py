@@ -278,6 +278,27 @@ SMALL = {"node_pools": {"general": {"min": 1, "max": 3, "desired": 2}}, "registr
          "namespaces": {"quant": namespace("team", 8, 16, 15, LOG_LEVEL="INFO")}, "workloads": {"quant-api": workload("quant", "quant-*")}}
 
 
+def test_a_service_account_changes_hands(ground, sim, cloud, kube):
+    """It stays the same object when its workload is called otherwise, and when it is no workload's any more."""
+    ground.write(platform(**SMALL))
+    ground.apply_ok()
+
+    def account():
+        seen = kube.get("/api/v1/namespaces/quant/serviceaccounts/quant-sa")["metadata"]
+        return seen["uid"], seen.get("annotations", {}).get("eks.amazonaws.com/role-arn", "").rpartition("/")[2]
+    first, role = account()
+    assert role == f"llm-k8s-{NAME}-us-east-1-w-quant-api"
+    config = {**SMALL, "workloads": {"server": SMALL["workloads"]["quant-api"]}}
+    apply_change(ground, sim, config)
+    assert account() == (first, f"llm-k8s-{NAME}-us-east-1-w-server")
+    apply_change(ground, sim, {**config, "workloads": {}})
+    assert account() == (first, "")
+    apply_change(ground, sim, SMALL)
+    assert account() == (first, role)
+    assert ground.destroy().status == 0
+    assert cloud.owned() == []
+
+
 def test_changes_in_place(ground, sim, cloud, kube):
     ground.write(platform(**SMALL))
     ground.apply_ok()
