@@ -824,7 +824,7 @@ def test_an_apply_that_was_killed_is_gone_on_with(ground, sim, cloud, kube):
         process = subprocess.Popen([ground.binary, "apply", "-auto-approve", "-input=false"], cwd=ground.directory, env=ground.env, start_new_session=True,
                                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         until = time.monotonic() + 60
-        while not [c for c in sim.calls(operation) if c["status"] == 200] and time.monotonic() < until:
+        while not [c for c in sim.calls(operation) if c.get("status") == 200] and time.monotonic() < until:
             time.sleep(0.05)
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()

@@ -70,7 +70,7 @@ static double half(void *self)
 static void run(struct arena *a, struct slice *answers, const char *content)
 {
     static const struct clock clock = {now_ms, now_s, no_sleep, half, NULL};
-    struct http_transport transport = {send, NULL, answers};
+    struct http_transport transport = {.send = send, .self = answers};
     struct cloud_client client = {
         .arena = a, .transport = &transport, .clock = &clock, .user_agent = "fuzz"};
     struct gcp_token t = GCP_TOKEN_EMPTY;

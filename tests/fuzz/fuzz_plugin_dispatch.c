@@ -56,7 +56,7 @@ static int refuse(void *self, const struct work *w, struct arena *a, const struc
 
 static const struct cloud_driver *const drivers[] = {&aws_driver, NULL};
 static const struct clock clock = {now, now, sleep_ms, half, NULL};
-static struct http_transport transport = {refuse, NULL, NULL};
+static struct http_transport transport = {.send = refuse};
 
 static void set_up(void)
 {

@@ -67,7 +67,7 @@ static void *call_often(void *arg)
 
 static void test_one_renews_for_all(void **state)
 {
-    struct http_transport many = {send_any, NULL, NULL};
+    struct http_transport many = {.send = send_any};
     struct cloud_cluster cluster = a_cluster();
     pthread_t threads[THREADS];
     struct diags d;
