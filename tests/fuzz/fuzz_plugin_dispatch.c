@@ -55,7 +55,7 @@ static int refuse(void *self, const struct work *w, struct arena *a, const struc
 }
 
 static const struct cloud_driver *const drivers[] = {&aws_driver, NULL};
-static const struct clock clock = {now, now, sleep_ms, half, NULL};
+static const struct clock stopped = {now, now, sleep_ms, half, NULL};
 static struct http_transport transport = {.send = refuse};
 
 static void set_up(void)
@@ -64,7 +64,7 @@ static void set_up(void)
     must(provider != NULL);
     provider->drivers = drivers;
     provider->transport = &transport;
-    provider->clock = &clock;
+    provider->clock = &stopped;
     provider->version = "0";
     provider->user_agent = "fuzz";
     setenv("HOME", "/nonexistent", 1);

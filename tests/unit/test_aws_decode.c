@@ -220,8 +220,7 @@ static void test_json_error(void **state)
     static const char *const bodies[] = {
         "{\"__type\":\"ResourceNotFoundException\",\"message\":\"gone\"}",
         "{\"__type\":\"com.amazonaws.logs#ResourceNotFoundException\",\"Message\":\"gone\"}",
-        "{\"__type\":\"com.amazonaws.logs#ResourceNotFoundException:http://x/"
-        "\",\"message\":\"gone\"}",
+        "{\"__type\":\"x.logs#ResourceNotFoundException:http://x/\",\"message\":\"gone\"}",
         "{\"code\":\"ResourceNotFoundException\",\"message\":\"gone\"}",
         "{\"Code\":\"ResourceNotFoundException\",\"errorMessage\":\"gone\"}"};
     for (size_t i = 0; i < sizeof(bodies) / sizeof(*bodies); i++) {
