@@ -22,6 +22,17 @@ static int pack_slice(msgpack_packer *p, struct slice s)
     return msgpack_pack_str_body(p, s.ptr ? s.ptr : "", s.len);
 }
 
+/* Whether who reads the double as we do (number_from_double()) gets this number again; decimals of
+ * up to 15 digits are the shortest for their double. */
+static bool is_read_back(const struct number *n, double d)
+{
+    if (n->digits.len <= 15)
+        return true;
+    _cleanup_arena_ struct arena *a = arena_new();
+    const struct number *back = a ? number_from_double(a, d) : NULL;
+    return back && number_compare(back, n) == 0;
+}
+
 /* An integer that fits, else a fraction that a double holds exactly, else decimal text. */
 static int pack_number(msgpack_packer *p, const struct number *n)
 {
@@ -30,7 +41,7 @@ static int pack_number(msgpack_packer *p, const struct number *n)
         return msgpack_pack_int64(p, i);
     bool exact = false;
     double d = n->exponent < 0 ? number_to_double(n, &exact) : 0;
-    if (exact)
+    if (exact && is_read_back(n, d))
         return msgpack_pack_double(p, d);
     _cleanup_buf_ struct buf text = BUF_INIT(64 * 1024);
     return number_format(&text, n) < 0 ? -1 : pack_slice(p, buf_slice(&text));
