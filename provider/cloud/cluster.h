@@ -16,6 +16,7 @@ typedef int (*cloud_cluster_token)(void *self, const struct work *w, struct aren
 struct cloud_cluster {
     const char *endpoint;      /* "https://host[:port][/path]" */
     const char *ca_pem;        /* of the cluster's authority: the only ones that are trusted */
+    bool system_trust;         /* those that the system trusts are, in place of `ca_pem` */
     const char *field_manager; /* "terraform-provider-llm": at most 128 printable characters */
     cloud_cluster_token token;
     void *token_self;                 /* outlives the client */

@@ -57,8 +57,11 @@ struct component_states {
     size_t failed_count;
     const char *const *unmade; /* failed, and only another object in its place helps */
     size_t unmade_count;
-    const char *reason_path; /* the cloud's words for a failure, a text or a list; NULL: none */
-    const char *gone_path;   /* an item that has this is gone ("DeletedDate"); NULL: none */
+    const char *const *undeleted; /* of the failed ones: its deletion has failed */
+    size_t undeleted_count;
+    /* The cloud's words for a failure, or for what is in the way, a text or a list; NULL: none */
+    const char *reason_path;
+    const char *gone_path; /* an item that has this is gone ("DeletedDate"); NULL: none */
     /* Inputs that a ready object has as they are wanted; one that has not has gone back to what it
      * was before. */
     const char *const *expect;
@@ -74,6 +77,9 @@ struct component_read {
      * does not match is of another object that has taken its place. */
     const char *match;
     const char *match_attr; /* NULL: the component's id attribute */
+    /* Path without which an answer is of no such object, for what is a part of another one; only
+     * without `items`. NULL: every answer is one. */
+    const char *present;
     /* Codes that mean it does not exist, "Code" or "Code:part of the message". */
     const char *const *not_found;
     size_t not_found_count;
@@ -133,15 +139,32 @@ struct component_extra_read {
     struct component_read read;
 };
 
+/* What may keep an object from being deleted, and how to ask for it. */
+struct component_held {
+    /* Refusals of the calls that destroy it which say that something does, "Code" or "Code:part of
+     * the message". */
+    const char *const *codes;
+    size_t code_count;
+    /* `name` is what it is ("attached policy"); the items are names, or have them at `match`. */
+    const struct component_extra_read *by;
+    size_t by_count;
+    const char *advice;  /* what to do: sentences */
+    int64_t patience_ms; /* how long it may still go by itself; 0: until the time is up */
+};
+
 struct component {
     const char *kind;  /* "aws_vpc" */
     const char *cloud; /* "aws" */
     const char *title; /* "VPC" */
     bool hidden;       /* a look-up, not an object: not listed in `components` */
     bool adopt_only;   /* never created or deleted here, only waited for */
+    bool put_back; /* an update of another kind takes it away: it is made again when that fails */
     /* Nothing of its own, but a place in the order: when it is destroyed, code of the resource by
      * this name clears away what others have made meanwhile. NULL: `destroy` below. */
     const char *destroyed_by;
+    /* What to do when there is one already that is not this resource's: sentences. Such an object
+     * is looked for in the plan of a resource that exists. NULL: it is not looked for. */
+    const char *taken;
     const struct component_attr *attrs;
     size_t attr_count;
     const char *id_attr; /* the attribute that reads and deletes work from */
@@ -154,10 +177,15 @@ struct component {
     const struct component_extra_read *extra_reads;
     size_t extra_read_count;
     struct component_read find; /* by tags or name, for import and resume; op NULL: none */
+    /* What lists objects of this kind, whoever has made them: the items are names, have them at
+     * `match`, or as id_attr is read. The key of one is what its name has more than id_attr, or
+     * match_attr, has with an empty key. op NULL: none. */
+    struct component_read list;
     const struct component_update *updates;
     size_t update_count;
     const struct component_step *destroy;
     size_t destroy_count;
+    struct component_held held;     /* no codes: nobody is asked */
     const char *const *permissions; /* "ec2:CreateVpc" */
     size_t permission_count;
     int64_t poll_ms, poll_max_ms; /* first and longest pause between reads while waiting */
@@ -174,6 +202,9 @@ struct resource_component {
     const char *const *after;        /* order without a reference */
     size_t after_count;
     const char *hook; /* a named hook of the resource that makes this component; NULL: the table */
+    /* Which of the resource's attributes it is made for: a list of names, from the outermost
+     * attribute on, where keys of maps are names too. Its errors are shown there. NULL: of none. */
+    const struct template *attribute;
 };
 
 struct resource_cloud {

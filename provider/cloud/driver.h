@@ -82,6 +82,11 @@ struct cloud_driver {
     /* "$owner_filter" in requests: what selects objects by these tags in the cloud's list calls. */
     const struct value *(*owner_filter)(struct arena *a, const struct value *owner_tags);
 
+    /* Of an object that stands where another one is to be made, as an answer of its read shows it:
+     * what it is, and whose as far as that can be told; the end of a sentence, owned by `a`, NULL
+     * when memory is out. NULL: the cloud's objects do not say. */
+    const char *(*describe_foreign)(struct arena *a, const struct value *item);
+
     /* Error classes by the cloud's code (tables in the cloud's room). */
     enum cloud_error_class (*classify)(const char *service, const char *code, int http_status);
 

@@ -90,6 +90,23 @@ void cloud_error_of_transport(struct arena *a, const char *url, const struct htt
         err->message = "no answer";
 }
 
+/* "Code" or "Code:part of the message". */
+static bool is_entry(const char *entry, const struct cloud_error *err)
+{
+    const char *colon = strchr(entry, ':');
+    size_t n = colon ? (size_t)(colon - entry) : strlen(entry);
+    return err->code && strlen(err->code) == n && strncmp(entry, err->code, n) == 0 &&
+           (!colon || strstr(err->message, colon + 1));
+}
+
+bool cloud_error_in(const char *const *list, size_t count, const struct cloud_error *err)
+{
+    for (size_t i = 0; i < count; i++)
+        if (is_entry(list[i], err))
+            return true;
+    return false;
+}
+
 int64_t cloud_error_retry_after_ms(const struct http_response *r)
 {
     struct slice s = http_header_get(r, "retry-after");

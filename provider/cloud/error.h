@@ -46,6 +46,9 @@ const char *cloud_error_class_name(enum cloud_error_class c);
 /* Whether who was asked gave no answer at all, in all the tries: it may be out of reach. */
 bool cloud_error_is_unanswered(const struct cloud_error *err);
 
+/* Whether a list of "Code" and "Code:part of the message" has the error. */
+bool cloud_error_in(const char *const *list, size_t count, const struct cloud_error *err);
+
 /* Class and message of an exchange that gave no answer; `url` names who was asked (without its
  * query), and is in the message. The text is owned by `a`. */
 void cloud_error_of_transport(struct arena *a, const char *url, const struct http_response *r,

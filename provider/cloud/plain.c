@@ -8,13 +8,13 @@
 /* Billionths, as much as the API's largest amount (2^63 - 1) and more has. */
 __extension__ typedef unsigned __int128 nanos;
 
-enum { NANO_DIGITS = 9, EXPONENT_MOST = 40, TEXT_MOST = 64 };
+enum { NANO_DIGITS = 9, NANO = 1000000000, KIBI = 1024, EXPONENT_MOST = 40, TEXT_MOST = 64 };
 
 struct amount {
     nanos n;      /* digits */
     int exponent; /* of ten, in billionths */
     int shift;    /* of two */
-    bool negative;
+    bool negative, scientific;
 };
 
 static bool times(nanos *n, unsigned by)
@@ -67,7 +67,8 @@ static bool take_suffix(const char *p, struct amount *q)
         q->exponent += 3 * (int)(at - tens) - NANO_DIGITS;
         return true;
     }
-    return (*p == 'e' || *p == 'E') && take_exponent(p + 1, q);
+    q->scientific = *p == 'e' || *p == 'E';
+    return q->scientific && take_exponent(p + 1, q);
 }
 
 /* The amount in whole billionths, rounded away from zero. */
@@ -90,25 +91,61 @@ static bool in_nanos(struct amount *q)
     return true;
 }
 
+/* False when the text is none. */
+static bool parse(struct slice text, struct amount *ret)
+{
+    bool any = false;
+    char copy[TEXT_MOST];
+    *ret = (struct amount){.negative = text.len && *text.ptr == '-'};
+    if (!text.len || text.len >= sizeof(copy) || memchr(text.ptr, '\0', text.len))
+        return false;
+    memcpy(copy, text.ptr, text.len);
+    copy[text.len] = '\0';
+    const char *p = take_digits(copy + (*copy == '-' || *copy == '+'), ret, &any);
+    return p && any && take_suffix(p, ret) && in_nanos(ret);
+}
+
+static const struct value *written(struct arena *a, const struct amount *q, nanos n,
+                                   const char *suffix)
+{
+    char digits[TEXT_MOST];
+    size_t at = sizeof(digits);
+    digits[--at] = '\0';
+    do
+        digits[--at] = (char)('0' + (int)(n % 10));
+    while (n /= 10);
+    return value_printf(a, "%s%s%s", q->negative && q->n ? "-" : "", &digits[at], suffix);
+}
+
 /* NULL when the text is none. */
 static const struct value *quantity(struct arena *a, struct slice text)
 {
-    struct amount q = {.negative = text.len && *text.ptr == '-'};
-    bool any = false;
-    char digits[TEXT_MOST], copy[TEXT_MOST];
-    size_t at = sizeof(digits);
-    if (!text.len || text.len >= sizeof(copy) || memchr(text.ptr, '\0', text.len))
-        return NULL;
-    memcpy(copy, text.ptr, text.len);
-    copy[text.len] = '\0';
-    const char *p = take_digits(copy + (*copy == '-' || *copy == '+'), &q, &any);
-    if (!p || !any || !take_suffix(p, &q) || !in_nanos(&q))
-        return NULL;
-    digits[--at] = '\0';
-    digits[--at] = 'n';
-    for (nanos n = q.n; n || digits[at] == 'n'; n /= 10)
-        digits[--at] = (char)('0' + (int)(n % 10));
-    return value_printf(a, "%s%s", q.negative && q.n ? "-" : "", &digits[at]);
+    struct amount q;
+    return parse(text, &q) ? written(a, &q, q.n, "n") : NULL;
+}
+
+/* The longest suffix with which the number stays whole. */
+static const struct value *shortest(struct arena *a, const struct amount *q, nanos n, unsigned step,
+                                    const char *const *suffixes, size_t count)
+{
+    size_t i = 0;
+    for (; n && n % step == 0 && i + 1 < count; i++)
+        n /= step;
+    return written(a, q, n, n ? suffixes[i] : "");
+}
+
+const struct value *plain_quantity(struct arena *a, const struct value *v)
+{
+    static const char *const tens[] = {"n", "u", "m", "", "k", "M", "G", "T", "P", "E"},
+                             *const twos[] = {"", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"};
+    struct amount q;
+    if (!value_is_known(v) || v->type->kind != TYPE_STRING || !parse(value_slice(v), &q) ||
+        q.scientific)
+        return v;
+    nanos whole = q.n / NANO, rest = q.n % NANO;
+    if (q.shift && whole >= KIBI)
+        return shortest(a, &q, whole + (rest != 0), KIBI, twos, 7);
+    return shortest(a, &q, q.n, 1000, tens, 10);
 }
 
 static const struct value *amount_of(struct arena *a, const struct value *v)
@@ -188,9 +225,10 @@ const struct value *plain_float32(struct arena *a, const struct value *v)
     return shaped(a, v, single_of);
 }
 
-static bool is_empty_list(const struct value *v)
+static bool is_empty(const struct value *v)
 {
-    return value_is_known(v) && v->type->kind == TYPE_TUPLE && !v->count;
+    return value_is_known(v) && ((v->type->kind == TYPE_TUPLE && !v->count) ||
+                                 (v->type->kind == TYPE_STRING && !v->string.len));
 }
 
 bool plain_includes(const struct value *has, const struct value *wanted)
@@ -205,7 +243,7 @@ bool plain_includes(const struct value *has, const struct value *wanted)
     for (size_t i = 0; i < wanted->count; i++) {
         const struct value_member *m = &wanted->members[i];
         const struct value *of = object ? value_get_slice(has, m->key) : value_at(has, i);
-        if (!(is_empty_list(m->value) && !of) && !plain_includes(of, m->value))
+        if (!(is_empty(m->value) && !of) && !plain_includes(of, m->value))
             return false;
     }
     return true;

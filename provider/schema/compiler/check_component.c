@@ -187,6 +187,39 @@ static void check_read(struct compilation *c, const struct component_def *d, str
         refuse(c, r->at, "\"match_attr\": there is no attribute \"%s\"", r->match_attr);
 }
 
+/* What is listed is looked for then, by its key, and told by its tags from what is another's. */
+static void check_list(struct compilation *c, struct component_def *d)
+{
+    struct read_def *list = &d->list;
+    bool owned = false;
+    for (size_t i = 0; i < d->attr_count; i++)
+        owned |= d->attrs[i].tags || d->attrs[i].owner;
+    if (!list->op.name)
+        return;
+    if (list->batch || !list->items || !d->find.op.name || !owned)
+        refuse(c, list->at,
+               "\"list\" has \"items\", is no batch, and is for what has tags and \"find\"");
+    check_read(c, d, list, (struct scope){.inputs_only = true});
+}
+
+/* What is in the way is asked for when the object is refused to be destroyed. */
+static void check_held(struct compilation *c, struct component_def *d)
+{
+    struct held_def *h = &d->held;
+    if (!h->at)
+        return;
+    if (!h->codes.count || !h->by_count || !d->destroy.count)
+        refuse(c, h->at, "\"held\" has codes of calls that destroy, and who to ask then");
+    if (h->advice && (!*h->advice || h->advice[strlen(h->advice) - 1] != '.'))
+        refuse(c, h->at, "\"advice\" is made of sentences");
+    for (size_t i = 0; i < h->by_count; i++) {
+        struct read_def *r = &h->by[i].read;
+        if (r->batch || !r->items)
+            refuse(c, r->at, "what holds an object is listed: \"items\", and no batch");
+        check_read(c, d, r, (struct scope){0});
+    }
+}
+
 /* What a ready object is expected to have is seen in its own read. */
 static void check_expect(struct compilation *c, const struct component_def *d,
                          const struct place *at, const struct states_def *s)
@@ -391,6 +424,8 @@ void check_component(struct compilation *c, struct component_def *d)
     for (size_t i = 0; i < d->extra_read_count; i++)
         check_read(c, d, &d->extra_reads[i].read, (struct scope){.extra = true});
     check_read(c, d, &d->find, (struct scope){.owner_filter = true, .inputs_only = true});
+    check_list(c, d);
+    check_held(c, d);
     for (size_t i = 0; i < d->attr_count; i++)
         check_attr(c, d, &d->attrs[i]);
 }

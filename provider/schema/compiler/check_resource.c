@@ -236,6 +236,40 @@ static void check_after(struct compilation *c, const struct context *x)
     }
 }
 
+/* The type of what a name stands for in a value of type `t`: an attribute, or a key. NULL: there is
+ * no such thing. */
+static const struct type_def *step_into(struct compilation *c, const struct context *x,
+                                        const struct type_def *t, struct tmpl *name, bool first)
+{
+    const char *text = name->kind == TMPL_LITERAL ? json_string_value(name->literal) : NULL, *rest;
+    if (name->kind == TMPL_REF) {
+        resolve(c, x, name, NULL);
+        return t && strcmp(t->kind, "TYPE_MAP") == 0 ? t->elem : NULL;
+    }
+    if (first) {
+        const struct attr_def *a =
+            text ? attr_by_path(x->schema->attrs, x->schema->attr_count, text, &rest) : NULL;
+        return a && !strchr(text, '.') ? a->type : NULL;
+    }
+    const struct type_member *m = t && text ? type_member_find(t, text) : NULL;
+    return m ? m->type : NULL;
+}
+
+static void check_attribute(struct compilation *c, const struct context *x)
+{
+    struct tmpl *list = x->self->attribute;
+    const struct type_def *t = NULL;
+    if (list->kind == TMPL_REF)
+        resolve(c, x, list, NULL);
+    for (size_t i = 0; i < list->member_count; i++) {
+        t = step_into(c, x, t, list->members[i].value, i == 0);
+        if (!t) {
+            refuse(c, list->members[i].value->at, "there is no such attribute");
+            return;
+        }
+    }
+}
+
 static void check_entry(struct compilation *c, const struct context *x)
 {
     struct resource_component_def *d = x->self;
@@ -249,6 +283,8 @@ static void check_entry(struct compilation *c, const struct context *x)
     }
     if (d->when)
         resolve(c, x, d->when, NULL);
+    if (d->attribute)
+        check_attribute(c, x);
     if (d->component)
         check_inputs(c, x);
     check_after(c, x);

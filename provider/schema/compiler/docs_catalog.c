@@ -142,10 +142,12 @@ static void write_model(struct compilation *c, FILE *f, const json_t *m)
     {
         list = text(c, "%s%s`%s`", list, i ? ", " : "", json_string_value(q));
     }
+    bool gated = json_is_true(json_object_get(m, "gated"));
     double billions = json_number_value(json_object_get(m, "parameters_million")) / 1000;
-    fprintf(f, "| [`%s`](%s) | %.3g | %s | %s | %s | %s | %s |\n", cell(c, m, "name"),
+    fprintf(f, "| [`%s`](%s) | %.3g | %s | %s | %s | %s%s | %s |\n", cell(c, m, "name"),
             cell(c, m, "source"), billions, cell(c, m, "size_gb"), list, cell(c, m, "context_max"),
-            hf ? text(c, "[%s](https://huggingface.co/%s)", hf, hf) : "–", cell(c, m, "date"));
+            hf ? text(c, "[%s](https://huggingface.co/%s)", hf, hf) : "–", gated ? ", gated" : "",
+            cell(c, m, "date"));
 }
 
 void docs_guide_models(struct compilation *c, FILE *f)
@@ -156,7 +158,8 @@ void docs_guide_models(struct compilation *c, FILE *f)
           "The models whose needs the provider knows, as Ollama names them, and the repositories "
           "that `vllm` loads. The size is that of the first quantization, which the short name "
           "stands for. The data source [llm_model](../data-sources/model.md) says how much memory "
-          "one needs. For another model, use `custom_model`.\n\n"
+          "one needs. For another model, use `custom_model`. Hugging Face lets only those fetch a "
+          "*gated* one who have accepted its terms: `vllm` needs a token for it.\n\n"
           "| model | parameters, 10⁹ | size, GB | quantizations | longest context | Hugging Face "
           "| date |\n|---|---|---|---|---|---|---|\n",
           f);

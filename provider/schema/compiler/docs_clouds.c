@@ -36,7 +36,7 @@ static void write_components(struct compilation *c, FILE *f, const struct cloud_
 
 void docs_clouds(struct compilation *c, FILE *f, const struct schema_def *s)
 {
-    if (!s->cloud_count)
+    if (!s->cloud_count || s->kind != FILE_RESOURCE)
         return;
     fputs("## What it creates\n\nA plan lists these in `components`, by name; the state holds "
           "their ids. The guide [What each resource creates](../guides/components.md) shows how "

@@ -136,7 +136,8 @@ static size_t write_kinds(struct compilation *c, FILE *f, const struct cloud_def
             continue;
         if (!count++)
             fputs("| object | components | permissions |\n|---|---|---|\n", f);
-        fprintf(f, "| %s | %s | %s |\n", d->title, listed(c, &names), listed(c, &d->permissions));
+        const struct strings own = permissions_of_kind(c, cloud, d);
+        fprintf(f, "| %s | %s | %s |\n", d->title, listed(c, &names), listed(c, &own));
     }
     return count;
 }
@@ -163,6 +164,9 @@ static void write_purposes(struct compilation *c, FILE *f, const struct cloud_de
         "(`resource.group:verb`):\n\n",
         f);
     write_kinds(c, f, cloud, true);
+    if (cloud->cluster_permissions.count)
+        fprintf(f, "| checks and look-ups of a plan | | %s |\n",
+                listed(c, &cloud->cluster_permissions));
     fputs("\n", f);
 }
 
@@ -181,6 +185,22 @@ static void write_permissions(struct compilation *c, FILE *f, const struct schem
     write_purposes(c, f, cloud);
 }
 
+/* A line for each cloud that each of them asks; `heading` before the first. Returns whether there
+ * was one. */
+static bool write_asked(struct compilation *c, FILE *f, const struct schema_list *list,
+                        const char *what, const char *heading)
+{
+    bool any = false;
+    for (size_t i = 0; i < list->count; i++) {
+        const struct schema_def *s = list->items[i];
+        for (size_t k = 0; k < s->cloud_count; k++, any = true)
+            fprintf(f, "%s| %s `%s` | %s | %s | %s |\n", any ? "" : heading, what, s->type,
+                    docs_cloud_name(s->clouds[k].cloud), listed(c, &s->clouds[k].permissions),
+                    listed(c, &s->clouds[k].cluster_permissions));
+    }
+    return any;
+}
+
 void docs_guide_permissions(struct compilation *c, FILE *f)
 {
     fputs("# Permissions\n\n"
@@ -190,4 +210,11 @@ void docs_guide_permissions(struct compilation *c, FILE *f)
           "made.\n\n",
           f);
     each_cloud(c, f, write_permissions);
+    static const char heading[] =
+        "## Data sources and ephemeral resources\n\n"
+        "What they ask for, where it is not among the permissions of a resource beside them.\n\n"
+        "| | cloud | permissions | in the cluster |\n|---|---|---|---|\n";
+    bool any = write_asked(c, f, &c->data_sources, "data source", heading);
+    any |= write_asked(c, f, &c->ephemerals, "ephemeral resource", any ? "" : heading);
+    fputs(any ? "\n" : "", f);
 }

@@ -88,6 +88,7 @@ static void emit_states(FILE *f, const struct states_def *s)
     emit_strings(f, "gone", "gone_count", &s->gone);
     emit_strings(f, "failed", "failed_count", &s->failed);
     emit_strings(f, "unmade", "unmade_count", &s->unmade);
+    emit_strings(f, "undeleted", "undeleted_count", &s->undeleted);
     member(f, "reason_path", s->reason);
     member(f, "gone_path", s->gone_when);
     emit_strings(f, "expect", "expect_count", &s->expect);
@@ -119,6 +120,7 @@ static void emit_read(struct compilation *c, FILE *f, const struct read_def *r)
     member(f, "items", r->items);
     member(f, "match", r->match);
     member(f, "match_attr", r->match_attr);
+    member(f, "present", r->present);
     emit_strings(f, "not_found", "not_found_count", &r->not_found);
     member(f, "next_token", r->next_token);
     member(f, "when_attr", r->when);
@@ -167,6 +169,23 @@ static void emit_steps(struct compilation *c, FILE *f, const char *name, const c
     fprintf(f, "}, .%s = %zu,\n    ", count_name, s->count);
 }
 
+static void emit_named_reads(struct compilation *c, FILE *f, const char *name,
+                             const char *count_name, const struct extra_read_def *reads,
+                             size_t count)
+{
+    if (!count)
+        return;
+    fprintf(f, ".%s = (const struct component_extra_read[]){", name);
+    for (size_t i = 0; i < count; i++) {
+        fputs("{", f);
+        emit_string(f, reads[i].name);
+        fputs(", ", f);
+        emit_read(c, f, &reads[i].read);
+        fputs("}, ", f);
+    }
+    fprintf(f, "}, .%s = %zu,\n    ", count_name, count);
+}
+
 static void emit_reads(struct compilation *c, FILE *f, const struct component_def *d)
 {
     if (d->read.op.name) {
@@ -179,17 +198,23 @@ static void emit_reads(struct compilation *c, FILE *f, const struct component_de
         emit_read(c, f, &d->find);
         fputs(",\n    ", f);
     }
-    if (!d->extra_read_count)
-        return;
-    fputs(".extra_reads = (const struct component_extra_read[]){", f);
-    for (size_t i = 0; i < d->extra_read_count; i++) {
-        fputs("{", f);
-        emit_string(f, d->extra_reads[i].name);
-        fputs(", ", f);
-        emit_read(c, f, &d->extra_reads[i].read);
-        fputs("}, ", f);
+    if (d->list.op.name) {
+        fputs(".list = ", f);
+        emit_read(c, f, &d->list);
+        fputs(",\n    ", f);
     }
-    fprintf(f, "}, .extra_read_count = %zu,\n    ", d->extra_read_count);
+    emit_named_reads(c, f, "extra_reads", "extra_read_count", d->extra_reads, d->extra_read_count);
+}
+
+static void emit_held(struct compilation *c, FILE *f, const struct held_def *h)
+{
+    if (!h->at)
+        return;
+    fputs(".held = {", f);
+    emit_strings(f, "codes", "code_count", &h->codes);
+    emit_named_reads(c, f, "by", "by_count", h->by, h->by_count);
+    member(f, "advice", h->advice);
+    fprintf(f, ".patience_ms = %lld},\n    ", (long long)h->patience_ms);
 }
 
 static void emit_updates(struct compilation *c, FILE *f, const struct component_def *d)
@@ -243,8 +268,10 @@ static void emit_component(struct compilation *c, FILE *f, const struct componen
     member(f, "cloud", d->cloud);
     member(f, "title", d->title);
     member(f, "destroyed_by", d->destroyed_by);
-    fprintf(f, ".hidden = %s, .adopt_only = %s,\n    .attrs = (const struct component_attr[]){",
-            boolean(d->hidden), boolean(d->adopt_only));
+    member(f, "taken", d->taken);
+    fprintf(f, ".hidden = %s, .adopt_only = %s, .put_back = %s,\n", boolean(d->hidden),
+            boolean(d->adopt_only), boolean(d->put_back));
+    fputs("    .attrs = (const struct component_attr[]){", f);
     for (size_t i = 0; i < d->attr_count; i++)
         emit_component_attr(c, f, &d->attrs[i]);
     fprintf(f, "}, .attr_count = %zu,\n    ", d->attr_count);
@@ -257,6 +284,7 @@ static void emit_component(struct compilation *c, FILE *f, const struct componen
     emit_reads(c, f, d);
     emit_updates(c, f, d);
     emit_steps(c, f, "destroy", "destroy_count", &d->destroy);
+    emit_held(c, f, &d->held);
     emit_strings(f, "permissions", "permission_count", &d->permissions);
     fprintf(f, ".poll_ms = %lld, .poll_max_ms = %lld,\n};\n\n", (long long)d->poll[0],
             (long long)d->poll[1]);
@@ -275,6 +303,7 @@ static void emit_entry(struct compilation *c, FILE *f, const struct resource_com
     template_member(c, f, "inputs", d->inputs);
     emit_strings(f, "after", "after_count", &d->after);
     member(f, "hook", d->hook);
+    template_member(c, f, "attribute", d->attribute);
     fputs("},\n", f);
 }
 
@@ -300,18 +329,47 @@ static void emit_resource(struct compilation *c, FILE *f, const struct schema_de
     fprintf(f, "    },\n    .cloud_count = %zu,\n};\n\n", s->cloud_count);
 }
 
+static bool is_op(const struct operation_def *op, const char *name)
+{
+    return op->name && strcmp(op->name, name) == 0;
+}
+
+/* Whether an action is only for listing the keys of a for_each, and the cloud has none of the kind.
+ */
+static bool lists_nothing(const struct cloud_def *cloud, const struct component_def *d,
+                          const char *permission)
+{
+    const char *colon = strchr(permission, ':');
+    if (!colon || !is_op(&d->list.op, colon + 1) || is_op(&d->read.op, colon + 1) ||
+        is_op(&d->find.op, colon + 1))
+        return false;
+    for (size_t i = 0; i < cloud->component_count; i++)
+        if (cloud->components[i]->component == d && cloud->components[i]->for_each)
+            return false;
+    return true;
+}
+
+struct strings permissions_of_kind(struct compilation *c, const struct cloud_def *cloud,
+                                   const struct component_def *d)
+{
+    struct strings all = {0};
+    for (size_t i = 0; i < d->permissions.count; i++)
+        if (!lists_nothing(cloud, d, d->permissions.items[i]))
+            strings_add(c, &all, d->permissions.items[i]);
+    return all;
+}
+
 struct strings permissions_of(struct compilation *c, const struct cloud_def *cloud)
 {
     struct strings all = {0};
     for (size_t i = 0; i < cloud->permissions.count; i++)
         strings_add(c, &all, cloud->permissions.items[i]);
     for (size_t i = 0; i < cloud->component_count; i++) {
-        const struct strings *own = &cloud->components[i]->component->permissions;
-        if (is_in_cluster(cloud->components[i]->component))
-            continue;
-        for (size_t k = 0; k < own->count; k++) {
-            if (!strings_have(&all, own->items[k]))
-                strings_add(c, &all, own->items[k]);
+        const struct component_def *d = cloud->components[i]->component;
+        const struct strings own = permissions_of_kind(c, cloud, d);
+        for (size_t k = 0; !is_in_cluster(d) && k < own.count; k++) {
+            if (!strings_have(&all, own.items[k]))
+                strings_add(c, &all, own.items[k]);
         }
     }
     strings_sort(&all);

@@ -37,6 +37,15 @@ static void field_inputs(struct compilation *c, const struct place *at, json_t *
         refuse(c, at, "inputs are an object");
 }
 
+/* ["node_pools", "$each.pool"], or a reference to such a list */
+static void field_attribute(struct compilation *c, const struct place *at, json_t *v, void *out)
+{
+    struct tmpl **t = out;
+    field_template(c, at, v, t);
+    if ((*t)->kind != TMPL_TUPLE && (*t)->kind != TMPL_REF)
+        refuse(c, at, "an attribute is a list of names, or a reference to one");
+}
+
 static struct resource_component_def *parse_entry(struct compilation *c, const struct place *at,
                                                   json_t *v)
 {
@@ -47,6 +56,7 @@ static struct resource_component_def *parse_entry(struct compilation *c, const s
         {"when", false, field_when, 0},
         {"inputs", true, field_inputs, offsetof(struct resource_component_def, inputs)},
         {"after", false, field_strings, offsetof(struct resource_component_def, after)},
+        {"attribute", false, field_attribute, offsetof(struct resource_component_def, attribute)},
         {"hook", false, field_string, offsetof(struct resource_component_def, hook)},
         {"made", false, field_string, offsetof(struct resource_component_def, made)},
     };
@@ -97,6 +107,8 @@ static void parse_cloud(struct compilation *c, const struct place *at, json_t *v
     static const struct field fields[] = {
         {"derived", false, field_strings, offsetof(struct cloud_def, derived)},
         {"permissions", false, field_permissions, offsetof(struct cloud_def, permissions)},
+        {"cluster_permissions", false, field_permissions,
+         offsetof(struct cloud_def, cluster_permissions)},
         {"passed_to", false, field_strings, offsetof(struct cloud_def, passed_to)},
         {"limits", false, field_limits, 0},
         {"components", true, field_entries, 0},
@@ -114,6 +126,7 @@ static void add_part(struct compilation *c, struct cloud_def *to, const struct c
 {
     add_strings(c, &to->derived, &part->derived);
     add_strings(c, &to->permissions, &part->permissions);
+    add_strings(c, &to->cluster_permissions, &part->cluster_permissions);
     add_strings(c, &to->passed_to, &part->passed_to);
     struct limit_def *limits = take(c, to->limit_count + part->limit_count + 1, sizeof(*limits));
     for (size_t i = 0; i < to->limit_count; i++)
@@ -141,29 +154,37 @@ static void field_parts(struct compilation *c, const struct place *at, json_t *v
     }
 }
 
-/* `out` is the member `clouds`, which `cloud_count` follows. */
-struct cloud_list {
-    struct cloud_def *clouds;
-    size_t cloud_count;
-};
+/* What a data source or an ephemeral resource asks a cloud for. */
+static void parse_asked(struct compilation *c, const struct place *at, json_t *v,
+                        struct cloud_def *d)
+{
+    static const struct field fields[] = {
+        {"permissions", true, field_permissions, offsetof(struct cloud_def, permissions)},
+        {"cluster_permissions", false, field_permissions,
+         offsetof(struct cloud_def, cluster_permissions)},
+    };
+    fields_read(c, at, v, fields, COUNT(fields), d);
+}
 
 void field_clouds(struct compilation *c, const struct place *at, json_t *v, void *out)
 {
     static const struct field parts[] = {{"parts", true, field_parts, 0}};
-    struct cloud_list *list = out;
+    struct schema_def *s = out;
     if (!json_is_object(v)) {
         refuse(c, at, "expected an object of clouds");
         return;
     }
-    list->clouds = take(c, json_object_size(v) + 1, sizeof(*list->clouds));
+    s->clouds = take(c, json_object_size(v) + 1, sizeof(*s->clouds));
     const char *key;
     json_t *member;
     json_object_foreach(v, key, member)
     {
-        struct cloud_def *d = &list->clouds[list->cloud_count++];
+        struct cloud_def *d = &s->clouds[s->cloud_count++];
         d->at = place_key(c, at, key);
         d->cloud = d->at->key;
-        if (json_object_get(member, "parts"))
+        if (s->kind != FILE_RESOURCE)
+            parse_asked(c, d->at, member, d);
+        else if (json_object_get(member, "parts"))
             fields_read(c, d->at, member, parts, COUNT(parts), d);
         else
             parse_cloud(c, d->at, member, d);

@@ -139,6 +139,7 @@ void field_states(struct compilation *c, const struct place *at, json_t *v, void
         {"gone", false, field_strings, offsetof(struct states_def, gone)},
         {"failed", false, field_strings, offsetof(struct states_def, failed)},
         {"unmade", false, field_strings, offsetof(struct states_def, unmade)},
+        {"undeleted", false, field_strings, offsetof(struct states_def, undeleted)},
         {"reason", false, field_string, offsetof(struct states_def, reason)},
         {"gone_when", false, field_string, offsetof(struct states_def, gone_when)},
         {"expect", false, field_strings, offsetof(struct states_def, expect)},
@@ -152,6 +153,11 @@ void field_states(struct compilation *c, const struct place *at, json_t *v, void
         refuse(c, at, "states without a \"path\" to find them at");
     if (s->path && s->ready.count == 0)
         refuse(c, at, "no state is \"ready\"");
+    for (size_t i = 0; i < s->undeleted.count; i++)
+        if (!strings_have(&s->failed, s->undeleted.items[i]) &&
+            !strings_have(&s->unmade, s->undeleted.items[i]))
+            refuse(c, at, "\"undeleted\" has \"%s\", which is no failed state",
+                   s->undeleted.items[i]);
     const struct strings *lists[LISTS] = {&s->pending, &s->ready, &s->gone, &s->failed, &s->unmade};
     for (size_t i = 0; i < LISTS; i++) {
         for (size_t k = 0; k < lists[i]->count; k++) {
@@ -186,6 +192,7 @@ static void field_read(struct compilation *c, const struct place *at, json_t *v,
         {"items", false, field_string, offsetof(struct read_def, items)},
         {"match", false, field_string, offsetof(struct read_def, match)},
         {"match_attr", false, field_string, offsetof(struct read_def, match_attr)},
+        {"present", false, field_string, offsetof(struct read_def, present)},
         {"not_found", false, field_strings, offsetof(struct read_def, not_found)},
         {"next_token", false, field_string, offsetof(struct read_def, next_token)},
         {"when", false, field_string, offsetof(struct read_def, when)},
@@ -199,6 +206,8 @@ static void field_read(struct compilation *c, const struct place *at, json_t *v,
         refuse(c, at, "a batch needs \"items\" and \"match\"");
     if (r->match_attr && !r->match)
         refuse(c, at, "\"match_attr\" without \"match\"");
+    if (r->present && r->items)
+        refuse(c, at, "\"present\" is for reads without \"items\"");
     if ((r->op.method != NULL) != (r->op.uri != NULL))
         refuse(c, at, "\"method\" and \"uri\" go together");
 }
@@ -326,23 +335,51 @@ void field_steps(struct compilation *c, const struct place *at, json_t *v, void 
 
 /* ---- extra reads, updates ---- */
 
-static void field_extra_reads(struct compilation *c, const struct place *at, json_t *v, void *out)
+static struct extra_read_def *named_reads(struct compilation *c, const struct place *at, json_t *v,
+                                          size_t *ret_count)
 {
-    struct component_def *d = out;
+    size_t count = 0;
     if (!json_is_object(v)) {
         refuse(c, at, "expected an object of reads");
-        return;
+        return NULL;
     }
-    d->extra_reads = take(c, json_object_size(v) + 1, sizeof(*d->extra_reads));
+    struct extra_read_def *reads = take(c, json_object_size(v) + 1, sizeof(*reads));
     const char *key;
     json_t *member;
     json_object_foreach(v, key, member)
     {
         const struct place *here = place_key(c, at, key);
-        struct extra_read_def *r = &d->extra_reads[d->extra_read_count++];
-        r->name = here->key;
-        field_read(c, here, member, &r->read);
+        reads[count].name = here->key;
+        field_read(c, here, member, &reads[count++].read);
     }
+    *ret_count = count;
+    return reads;
+}
+
+static void field_extra_reads(struct compilation *c, const struct place *at, json_t *v, void *out)
+{
+    struct component_def *d = out;
+    d->extra_reads = named_reads(c, at, v, &d->extra_read_count);
+}
+
+static void field_holders(struct compilation *c, const struct place *at, json_t *v, void *out)
+{
+    struct held_def *h = out;
+    h->by = named_reads(c, at, v, &h->by_count);
+}
+
+static void field_held(struct compilation *c, const struct place *at, json_t *v, void *out)
+{
+    static const struct field fields[] = {
+        {"codes", true, field_strings, offsetof(struct held_def, codes)},
+        {"by", true, field_holders, 0},
+        {"advice", true, field_string, offsetof(struct held_def, advice)},
+        {"patience_ms", false, field_int, offsetof(struct held_def, patience_ms)},
+    };
+    struct held_def *h = out;
+    h->at = at;
+    if (fields_read(c, at, v, fields, COUNT(fields), h) && h->patience_ms < 0)
+        refuse(c, at, "\"patience_ms\" is negative");
 }
 
 static void field_updates(struct compilation *c, const struct place *at, json_t *v, void *out)
@@ -365,6 +402,9 @@ static void field_updates(struct compilation *c, const struct place *at, json_t 
             continue;
         if (u->attrs.count == 0)
             refuse(c, u->at, "an update has attributes");
+        if (u->warning && (!*u->warning || u->warning[strlen(u->warning) - 1] == '.'))
+            refuse(c, u->at,
+                   "a warning is said inside of a sentence, and ends without a full stop");
     }
 }
 
@@ -447,7 +487,9 @@ struct component_def *parse_component(struct compilation *c, const struct place 
         {"service", true, field_string, offsetof(struct component_def, service)},
         {"hidden", false, field_bool, offsetof(struct component_def, hidden)},
         {"adopt_only", false, field_bool, offsetof(struct component_def, adopt_only)},
+        {"put_back", false, field_bool, offsetof(struct component_def, put_back)},
         {"destroyed_by", false, field_string, offsetof(struct component_def, destroyed_by)},
+        {"taken", false, field_string, offsetof(struct component_def, taken)},
         {"attributes", true, field_component_attributes, 0},
         {"id", true, field_string, offsetof(struct component_def, id)},
         {"display", true, field_string, offsetof(struct component_def, display)},
@@ -456,6 +498,8 @@ struct component_def *parse_component(struct compilation *c, const struct place 
         {"read", false, field_read, offsetof(struct component_def, read)},
         {"extra_reads", false, field_extra_reads, 0},
         {"find", false, field_read, offsetof(struct component_def, find)},
+        {"list", false, field_read, offsetof(struct component_def, list)},
+        {"held", false, field_held, offsetof(struct component_def, held)},
         {"updates", false, field_updates, 0},
         {"destroy", false, field_steps, offsetof(struct component_def, destroy)},
         {"permissions", true, field_permissions, offsetof(struct component_def, permissions)},

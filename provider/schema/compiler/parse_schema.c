@@ -419,15 +419,16 @@ struct schema_def *parse_schema(struct compilation *c, const struct place *at, j
         {"subcategory", false, field_string, offsetof(struct schema_def, subcategory)},
         {"attributes", true, field_attributes, offsetof(struct schema_def, attrs)},
         {"rules", false, field_rules, 0},
+        /* not the provider's */
+        {"clouds", false, field_clouds, 0},
         /* resources only */
         {"timeouts", false, field_timeouts, offsetof(struct schema_def, timeouts)},
         {"identity", false, field_identity, offsetof(struct schema_def, identity)},
-        {"clouds", false, field_clouds, offsetof(struct schema_def, clouds)},
     };
     struct schema_def *s = take(c, 1, sizeof(*s));
     s->at = at;
     s->kind = kind;
-    size_t count = kind == FILE_RESOURCE ? COUNT(fields) : COUNT(fields) - 3;
+    size_t count = COUNT(fields) - (kind == FILE_RESOURCE ? 0 : kind == FILE_PROVIDER ? 3 : 2);
     if (!fields_read(c, at, v, fields, count, s) || !s->type)
         return NULL;
     if (!is_name(s->type))

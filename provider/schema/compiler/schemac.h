@@ -119,7 +119,7 @@ struct output_def {
 
 struct states_def {
     const char *path, *reason, *gone_when;
-    struct strings pending, ready, gone, failed, unmade, expect;
+    struct strings pending, ready, gone, failed, unmade, undeleted, expect;
 };
 
 struct operation_def {
@@ -136,7 +136,7 @@ struct read_def {
     struct operation_def op; /* name NULL: none */
     struct tmpl *request;
     bool batch;
-    const char *items, *match, *match_attr, *next_token, *when;
+    const char *items, *match, *match_attr, *present, *next_token, *when;
     struct strings not_found;
 };
 
@@ -187,19 +187,30 @@ struct component_attr_def {
     bool sent, set; /* found by the check pass */
 };
 
+struct held_def {
+    const struct place *at; /* NULL: none */
+    struct strings codes;
+    struct extra_read_def *by;
+    size_t by_count;
+    const char *advice;
+    int64_t patience_ms;
+};
+
 struct component_def {
     const struct place *at;
     const char *kind, *cloud, *title, *service;
-    bool hidden, adopt_only;
+    bool hidden, adopt_only, put_back;
     const char *destroyed_by;
+    const char *taken;
     struct component_attr_def *attrs; /* in the file's order */
     size_t attr_count;
     const char *id, *display;
     struct steps create, destroy;
     struct states_def states;
-    struct read_def read, find;
+    struct read_def read, find, list;
     struct extra_read_def *extra_reads;
     size_t extra_read_count;
+    struct held_def held;
     struct update_def *updates;
     size_t update_count;
     struct strings permissions;
@@ -212,6 +223,7 @@ struct resource_component_def {
     const char *name, *kind;
     struct component_def *component;
     struct tmpl *for_each, *when, *inputs;
+    struct tmpl *attribute; /* NULL: none */
     const char *when_equals;
     struct strings after;
     const char *hook;
@@ -231,6 +243,7 @@ struct cloud_def {
     const struct place *at;
     const char *cloud;
     struct strings derived, permissions;
+    struct strings cluster_permissions; /* of the resource's own code, in a cluster */
     struct strings passed_to; /* the services that roles are passed to, as iam:PassRole is for */
     struct limit_def *limits;
     size_t limit_count;
@@ -401,6 +414,9 @@ bool is_in_cluster(const struct component_def *d);
 /* All permissions that a resource needs in a cloud, sorted, without duplicates and without those in
  * a cluster, which its own access control gives. */
 struct strings permissions_of(struct compilation *c, const struct cloud_def *cloud);
+/* Those of one kind that a cloud has: without what lists its keys, where no for_each is of it. */
+struct strings permissions_of_kind(struct compilation *c, const struct cloud_def *cloud,
+                                   const struct component_def *d);
 
 /* ---- docs*.c ---- */
 /* Writes (or, with `check`, compares) the pages under `docs_dir`, with examples from
