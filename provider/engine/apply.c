@@ -6,6 +6,8 @@
 #include "base/log.h"
 #include "engine/internal.h"
 
+enum { NAMES_SAID = 8 }; /* of what was not made */
+
 /* One apply or destroy at work. `lock` guards records, arena `a` and diags. */
 struct run {
     struct arena *a;
@@ -18,6 +20,8 @@ struct run {
     pthread_mutex_t lock;
     bool told_out_of_reach; /* an error says that a further cloud gives no answer */
     const char **victims;   /* names of the records that are destroyed, by job */
+    bool *late;             /* by node: something of it is set when all else is done */
+    bool at_last;           /* all else is done */
 };
 
 /* ---- one component's thread ---- */
@@ -206,8 +210,9 @@ static int run_update(struct task *t, const struct record *rec, const struct val
                 "%s \"%s\": %s came out different from the plan. Run apply again: the "
                 "next plan replaces it.",
                 o->component->title, t->node->name, attrs[i]);
-    /* An interrupted create goes on where it was: readiness, then what is not set yet. */
-    if (rec->incomplete) {
+    /* An interrupted create goes on where it was: readiness, then what is not set yet. After a
+     * change that has failed, another change is what may help. */
+    if (rec->incomplete && !(count && object_has_failed(o))) {
         const char **rest = arena_calloc(t->a, count + 1, sizeof(char *));
         if (object_complete(o) < 0)
             return object_report(o, "completing the");
@@ -222,6 +227,20 @@ static int run_update(struct task *t, const struct record *rec, const struct val
     if (rc < 0)
         o->attrs = o->prior;
     return put_record(t) < 0 ? -1 : rc;
+}
+
+/* What is set now of a component that is there; the rest is noted for the end. */
+static const struct value *inputs_for_now(struct task *t, const struct record *rec,
+                                          const struct value *inputs)
+{
+    struct run *r = t->run;
+    const struct engine_hooks *hooks = r->engine->hooks;
+    const struct value *actual = record_actual(t->a, rec), *first = NULL;
+    if (r->at_last || !actual || !hooks || !hooks->first_inputs)
+        return inputs;
+    first = hooks->first_inputs(hooks->self, t->a, t->node->name, actual, inputs);
+    r->late[t->node - r->graph->nodes] = first != NULL;
+    return first ? first : inputs;
 }
 
 static int run_node(struct task *t)
@@ -241,7 +260,8 @@ static int run_node(struct task *t)
     const struct record *found = records_find(r->records, t->node->name);
     struct record rec = found ? *found : (struct record){.name = NULL};
     pthread_mutex_unlock(&r->lock);
-    return found && !rec.missing ? run_update(t, &rec, inputs) : run_create(t, inputs);
+    return found && !rec.missing ? run_update(t, &rec, inputs_for_now(t, &rec, inputs))
+                                 : run_create(t, inputs);
 }
 
 /* That a cloud is out of reach is said once: under the lock. */
@@ -269,8 +289,11 @@ static int task_end(struct task *t, int rc)
     if (rc < 0 && !diags_has_error(&t->diags) && !t->failed_to_record)
         diags_error(r->diags, NULL, "A component failed", "Component \"%s\": memory ran out.",
                     t->object.name);
-    if (!is_said(t, rc))
+    if (!is_said(t, rc)) {
+        if (t->node)
+            diags_set_path(&t->diags, graph_path(t->a, r->graph, t->node));
         diags_merge(r->diags, &t->diags);
+    }
     pthread_mutex_unlock(&r->lock);
     return rc;
 }
@@ -395,6 +418,74 @@ static int destroy_records(struct run *r, const char **victims, size_t count)
     return schedule_run(&s);
 }
 
+/* ---- what a failed apply puts back ---- */
+
+enum { PUT_BACK_MS = 60000 };
+
+static void could_not_put_back(struct run *r, const struct object *o)
+{
+    diags_warning(r->diags, NULL, "A component is missing until the next apply",
+                  "%s \"%s\" was taken away for an update that then failed, and could not be put "
+                  "back (%s). The next apply makes it again.",
+                  o->component->title, o->name, o->error.message ? o->error.message : "no memory");
+}
+
+/* Makes an object again as it was, where it is not there any more. */
+static void put_back(struct run *r, const struct work *w, struct record rec)
+{
+    _cleanup_arena_ struct arena *a = arena_new();
+    struct diags quiet;
+    if (!a)
+        return;
+    diags_init(&quiet, a);
+    struct object o = {.engine = r->engine,
+                       .work = w,
+                       .a = a,
+                       .component = rec.component,
+                       .name = rec.name,
+                       .attrs = rec.attrs,
+                       .diags = &quiet};
+    if (object_read(&o, false) != OBJECT_GONE)
+        return;
+    log_at(LOG_INFO, "Putting a component back", LOG_STR("component", rec.name));
+    if (object_create(&o, false) < 0) {
+        could_not_put_back(r, &o);
+        return;
+    }
+    rec.attrs = o.attrs;
+    rec.drifted = NULL;
+    records_put(r->a, r->records, &rec);
+}
+
+/* Whether what a record was built on is still to be put back. */
+static bool is_early(const struct records *all, const bool *left, const struct record *rec)
+{
+    for (size_t i = 0; i < all->count; i++)
+        if (left[i] && needs(rec, all->items[i].name))
+            return true;
+    return false;
+}
+
+/* What updates take away for their time comes back when they fail: what is there as before is to
+ * work as before, also when the next apply is long in coming. */
+static void put_back_all(struct run *r)
+{
+    const struct work work = work_with_least(r->work, PUT_BACK_MS);
+    bool *left = arena_calloc(r->a, r->records->count, sizeof(*left));
+    size_t count = 0;
+    for (size_t i = 0; left && i < r->records->count; i++) {
+        const struct record *rec = &r->records->items[i];
+        left[i] = rec->component->put_back && !rec->missing;
+        count += left[i];
+    }
+    for (size_t pass = count; pass > 0 && !cancel_is_hard(work.cancel); pass--)
+        for (size_t i = 0; i < r->records->count; i++)
+            if (left[i] && !is_early(r->records, left, &r->records->items[i])) {
+                put_back(r, &work, r->records->items[i]);
+                left[i] = false;
+            }
+}
+
 /* The records whose change is `action`. */
 static size_t pick_victims(const struct run *r, enum engine_action action, const char **victims)
 {
@@ -431,29 +522,52 @@ static int make_nodes(struct run *r)
     return schedule_run(&s);
 }
 
-/* Which components exist now and which do not: what a user needs to know after a failure. */
+/* What takes away what other components needed while they were made. */
+static int make_late(struct run *r)
+{
+    int rc = 0;
+    r->at_last = true;
+    for (size_t i = 0; rc == 0 && i < r->graph->count; i++)
+        if (r->late[i])
+            rc = cancel_is_set(r->work->cancel) ? -1 : apply_job(r, i);
+    return rc;
+}
+
+/* The first names of a list, and how many more there are. */
+struct name_list {
+    struct buf text;
+    size_t count;
+};
+
+static void name_list_add(struct name_list *l, const char *name)
+{
+    if (l->count++ < NAMES_SAID)
+        buf_printf(&l->text, "%s%s", l->text.len ? ", " : " Not made: ", name);
+}
+
+/* What exists now and what does not: what a user needs to know after a failure. */
 static void say_what_exists(struct run *r, size_t from)
 {
-    _cleanup_buf_ struct buf exists = BUF_INIT(64 * 1024), lacking = BUF_INIT(64 * 1024);
-    for (size_t i = 0; i < r->records->count; i++) {
-        const struct record *rec = &r->records->items[i];
-        if (!rec->component->hidden && !rec->missing)
-            buf_printf(&exists, "%s%s", exists.len ? ", " : "", rec->name);
-    }
+    struct name_list lacking = {BUF_INIT(64 * 1024), 0};
+    size_t shown = 0;
     for (size_t i = 0; i < r->graph->count; i++) {
         const struct node *n = &r->graph->nodes[i];
         const struct record *rec = records_find(r->records, n->name);
+        shown += !n->component->hidden;
         if (!n->component->hidden && (!rec || rec->missing))
-            buf_printf(&lacking, "%s%s", lacking.len ? ", " : "", n->name);
+            name_list_add(&lacking, n->name);
     }
+    if (lacking.count > NAMES_SAID)
+        buf_printf(&lacking.text, " and %zu more", lacking.count - NAMES_SAID);
+    if (lacking.count)
+        buf_append_char(&lacking.text, '.');
     bool cancelled = cancel_is_set(r->work->cancel) && diags_count(r->diags) == from;
-    diags_error(
-        r->diags, NULL, cancelled ? "The apply was cancelled" : "The apply is not complete",
-        "What exists is in the state: %s.\nNot made: %s.\nRun apply again to go on from there "
-        "(also where its plan speaks of a replacement: what exists is kept, and completed), or "
-        "destroy to remove what exists.",
-        exists.len ? buf_cstr(&exists) : "nothing",
-        lacking.len ? buf_cstr(&lacking) : "nothing is missing");
+    diags_error(r->diags, NULL, cancelled ? "The apply was cancelled" : "The apply is not complete",
+                "What exists is in the state: %zu of %zu components.%s\nRun apply again to go on "
+                "from there (what exists is kept, also where the plan says \"replaced\"), or "
+                "destroy to remove it.",
+                shown - lacking.count, shown, buf_cstr(&lacking.text));
+    buf_clean_up(&lacking.text);
 }
 
 static int apply_phases(struct run *r)
@@ -464,15 +578,20 @@ static int apply_phases(struct run *r)
         return -1;
     r->changes = changes;
     const char **victims = arena_calloc(r->a, changes->count, sizeof(*victims));
-    if (!victims)
+    r->late = arena_calloc(r->a, r->graph->count, sizeof(*r->late));
+    if (!victims || !r->late)
         return diags_error(r->diags, NULL, "Out of memory", "Nothing was made.");
     int rc = destroy_records(r, victims, pick_victims(r, ENGINE_REPLACE, victims));
     if (rc == 0)
         rc = make_nodes(r);
     if (rc == 0)
         rc = destroy_records(r, victims, pick_victims(r, ENGINE_DESTROY, victims));
-    if (rc < 0)
+    if (rc == 0)
+        rc = make_late(r);
+    if (rc < 0) {
+        put_back_all(r);
         say_what_exists(r, before);
+    }
     return rc;
 }
 

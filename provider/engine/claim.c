@@ -112,12 +112,6 @@ static const struct value *without(struct arena *a, const struct value *map, con
     return m ? value_map(a, &type_string, m, count) : NULL;
 }
 
-static void nothing_changed(void *self, const struct object *o)
-{
-    (void)self;
-    (void)o;
-}
-
 void claim_release(struct arena *a, const struct engine *e, const struct work *w,
                    struct records *records, struct diags *diags)
 {
@@ -126,12 +120,10 @@ void claim_release(struct arena *a, const struct engine *e, const struct work *w
     struct record rec = *records_find(records, e->claimed);
     const char *tag = engine_cloud_of(e, rec.component).driver->claim_tag;
     const char *name = tags_attr(rec.component)->name;
-    int64_t least = w->clock->monotonic_ms(w->clock->self) + RELEASE_MS;
-    struct work work = *w;
+    /* Also when the time was up: the state that goes back is the owner from now on. */
+    const struct work work = work_with_least(w, RELEASE_MS);
     struct diags quiet;
     diags_init(&quiet, a);
-    /* Also when the time was up: the state that goes back is the owner from now on. */
-    work.deadline_ms = work.deadline_ms > least ? work.deadline_ms : least;
     const struct value *tags = without(a, value_get(rec.attrs, name), tag);
     struct object o = {.engine = e,
                        .work = &work,
@@ -140,8 +132,7 @@ void claim_release(struct arena *a, const struct engine *e, const struct work *w
                        .name = rec.name,
                        .attrs = tags ? value_with(a, rec.attrs, name, tags) : NULL,
                        .prior = rec.attrs,
-                       .diags = &quiet,
-                       .changed = nothing_changed};
+                       .diags = &quiet};
     if (o.attrs && object_update(&o, &name, 1) == 0) {
         rec.attrs = o.attrs;
         records_put(a, records, &rec);

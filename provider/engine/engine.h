@@ -61,6 +61,12 @@ struct engine_hooks {
     int (*next_try)(void *self, struct arena *a, const char *hook,
                     const struct engine_create_try *t, const struct value **ret_inputs,
                     struct diags *diags);
+    /* What a component that is there, with `actual` as its attributes, is set to before the others
+     * are made, in the place of `inputs`: where it differs from them, the rest is set when all else
+     * is done, because it takes away what they need. Any thread; owned by `a`. NULL: all is set at
+     * once. The function NULL: not needed. */
+    const struct value *(*first_inputs)(void *self, struct arena *a, const char *name,
+                                        const struct value *actual, const struct value *inputs);
     /* Told of each object as soon as it exists, and again after each change, one at a time but from
      * any thread; `r` is the caller's. NULL: not needed. */
     void (*recorded)(void *self, const struct record *r);
@@ -146,6 +152,7 @@ struct engine_change {
     const char *const *warnings; /* of the updates that will run */
     size_t warning_count;
     const struct value *attrs_after; /* planned attributes; unknown where only the apply knows */
+    const struct path *path;         /* of the attribute that it is made for; NULL: none */
 };
 
 struct engine_changes {
@@ -156,6 +163,12 @@ struct engine_changes {
 /* Compares graph and records without any call. */
 int engine_plan(struct arena *a, const struct engine *e, const struct graph *g,
                 const struct records *prior, struct engine_changes *ret, struct diags *diags);
+
+/* Whether an object that is planned to be made is there already as somebody else's, on one of the
+ * further clouds, or where its table says what to do about it: an error for each, at the path of
+ * its change. What cannot be asked is passed over: the apply will say it. 0 or -1. */
+int engine_check_taken(struct arena *a, const struct engine *e, const struct work *w,
+                       const struct engine_changes *changes, struct diags *diags);
 
 /* Whether `c`, planned with `g` and `r`, replaces or removes what another object of `r`, which
  * stays, was built on: it would still be in use. */
@@ -180,9 +193,19 @@ int engine_destroy(struct arena *a, const struct engine *e, const struct work *w
                    const struct records *prior, struct records *ret, struct diags *diags);
 
 /* Looks for existing objects of the graph's components by their owner tags or names; those whose
- * tags say that they are not this resource's are passed over. */
+ * tags say that they are not this resource's are passed over. When there are any, those that
+ * settings which are wanted no more have made (engine_find_others()) are found too. */
 int engine_find(struct arena *a, const struct engine *e, const struct work *w,
                 const struct graph *g, struct records *ret, struct diags *diags);
+
+/* What this resource has in the cloud under keys of a for_each that `known` does not have, of kinds
+ * that can be listed, and what belongs to those keys. `config`: what the names of such objects are
+ * made of. *ret holds those found; lists that are refused have nothing. 0, or -1 when memory is
+ * out.
+ */
+int engine_find_others(struct arena *a, const struct engine *e, const struct work *w,
+                       const struct resource_cloud *table, const struct value *config,
+                       const struct records *known, struct records *ret);
 
 /* Inputs of found components that reading does not answer are taken to be as `g` wants them: called
  * with a graph that was worked out with what was found. `known` (may be NULL): what they may refer
@@ -192,9 +215,9 @@ int engine_take_unread(struct arena *a, const struct engine *e, const struct gra
 
 /* What an interrupted apply has left of a resource, and `known` (what the state has; may be empty)
  * does not: components without a record, or whose object is missing, are looked for as
- * engine_find() does. *ret holds those found, marked as incomplete, so that an apply with `known`
- * and these as its prior records goes on from there. Searches that fail find nothing. 0, or -1 when
- * memory is out. */
+ * engine_find() does, and what other settings have made. *ret holds those found, marked as
+ * incomplete, so that an apply with `known` and these as its prior records goes on from there.
+ * Searches that fail find nothing. 0, or -1 when memory is out. */
 int engine_adopt(struct arena *a, const struct engine *e, const struct work *w,
                  const struct graph *g, const struct records *known, struct records *ret);
 

@@ -126,14 +126,14 @@ static enum presence entry_presence(struct arena *a, struct scope *s,
     return value_is_null(v) || is_false ? ABSENT : PRESENT;
 }
 
-static int add_node(struct arena *a, struct graph *g, size_t *cap,
-                    const struct resource_component *entry, const char *key,
-                    const struct value *each)
+static int add_node(struct arena *a, struct graph *g, const struct resource_component *entry,
+                    const char *key, const struct value *each)
 {
-    if (g->count == *cap) {
-        *cap = *cap ? 2 * *cap : 32;
-        g->nodes =
-            *cap > NODES_MOST ? NULL : arena_grow(a, g->nodes, g->count, *cap, sizeof(*g->nodes));
+    if (g->count == g->room) {
+        g->room = g->room ? 2 * g->room : 32;
+        g->nodes = g->room > NODES_MOST
+                       ? NULL
+                       : arena_grow(a, g->nodes, g->count, g->room, sizeof(*g->nodes));
         if (!g->nodes)
             return -1;
     }
@@ -152,7 +152,7 @@ static bool is_per_key(const struct resource_component *entry)
 }
 
 /* One node for each member, where its own condition allows it. */
-static int add_each(struct arena *a, struct graph *g, size_t *cap, struct scope *s,
+static int add_each(struct arena *a, struct graph *g, struct scope *s,
                     const struct resource_component *entry, const struct value *each)
 {
     int rc = 0;
@@ -168,12 +168,12 @@ static int add_each(struct arena *a, struct graph *g, size_t *cap, struct scope 
         if (rc < 0 || presence == UNSURE)
             break;
         if (presence == PRESENT)
-            rc = add_node(a, g, cap, entry, probe.key, probe.each);
+            rc = add_node(a, g, entry, probe.key, probe.each);
     }
     return rc;
 }
 
-static int add_entry(struct arena *a, struct graph *g, size_t *cap, struct scope *s,
+static int add_entry(struct arena *a, struct graph *g, struct scope *s,
                      const struct resource_component *entry)
 {
     int rc = 0;
@@ -188,8 +188,8 @@ static int add_entry(struct arena *a, struct graph *g, size_t *cap, struct scope
         return 0;
     }
     if (!entry->for_each)
-        return add_node(a, g, cap, entry, NULL, NULL);
-    return add_each(a, g, cap, s, entry, each);
+        return add_node(a, g, entry, NULL, NULL);
+    return add_each(a, g, s, entry, each);
 }
 
 /* ---- dependencies ---- */
@@ -249,7 +249,6 @@ int graph_expand(struct arena *a, const struct resource_cloud *table, const stru
                  bool *ret_partial, struct diags *diags)
 {
     struct graph *g = arena_new_object(a, struct graph);
-    size_t cap = 0;
     int rc = g ? 0 : -1;
     if (g) {
         *g = (struct graph){
@@ -259,7 +258,7 @@ int graph_expand(struct arena *a, const struct resource_cloud *table, const stru
     }
     struct scope s = {.graph = g};
     for (size_t i = 0; rc == 0 && i < table->component_count; i++)
-        rc = add_entry(a, g, &cap, &s, &table->components[i]);
+        rc = add_entry(a, g, &s, &table->components[i]);
     for (size_t i = 0; rc == 0 && i < g->count; i++)
         rc = add_deps(a, g, &g->nodes[i]);
     if (rc < 0)
@@ -268,6 +267,116 @@ int graph_expand(struct arena *a, const struct resource_cloud *table, const stru
     *ret = g;
     *ret_partial = g->unsure_count > 0;
     return 0;
+}
+
+/* ---- attributes ---- */
+
+/* One step further: `name` is an attribute of an object, or a key of a map. NULL: `v` has it not.
+ */
+static const struct path *path_into(struct arena *a, const struct path *at, struct slice name,
+                                    const struct value **v)
+{
+    bool map = value_is_known(*v) && (*v)->type->kind == TYPE_MAP;
+    const char *text = arena_strndup(a, name.ptr, name.len);
+    *v = value_is_known(*v) && (map || (*v)->type->kind == TYPE_OBJECT) ? value_get_slice(*v, name)
+                                                                        : NULL;
+    if (!text || value_is_null(*v))
+        return NULL;
+    return map ? path_key(a, at, name) : path_attribute(a, at, text);
+}
+
+const struct path *graph_path(struct arena *a, const struct graph *g, const struct node *n)
+{
+    struct scope s = {.graph = g, .node = n};
+    const struct value *names = NULL, *v = g->config;
+    const struct path *path = NULL, *next = NULL;
+    if (!n->entry->attribute || template_eval(a, n->entry->attribute, lookup, &s, &names) < 0 ||
+        !value_is_known(names))
+        return NULL;
+    for (size_t i = 0; i < value_count(names); i++) {
+        next = path_into(a, path, value_slice(value_at(names, i)), &v);
+        if (!next)
+            break;
+        path = next;
+    }
+    return path;
+}
+
+/* ---- a graph of what is there ---- */
+
+/* The key in a name that an entry has given, or NULL when it is not one of those. Owned by `a`. */
+static const char *key_of(struct arena *a, const struct resource_component *entry, const char *name)
+{
+    const char *at = strstr(entry->name, "{key}");
+    size_t before = at ? (size_t)(at - entry->name) : 0, after = at ? strlen(at + 5) : 0,
+           len = strlen(name);
+    if (!at || len <= before + after || strncmp(name, entry->name, before) != 0 ||
+        strcmp(name + len - after, at + 5) != 0)
+        return NULL;
+    return arena_strndup(a, name + before, len - before - after);
+}
+
+/* Of several patterns that fit a name, the longest is meant: "addon.coredns" before "addon.{key}".
+ */
+static int add_record(struct arena *a, struct graph *g, const struct record *r)
+{
+    const struct resource_component *best = NULL;
+    const char *best_key = NULL;
+    for (size_t i = 0; i < g->table->component_count; i++) {
+        const struct resource_component *entry = &g->table->components[i];
+        const char *key = entry->for_each ? key_of(a, entry, r->name) : NULL;
+        bool fits = entry->component == r->component &&
+                    (key || (!entry->for_each && strcmp(entry->name, r->name) == 0));
+        bool better = !best || (best_key && (!key || strlen(key) < strlen(best_key)));
+        if (fits && better) {
+            best = entry;
+            best_key = key;
+        }
+    }
+    if (!best || graph_find(g, r->name))
+        return 0;
+    return add_node(a, g, best, best_key, value_object(a, NULL, 0));
+}
+
+struct graph *graph_of_records(struct arena *a, const struct resource_cloud *table,
+                               const struct value *config, const struct records *known,
+                               const struct records *more)
+{
+    struct graph *g = arena_new_object(a, struct graph);
+    int rc = g ? 0 : -1;
+    if (g)
+        *g = (struct graph){.table = table, .config = config};
+    for (size_t i = 0; rc == 0 && known && i < known->count; i++)
+        rc = add_record(a, g, &known->items[i]);
+    for (size_t i = 0; rc == 0 && more && i < more->count; i++)
+        rc = add_record(a, g, &more->items[i]);
+    return rc == 0 ? g : NULL;
+}
+
+bool graph_same_each(const struct resource_component *e1, const struct resource_component *e2)
+{
+    const struct template *x = e1->for_each, *y = e2->for_each;
+    return x && y && x->kind == TEMPLATE_REF && y->kind == TEMPLATE_REF &&
+           strcmp(x->root, y->root) == 0 &&
+           strcmp(x->path ? x->path : "", y->path ? y->path : "") == 0;
+}
+
+int graph_add_key(struct arena *a, struct graph *g, const struct resource_component *entry,
+                  const char *key)
+{
+    size_t from = g->count;
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < g->table->component_count; i++) {
+        const struct resource_component *e = &g->table->components[i];
+        const char *name = name_with_key(a, e->name, key);
+        if (!name)
+            return -1;
+        if (graph_same_each(e, entry) && !graph_find(g, name))
+            rc = add_node(a, g, e, key, value_object(a, NULL, 0));
+    }
+    for (size_t i = from; rc == 0 && i < g->count; i++)
+        rc = add_deps(a, g, &g->nodes[i]);
+    return rc;
 }
 
 /* ---- inputs ---- */
@@ -302,7 +411,8 @@ static const struct value *merged_tags(struct arena *a, const struct engine *e,
     struct merge m = {arena_new_array(a, most, struct value_member), 0, false};
     for (size_t i = 0; m.members && i < 4; i++)
         merge_map(&m, maps[i]);
-    if (m.members && e->claim && at.driver->claim_tag && strcmp(n->name, e->claimed) == 0)
+    if (m.members && e->claim && e->claimed && at.driver->claim_tag &&
+        strcmp(n->name, e->claimed) == 0)
         m.members[m.count++] =
             (struct value_member){slice_str(at.driver->claim_tag), value_str(a, e->claim)};
     if (m.unknown)

@@ -28,7 +28,7 @@ struct graph {
     const struct resource_cloud *table;
     const struct value *config, *derived, *secrets;
     struct node *nodes;
-    size_t count;
+    size_t count, room;
     const char **unsure; /* entries that may or may not be there */
     size_t unsure_count;
 };
@@ -44,7 +44,25 @@ const struct value *graph_inputs(struct arena *a, const struct engine *e, const 
                                  const struct node *n, graph_resolve resolve, void *self,
                                  struct diags *diags);
 
+/* Where the configuration has what a node is made for, as far as it goes: owned by `a`; NULL: it is
+ * made for no attribute, or the attribute is not set. */
+const struct path *graph_path(struct arena *a, const struct graph *g, const struct node *n);
+
 const struct node *graph_find(const struct graph *g, const char *name);
+
+/* A graph of what `known` and `more` (may be NULL) have, without calls or configuration: nodes with
+ * the keys that they have, and nothing of their for_each but that. NULL when memory is out. */
+struct graph *graph_of_records(struct arena *a, const struct resource_cloud *table,
+                               const struct value *config, const struct records *known,
+                               const struct records *more);
+
+/* Whether two entries have the same for_each, by reference. */
+bool graph_same_each(const struct resource_component *x, const struct resource_component *y);
+
+/* Adds a node for `key` of each component that has the for_each of `entry`, where there is none. 0,
+ * or -1 when memory is out. */
+int graph_add_key(struct arena *a, struct graph *g, const struct resource_component *entry,
+                  const char *key);
 
 /* ---- schedule.c ---- */
 
@@ -88,6 +106,12 @@ const struct component_attr *component_attr_find(const struct component *c, cons
 
 /* ---- object.c, object_read.c: one object at work, in one thread ---- */
 
+/* What was answered last, for who asks the same again. */
+struct object_answer {
+    const struct cloud_operation *op;
+    const struct value *request, *answer;
+};
+
 struct object {
     const struct engine *engine;
     const struct work *work;
@@ -100,25 +124,27 @@ struct object {
     const struct value *item;    /* as last read; NULL: not read since the last change */
     const struct value *element; /* of the step's `each` */
     bool destroying;
-    struct cloud_error error; /* of the last call that failed */
+    struct object_answer *last; /* of a read, which is not made again; NULL: each is made */
+    struct cloud_error error;   /* of the last call that failed */
     struct diags *diags;
-    /* Called as soon as the object exists, and after each change. */
+    /* Called as soon as the object exists, and after each change. NULL: nobody is told. */
     void (*changed)(void *self, const struct object *o);
     void *self;
 };
 
 enum object_found { OBJECT_FAILED = -1, OBJECT_GONE, OBJECT_FOUND };
 
-/* Whether a list of "Code" and "Code:part of the message" has the error. */
-bool object_error_in(const char *const *list, size_t count, const struct cloud_error *e);
 /* A template in the object's scope. */
 int object_eval(struct object *o, const struct template *t, const struct value **ret);
 /* Reads it into o->item, and attributes from there into o->attrs when `take`. */
 enum object_found object_read(struct object *o, bool take);
 /* Whether an extra read is wanted: its `when_attr` is set in `attrs`, or it has none. */
 bool object_wants(const struct component_read *r, const struct value *attrs);
-/* Looks for it by tags or name; found: o->attrs are what the cloud has. */
+/* Looks for it by tags or name; found: o->attrs are what the cloud has, o->item its answer. */
 enum object_found object_find(struct object *o);
+/* The names that `r` lists, on all pages: a tuple of texts. */
+enum object_found object_list(struct object *o, const struct component_read *r,
+                              const struct value **ret);
 /* Whether the tags of o->attrs say that the object is this resource's component. */
 bool object_is_owned(const struct object *o);
 /* The attributes that an item of a read shows, on top of `attrs`. `extra` is the name of the extra
@@ -138,6 +164,21 @@ enum object_state object_state_of(struct arena *a, const struct component_states
 
 /* Reads it: whether its making has failed for good. */
 bool object_is_unmade(struct object *o);
+/* Reads it: whether its last change has failed, so that waiting for it is of no use. */
+bool object_has_failed(struct object *o);
+
+/* ---- taken.c ---- */
+
+/* Looks whether what `o` is to be is there already, and another's: then adds the error that says
+ * so. o->attrs are the inputs. */
+bool object_is_taken(struct object *o);
+
+/* ---- held.c ---- */
+
+/* Whether the last call, which was to destroy `o` and was refused for `for_ms` now, was refused
+ * because of what others have put in its way, that has had its time to go. Then o->error says what
+ * that is, and what to do. `last`: it is not going to be called again, so that this is the time. */
+bool object_is_held(struct object *o, int64_t for_ms, bool last);
 
 int object_run_steps(struct object *o, const struct component_step *steps, size_t count);
 /* Creates it with o->attrs, to readiness. With `tries` a placement error is left to the caller: -1

@@ -157,23 +157,6 @@ static bool step_applies(const struct object *o, const struct component_step *s)
     return !s->unless_attr || !is_set(condition_attr(o, s->unless_attr));
 }
 
-/* "Code" or "Code:part of the message". */
-static bool error_matches(const char *entry, const struct cloud_error *e)
-{
-    const char *colon = strchr(entry, ':');
-    size_t n = colon ? (size_t)(colon - entry) : strlen(entry);
-    return e->code && strlen(e->code) == n && strncmp(entry, e->code, n) == 0 &&
-           (!colon || strstr(e->message, colon + 1));
-}
-
-bool object_error_in(const char *const *list, size_t count, const struct cloud_error *e)
-{
-    for (size_t i = 0; i < count; i++)
-        if (error_matches(list[i], e))
-            return true;
-    return false;
-}
-
 /* One call, again while its error is one that passes with time. 1: the error is tolerated. */
 static int call_step(struct object *o, const struct component_step *s, const struct value *request,
                      const struct value **ret)
@@ -187,12 +170,13 @@ static int call_step(struct object *o, const struct component_step *s, const str
         if (at.driver->call(at.client, o->work, o->a, e->region, s->op, request, ret, &o->error) ==
             0)
             return 0;
-        if (object_error_in(s->tolerate, s->tolerate_count, &o->error))
+        if (cloud_error_in(s->tolerate, s->tolerate_count, &o->error))
             return 1;
-        bool passes = object_error_in(s->retry, s->retry_count, &o->error);
-        bool in_time = clock->monotonic_ms(clock->self) - start + pause <= most &&
-                       pause < work_left_ms(o->work);
-        if (!passes || !in_time || clock->sleep_ms(clock->self, pause, o->work->cancel) < 0)
+        bool passes = cloud_error_in(s->retry, s->retry_count, &o->error);
+        int64_t since = clock->monotonic_ms(clock->self) - start;
+        bool in_time = since + pause <= most && pause < work_left_ms(o->work);
+        if (object_is_held(o, since, !passes || !in_time) || !passes || !in_time ||
+            clock->sleep_ms(clock->self, pause, o->work->cancel) < 0)
             return -1;
         pause = pause * 3 / 2 < RETRY_PAUSE_MOST_MS ? pause * 3 / 2 : RETRY_PAUSE_MOST_MS;
         /* The cloud has refused it: the same token would only get the same answer again. */
@@ -261,13 +245,19 @@ static int run_each(struct object *o, const struct component_step *s)
 static bool begins_again(struct object *o, const struct component_step *s, int *restarts)
 {
     const struct clock *clock = o->work->clock;
-    if (!object_error_in(s->restart, s->restart_count, &o->error) || *restarts == RESTARTS_MOST ||
+    if (!cloud_error_in(s->restart, s->restart_count, &o->error) || *restarts == RESTARTS_MOST ||
         RETRY_PAUSE_MS >= work_left_ms(o->work) ||
         clock->sleep_ms(clock->self, RETRY_PAUSE_MS, o->work->cancel) < 0)
         return false;
     ++*restarts;
     o->repeats++;
     return true;
+}
+
+static void tell(const struct object *o)
+{
+    if (o->changed)
+        o->changed(o->self, o);
 }
 
 int object_run_steps(struct object *o, const struct component_step *steps, size_t count)
@@ -291,7 +281,7 @@ int object_run_steps(struct object *o, const struct component_step *steps, size_
             return -1;
         /* The first call of a create has made it: from now on it must not be lost. */
         if (s->op && !o->destroying && value_is_known(value_get(o->attrs, o->component->id_attr)))
-            o->changed(o->self, o);
+            tell(o);
     }
     return 0;
 }
@@ -302,13 +292,10 @@ int object_run_steps(struct object *o, const struct component_step *steps, size_
 static bool found_after_loss(struct object *o)
 {
     struct object probe = *o;
-    const struct clock *clock = o->work->clock;
-    struct work work = *o->work;
-    int64_t least = clock->monotonic_ms(clock->self) + LOOK_MS;
+    /* When the time was up while it was made, it is still looked for: it must not be lost. */
+    const struct work work = work_with_least(o->work, LOOK_MS);
     if (!o->error.maybe_processed || cancel_is_hard(work.cancel))
         return false;
-    /* When the time was up while it was made, it is still looked for: it must not be lost. */
-    work.deadline_ms = work.deadline_ms > least ? work.deadline_ms : least;
     probe.work = &work;
     if (object_find(&probe) != OBJECT_FOUND || !object_is_owned(&probe))
         return false;
@@ -318,7 +305,7 @@ static bool found_after_loss(struct object *o)
         if (!value_is_null(probe.attrs->members[i].value))
             o->attrs = value_with(o->a, o->attrs, probe.attrs->members[i].key.ptr,
                                   probe.attrs->members[i].value);
-    o->changed(o->self, o);
+    tell(o);
     return true;
 }
 
@@ -435,7 +422,13 @@ int object_create(struct object *o, bool tries)
         bool exists = value_is_known(value_get(o->attrs, c->id_attr)) && o->item;
         bool elsewhere =
             k == CLOUD_ERROR_CAPACITY || k == CLOUD_ERROR_QUOTA || k == CLOUD_ERROR_UNSUPPORTED;
-        return tries && elsewhere && !exists ? -1 : (object_report(o, "creating the"), -1);
+        if (tries && elsewhere && !exists)
+            return -1;
+        /* Some clouds have one code for what exists and for what is in use. */
+        bool taken = k == CLOUD_ERROR_CONFLICT || (k == CLOUD_ERROR_DEPENDENCY && c->taken);
+        if (taken && !exists && object_is_taken(o))
+            return -1;
+        return object_report(o, "creating the");
     }
     o->prior = created_attrs(o);
     if (make_ready(o) < 0)

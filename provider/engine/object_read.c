@@ -15,6 +15,8 @@ static const struct value *pick(struct object *o, const struct component_read *r
 {
     const char *attr = r->match_attr ? r->match_attr : o->component->id_attr;
     struct slice want = value_slice(value_get(o->attrs, attr));
+    if (!r->items && r->present && !template_select(o->a, answer, r->present))
+        return NULL;
     if (!r->items)
         return !r->match || slice_eq(value_slice(template_select(o->a, answer, r->match)), want)
                    ? answer
@@ -39,8 +41,38 @@ static int call(struct object *o, const struct cloud_operation *op, const struct
                 const struct value **ret)
 {
     const struct engine_cloud at = engine_cloud_of(o->engine, o->component);
-    return at.driver->call(at.client, o->work, o->a, o->engine->region, op, request, ret,
-                           &o->error);
+    if (o->last && o->last->op == op && value_equal(o->last->request, request)) {
+        *ret = o->last->answer;
+        return 0;
+    }
+    if (at.driver->call(at.client, o->work, o->a, o->engine->region, op, request, ret, &o->error) <
+        0)
+        return -1;
+    if (o->last)
+        *o->last = (struct object_answer){op, request, *ret};
+    return 0;
+}
+
+/* The request for the page after this answer; NULL: it was the last one. */
+static const struct value *next_page(struct object *o, const struct component_read *r,
+                                     const struct value *request, const struct value *answer)
+{
+    if (!r->next_token)
+        return NULL;
+    /* Answers spell it with a small letter where requests have a capital one. */
+    char lower[64] = {0};
+    strncpy(lower, r->next_token, sizeof(lower) - 1);
+    lower[0] = (char)(lower[0] | 0x20);
+    const struct value *next = value_get(answer, r->next_token);
+    next = value_slice(next).len ? next : value_get(answer, lower);
+    return value_slice(next).len ? value_with(o->a, request, r->next_token, next) : NULL;
+}
+
+static enum object_found no_answer(const struct object *o, const struct component_read *r)
+{
+    bool gone = o->error.class_ == CLOUD_ERROR_NOT_FOUND ||
+                cloud_error_in(r->not_found, r->not_found_count, &o->error);
+    return gone ? OBJECT_GONE : OBJECT_FAILED;
 }
 
 /* All pages until the object is on one. */
@@ -50,28 +82,13 @@ static enum object_found read_with(struct object *o, const struct component_read
     const struct value *request = NULL, *answer = NULL;
     if (object_eval(o, r->request, &request) < 0)
         return OBJECT_FAILED;
-    for (int page = 0; page < PAGES_MOST; page++) {
-        if (call(o, r->op, request, &answer) < 0) {
-            bool gone = o->error.class_ == CLOUD_ERROR_NOT_FOUND ||
-                        object_error_in(r->not_found, r->not_found_count, &o->error);
-            return gone ? OBJECT_GONE : OBJECT_FAILED;
-        }
+    for (int page = 0; request && page < PAGES_MOST; page++) {
+        if (call(o, r->op, request, &answer) < 0)
+            return no_answer(o, r);
         *ret = pick(o, r, answer);
         if (*ret)
             return OBJECT_FOUND;
-        const struct value *next = NULL;
-        for (const char *t = r->next_token; t && !next;) {
-            /* Answers spell it with a small letter where requests have a capital one. */
-            char lower[64] = {0};
-            strncpy(lower, t, sizeof(lower) - 1);
-            lower[0] = (char)(lower[0] | 0x20);
-            next = value_get(answer, t);
-            next = value_slice(next).len ? next : value_get(answer, lower);
-            break;
-        }
-        if (!value_slice(next).len)
-            return OBJECT_GONE;
-        request = value_with(o->a, request, r->next_token, next);
+        request = next_page(o, r, request, answer);
     }
     return OBJECT_GONE;
 }
@@ -136,6 +153,40 @@ const struct value *object_attrs_from(struct arena *a, const struct component *c
     return attrs;
 }
 
+/* ---- lists ---- */
+
+/* What a listed object is called: where the list says, or as the component's name is read. */
+static const struct value *name_of(struct object *o, const struct component_read *r,
+                                   const struct value *item)
+{
+    const struct component_attr *id = component_attr_find(o->component, o->component->id_attr);
+    if (r->match)
+        return template_select(o->a, item, r->match);
+    bool whole = value_is_known(item) && item->type->kind == TYPE_OBJECT;
+    return whole && id->read_path ? attr_from(o->a, id, id->read_path, item) : item;
+}
+
+enum object_found object_list(struct object *o, const struct component_read *r,
+                              const struct value **ret)
+{
+    const struct value *request = NULL, *answer = NULL, *keys = value_tuple(o->a, NULL, 0);
+    if (object_eval(o, r->request, &request) < 0)
+        return OBJECT_FAILED;
+    for (int page = 0; request && keys && page < PAGES_MOST; page++) {
+        if (call(o, r->op, request, &answer) < 0)
+            return no_answer(o, r);
+        const struct value *items = template_select(o->a, answer, r->items);
+        for (size_t i = 0; keys && i < value_count(items); i++) {
+            const struct value *key = name_of(o, r, value_at(items, i));
+            if (value_slice(key).len)
+                keys = value_tuple_join(o->a, keys, value_tuple(o->a, &key, 1));
+        }
+        request = next_page(o, r, request, answer);
+    }
+    *ret = keys;
+    return keys ? OBJECT_FOUND : OBJECT_FAILED;
+}
+
 /* ---- states ---- */
 
 static bool state_in(const char *const *list, size_t count, struct slice state)
@@ -171,6 +222,14 @@ bool object_is_unmade(struct object *o)
     if (!s->unmade_count || object_read(o, false) != OBJECT_FOUND)
         return false;
     return state_in(s->unmade, s->unmade_count,
+                    value_slice(template_select(o->a, o->item, s->path)));
+}
+
+bool object_has_failed(struct object *o)
+{
+    const struct component_states *s = &o->component->states;
+    return s->failed_count && object_read(o, false) == OBJECT_FOUND &&
+           state_in(s->failed, s->failed_count,
                     value_slice(template_select(o->a, o->item, s->path)));
 }
 
@@ -228,6 +287,7 @@ enum object_found object_find(struct object *o)
         return found;
     if (object_state_of(o->a, &c->states, item) == OBJECT_STATE_GONE)
         return OBJECT_GONE;
+    o->item = item;
     /* The extra reads may need what only we know: the inputs below what was found. */
     const struct value *found_attrs = only_read(o, item), *scope = o->attrs;
     for (size_t i = 0; scope && i < value_count(found_attrs); i++)
@@ -269,25 +329,8 @@ bool object_is_owned(const struct object *o)
 
 /* ---- waiting ---- */
 
-static int not_in_time(struct object *o, const struct component_states *s, const struct value *item)
-{
-    bool cancelled = cancel_is_set(o->work->cancel);
-    const char *state =
-        s->path && item ? value_cstr(template_select(o->a, item, s->path), NULL) : NULL;
-    memset(&o->error, 0, sizeof(o->error));
-    o->error.retry_after_ms = -1;
-    o->error.class_ = cancelled ? CLOUD_ERROR_CANCELLED : CLOUD_ERROR_DEADLINE;
-    o->error.message =
-        arena_printf(o->a, "%s while the %s \"%s\" was waited for%s%s",
-                     cancelled ? "it was cancelled" : "the time was up", o->component->title,
-                     o->name, state ? "; its last state was " : "", state ? state : "");
-    if (!o->error.message)
-        o->error.message = "it was not ready in time";
-    return -1;
-}
-
-/* What a cloud says of a failure: a text, or a list of issues with texts (a code, a message) and
- * lists of texts (ids): "code: message (id, id); …". */
+/* What a cloud says of a failure, or of what is in the way: a text, or a list of issues with texts
+ * (a code, a message) and lists of texts (ids): "code: message (id, id); …". */
 static void write_reason(struct buf *b, const struct value *v, const char *between)
 {
     const char *before = "";
@@ -314,6 +357,26 @@ static const char *reason_of(struct arena *a, const struct component_states *s,
     if (s->reason_path)
         write_reason(&b, template_select(a, item, s->reason_path), "; ");
     return b.len ? arena_buf(a, &b) : NULL;
+}
+
+static int not_in_time(struct object *o, const struct component_states *s, const struct value *item)
+{
+    bool cancelled = cancel_is_set(o->work->cancel);
+    const char *state =
+        s->path && item ? value_cstr(template_select(o->a, item, s->path), NULL) : NULL;
+    const char *reason = state ? reason_of(o->a, s, item) : NULL;
+    bool more = reason && strcmp(reason, state) != 0;
+    memset(&o->error, 0, sizeof(o->error));
+    o->error.retry_after_ms = -1;
+    o->error.class_ = cancelled ? CLOUD_ERROR_CANCELLED : CLOUD_ERROR_DEADLINE;
+    o->error.message =
+        arena_printf(o->a, "%s while the %s \"%s\" was waited for%s%s%s%s",
+                     cancelled ? "it was cancelled" : "the time was up", o->component->title,
+                     o->name, state ? "; its last state was " : "", state ? state : "",
+                     more ? ": " : "", more ? reason : "");
+    if (!o->error.message)
+        o->error.message = "it was not ready in time";
+    return -1;
 }
 
 static int has_failed(struct object *o, const struct component_states *s, const struct value *item)
@@ -354,9 +417,11 @@ static int went_back(struct object *o, const struct component_states *s, const s
     memset(&o->error, 0, sizeof(o->error));
     o->error.retry_after_ms = -1;
     o->error.class_ = CLOUD_ERROR_OTHER;
-    o->error.message = arena_printf(o->a, "the change was undone: its %s is %s%s%s again%s%s",
-                                    attr->name, seen ? "\"" : "what it was", seen ? seen : "",
-                                    seen ? "\"" : "", reason ? ": " : "", reason ? reason : "");
+    o->error.message =
+        seen ? arena_printf(o->a, "the change was undone: its %s is \"%s\" again%s%s", attr->name,
+                            seen, reason ? ": " : "", reason ? reason : "")
+             : arena_printf(o->a, "the change of its %s was undone%s%s", attr->name,
+                            reason ? ": " : "", reason ? reason : "");
     if (!o->error.message)
         o->error.message = "the change was undone";
     return -1;
@@ -369,6 +434,14 @@ static int gone_meanwhile(struct object *o)
     o->error.class_ = CLOUD_ERROR_NOT_FOUND;
     o->error.message = "it disappeared while it was waited for";
     return -1;
+}
+
+static bool is_undeleted(struct object *o, const struct component_states *s,
+                         const struct value *item)
+{
+    return s->path && item &&
+           state_in(s->undeleted, s->undeleted_count,
+                    value_slice(template_select(o->a, item, s->path)));
 }
 
 /* A new object may not be found for a while; one that was seen and is gone will not come back. What
@@ -404,6 +477,9 @@ static int wait_with(struct object *o, const struct component_states *s,
             found == OBJECT_GONE ? OBJECT_STATE_GONE : object_state_of(o->a, s, item);
         if (want_gone && state == OBJECT_STATE_GONE)
             return 0;
+        if (want_gone && is_undeleted(o, s, item) &&
+            (at_work || ++earlier_reads > EARLIER_READS_MOST))
+            return has_failed(o, s, item);
         const struct component_attr *other =
             !want_gone && state == OBJECT_READY ? unlike(o, s, item) : NULL;
         if (!want_gone && state == OBJECT_READY && !other)

@@ -109,7 +109,8 @@ static int plan_node(struct planner *p, const struct node *n, struct engine_chan
     const struct value *inputs = graph_inputs(p->a, p->engine, p->graph, n, resolve, p, p->diags);
     if (!inputs)
         return -1;
-    *ch = (struct engine_change){.name = n->name, .component = n->component};
+    *ch = (struct engine_change){
+        .name = n->name, .component = n->component, .path = graph_path(p->a, p->graph, n)};
     bool exists = r && !r->missing && r->component == n->component;
     if (!exists) {
         ch->action = ENGINE_CREATE;

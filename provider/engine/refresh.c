@@ -1,4 +1,4 @@
-/* Reading what exists: refresh of records, many at once, and the search for objects. */
+/* Reading what exists: refresh of records, many at once. */
 #include <pthread.h>
 #include <string.h>
 
@@ -7,11 +7,13 @@
 
 enum { BATCH_MOST = 100 };
 
-/* One read: a batch of records of one kind, or one record's extra read. */
+/* One read: a batch of records of one kind, those that are on one list, or one record's extra read.
+ */
 struct read_job {
     const struct component *component;
     size_t *records; /* indexes */
     size_t count;
+    const struct value *list;                 /* the request for the list; NULL: it is none */
     const struct component_extra_read *extra; /* NULL: the main read */
     size_t after;                             /* an extra read's main one */
     bool waits;                               /* for that, which gives what it asks with */
@@ -34,14 +36,33 @@ struct refresh {
 
 /* ---- laying out the jobs ---- */
 
-static struct read_job *batch_for(struct refresh *r, const struct component *c)
+/* What a record's list is asked for with (the policies of its role), so that those with one list
+ * share it; NULL: it has none. */
+static const struct value *list_of(struct refresh *r, const struct record *rec)
 {
+    const struct component_read *read = &rec->component->read;
+    const struct value *request = NULL;
+    struct object o = {.engine = r->engine,
+                       .work = r->work,
+                       .a = r->a,
+                       .component = rec->component,
+                       .name = rec->name,
+                       .attrs = rec->attrs};
+    bool lists = !read->batch && read->match && read->items && strchr(read->items, '*');
+    return lists && object_eval(&o, read->request, &request) == 0 ? request : NULL;
+}
+
+static struct read_job *batch_for(struct refresh *r, const struct record *rec)
+{
+    const struct component *c = rec->component;
+    const struct value *list = list_of(r, rec);
     for (size_t i = 0; i < r->job_count; i++)
-        if (r->jobs[i].component == c && !r->jobs[i].extra && c->read.batch &&
-            r->jobs[i].count < BATCH_MOST)
+        if (r->jobs[i].component == c && !r->jobs[i].extra && r->jobs[i].count < BATCH_MOST &&
+            (c->read.batch || (list && value_equal(list, r->jobs[i].list))))
             return &r->jobs[i];
     struct read_job *job = &r->jobs[r->job_count++];
     job->component = c;
+    job->list = list;
     job->records = arena_calloc(r->a, BATCH_MOST, sizeof(*job->records));
     return job->records ? job : NULL;
 }
@@ -93,7 +114,8 @@ static int lay_out(struct refresh *r)
         return -1;
     for (size_t i = 0; i < r->records->count; i++) {
         const struct component *c = r->records->items[i].component;
-        struct read_job *job = c->read.op && !c->adopt_only ? batch_for(r, c) : NULL;
+        struct read_job *job =
+            c->read.op && !c->adopt_only ? batch_for(r, &r->records->items[i]) : NULL;
         if (c->read.op && !c->adopt_only && !job)
             return -1;
         if (job)
@@ -218,10 +240,12 @@ static int read_batch(struct reading *rd)
     return 0;
 }
 
-static int read_single(struct reading *rd)
+static int read_single(struct reading *rd, size_t index)
 {
     struct object *o = &rd->object;
-    size_t index = rd->job->records[0];
+    o->name = rd->refresh->records->items[index].name;
+    o->attrs = rd->refresh->records->items[index].attrs;
+    o->item = NULL;
     /* Extra reads have jobs of their own: here only the main one. */
     enum object_found found = object_read(o, false);
     if (found == OBJECT_FAILED)
@@ -231,6 +255,17 @@ static int read_single(struct reading *rd)
     else
         store(rd->refresh, index, o->component, o->item, NULL);
     return 0;
+}
+
+/* One record, or all that are on one list, whose pages are asked for once. */
+static int read_listed(struct reading *rd)
+{
+    struct object_answer last = {NULL, NULL, NULL};
+    int rc = 0;
+    rd->object.last = rd->job->count > 1 ? &last : NULL;
+    for (size_t i = 0; rc == 0 && i < rd->job->count; i++)
+        rc = read_single(rd, rd->job->records[i]);
+    return rc;
 }
 
 static int read_extra(struct reading *rd)
@@ -309,7 +344,7 @@ static int refresh_job(void *self, size_t index)
         rd.object.attrs = what_is_known(r, rd.job, a);
     int rc = rd.job->extra                   ? read_extra(&rd)
              : rd.job->component->read.batch ? read_batch(&rd)
-                                             : read_single(&rd);
+                                             : read_listed(&rd);
     if (rc < 0 && engine_is_out_of_reach(r->engine, first->component, &rd.object.error)) {
         keep_unread(r, rd.job, rd.object.error.message);
         rc = 0;
@@ -412,258 +447,4 @@ int engine_refresh(struct arena *a, const struct engine *e, const struct work *w
         diags_error(diags, NULL, "The components could not be read",
                     "Memory ran out, or it was cancelled.");
     return rc;
-}
-
-/* ---- search ---- */
-
-struct search {
-    struct arena *a;
-    const struct engine *engine;
-    const struct work *work;
-    const struct graph *graph;
-    struct records *found;
-    struct diags *diags;
-    pthread_mutex_t lock;
-    const struct records *known; /* not looked for; NULL: none */
-};
-
-/* Whether a component's object is known, and was there when it was last read. */
-static bool is_known(const struct records *known, const char *name)
-{
-    const struct record *r = known ? records_find(known, name) : NULL;
-    return r && !r->missing;
-}
-
-static const struct value *found_attr(void *self, struct arena *a, const char *component,
-                                      const char *attr)
-{
-    struct search *s = self;
-    pthread_mutex_lock(&s->lock);
-    const struct value *v = is_known(s->known, component) ? records_attr(s->known, component, attr)
-                                                          : records_attr(s->found, component, attr);
-    const struct value *copy = v ? value_copy(a, v) : NULL;
-    pthread_mutex_unlock(&s->lock);
-    return copy ? copy : value_unknown(a, &type_dynamic);
-}
-
-/* Inputs that reading does not answer are taken to be as wanted; so are those of which it answers
- * all, and what the cloud has filled in. */
-static const struct value *with_unread(struct arena *a, const struct component *c,
-                                       const struct value *attrs, const struct value *inputs)
-{
-    for (size_t i = 0; attrs && i < value_count(inputs); i++) {
-        const char *name = inputs->members[i].key.ptr;
-        const struct component_attr *attr = component_attr_find(c, name);
-        bool unread = attr && !attr->read_path && !attr->sensitive &&
-                      value_is_wholly_known(inputs->members[i].value);
-        if (unread ||
-            (attr && attr_includes(a, attr, value_get(attrs, name), inputs->members[i].value)))
-            attrs = value_with(a, attrs, name, inputs->members[i].value);
-    }
-    for (size_t i = 0; attrs && i < c->attr_count; i++)
-        if (c->attrs[i].if_set && !value_get(inputs, c->attrs[i].name))
-            attrs = value_with(a, attrs, c->attrs[i].name, value_null(a, c->attrs[i].type));
-    return attrs;
-}
-
-/* The same again when all are found: some of them may come from components that were found later.
- */
-static int complete_found(struct search *s)
-{
-    for (size_t i = 0; i < s->graph->count; i++) {
-        const struct node *n = &s->graph->nodes[i];
-        struct record *r = records_find(s->found, n->name);
-        struct diags ignored;
-        diags_init(&ignored, s->a);
-        const struct value *inputs =
-            r ? graph_inputs(s->a, s->engine, s->graph, n, found_attr, s, &ignored) : NULL;
-        if (r && inputs && !(r->attrs = with_unread(s->a, n->component, r->attrs, inputs)))
-            return diags_error(s->diags, NULL, "Out of memory", "Nothing was looked for.");
-    }
-    return 0;
-}
-
-static int keep_found(struct search *s, const struct node *n, struct object *o,
-                      const struct value *inputs)
-{
-    const char **needs = arena_calloc(o->a, n->dep_count, sizeof(*needs));
-    for (size_t i = 0; needs && i < n->dep_count; i++)
-        needs[i] = s->graph->nodes[n->deps[i]].name;
-    o->attrs = with_unread(o->a, n->component, o->attrs, inputs);
-    const struct record rec = {.name = n->name,
-                               .component = n->component,
-                               .region = s->engine->region,
-                               .attrs = o->attrs,
-                               .needs = needs,
-                               .need_count = n->dep_count};
-    pthread_mutex_lock(&s->lock);
-    int rc = needs && rec.attrs ? records_put(s->a, s->found, &rec) : -1;
-    pthread_mutex_unlock(&s->lock);
-    return rc;
-}
-
-static struct object search_object(const struct search *s, const struct node *n, struct arena *a,
-                                   const struct value *inputs, struct diags *diags)
-{
-    return (struct object){.engine = s->engine,
-                           .work = s->work,
-                           .a = a,
-                           .component = n->component,
-                           .name = n->name,
-                           .attrs = inputs,
-                           .diags = diags};
-}
-
-/* Whether a search would ask with a required input that is not there: an object that is only half
- * made does not say it yet. */
-static bool asks_with_nothing(const struct component *c, const struct template *t,
-                              const struct value *inputs)
-{
-    if (t->kind == TEMPLATE_REF) {
-        const struct component_attr *attr =
-            !*t->root && t->path ? component_attr_find(c, t->path) : NULL;
-        return attr && attr->required && value_is_null(value_get(inputs, t->path));
-    }
-    for (size_t i = 0; i < t->member_count; i++)
-        if (asks_with_nothing(c, t->members[i].value, inputs))
-            return true;
-    return false;
-}
-
-static int search_job(void *self, size_t index)
-{
-    struct search *s = self;
-    const struct node *n = &s->graph->nodes[index];
-    _cleanup_arena_ struct arena *a = arena_new();
-    struct diags diags;
-    if (!a)
-        return -1;
-    if (!n->component->find.op || is_known(s->known, n->name))
-        return 0;
-    diags_init(&diags, a);
-    const struct value *inputs = graph_inputs(a, s->engine, s->graph, n, found_attr, s, &diags);
-    struct object o = search_object(s, n, a, inputs, &diags);
-    const struct value *request = NULL;
-    /* What cannot be asked for yet belongs to an object that was not found either. */
-    if (!inputs || asks_with_nothing(n->component, n->component->find.request, inputs) ||
-        object_eval(&o, n->component->find.request, &request) < 0 ||
-        !value_is_wholly_known(request))
-        return 0;
-    enum object_found found = object_find(&o);
-    if (found == OBJECT_FAILED) {
-        object_report(&o, "looking for the");
-        pthread_mutex_lock(&s->lock);
-        diags_merge(s->diags, &diags);
-        pthread_mutex_unlock(&s->lock);
-        return -1;
-    }
-    return found == OBJECT_FOUND && object_is_owned(&o) ? keep_found(s, n, &o, inputs) : 0;
-}
-
-static const struct value *not_found_yet(void *self, struct arena *a, const char *component,
-                                         const char *attr)
-{
-    (void)self;
-    (void)component;
-    (void)attr;
-    return value_unknown(a, &type_dynamic);
-}
-
-/* True when the request needs nothing of another component: such a search waits for no other. */
-static bool stands_alone(struct search *s, const struct node *n)
-{
-    _cleanup_arena_ struct arena *a = arena_new();
-    struct diags ignored;
-    if (!n->component->find.op)
-        return true;
-    if (!a)
-        return false;
-    diags_init(&ignored, a);
-    const struct value *inputs =
-        graph_inputs(a, s->engine, s->graph, n, not_found_yet, NULL, &ignored);
-    struct object o = search_object(s, n, a, inputs, &ignored);
-    const struct value *request = NULL;
-    return inputs && object_eval(&o, n->component->find.request, &request) == 0 &&
-           value_is_wholly_known(request);
-}
-
-static int find(struct arena *a, const struct engine *e, const struct work *w,
-                const struct graph *g, const struct records *known, struct records *ret,
-                struct diags *diags)
-{
-    *ret = (struct records){NULL, 0};
-    struct search s = {a, e, w, g, ret, diags, PTHREAD_MUTEX_INITIALIZER, known};
-    enum schedule_status *status = arena_calloc(a, g->count, sizeof(*status));
-    size_t *dep_counts = arena_calloc(a, g->count, sizeof(*dep_counts));
-    const size_t **deps = arena_calloc(a, g->count, sizeof(*deps));
-    if (!status || !dep_counts || !deps)
-        return diags_error(diags, NULL, "Out of memory", "Nothing was looked for.");
-    for (size_t i = 0; i < g->count; i++) {
-        deps[i] = g->nodes[i].deps;
-        dep_counts[i] = stands_alone(&s, &g->nodes[i]) ? 0 : g->nodes[i].dep_count;
-    }
-    struct schedule sch = {.count = g->count,
-                           .deps = deps,
-                           .dep_counts = dep_counts,
-                           .run = search_job,
-                           .self = &s,
-                           .cancel = w->cancel,
-                           .keep_going = true,
-                           .status = status};
-    int rc = schedule_run(&sch);
-    if (complete_found(&s) < 0)
-        rc = -1;
-    pthread_mutex_destroy(&s.lock);
-    return rc;
-}
-
-int engine_find(struct arena *a, const struct engine *e, const struct work *w,
-                const struct graph *g, struct records *ret, struct diags *diags)
-{
-    return find(a, e, w, g, NULL, ret, diags);
-}
-
-int engine_take_unread(struct arena *a, const struct engine *e, const struct graph *g,
-                       const struct records *known, struct records *found, struct diags *diags)
-{
-    struct search s = {a, e, NULL, g, found, diags, PTHREAD_MUTEX_INITIALIZER, known};
-    int rc = complete_found(&s);
-    pthread_mutex_destroy(&s.lock);
-    return rc;
-}
-
-int engine_distrust_secrets(struct arena *a, struct records *found)
-{
-    for (size_t i = 0; i < found->count; i++) {
-        struct record *r = &found->items[i];
-        for (size_t k = 0; k < r->component->attr_count; k++) {
-            const char *version = r->component->attrs[k].version_of;
-            if (version && r->attrs)
-                r->attrs = value_with(a, r->attrs, version, value_int(a, -1));
-        }
-        if (!r->attrs)
-            return -1;
-    }
-    return 0;
-}
-
-int engine_adopt(struct arena *a, const struct engine *e, const struct work *w,
-                 const struct graph *g, const struct records *known, struct records *ret)
-{
-    /* A failed search is no reason not to create: names that are taken will say so. */
-    struct diags quiet;
-    diags_init(&quiet, a);
-    *ret = (struct records){NULL, 0};
-    bool all_known = true;
-    for (size_t i = 0; i < g->count; i++)
-        all_known &= is_known(known, g->nodes[i].name);
-    if (all_known)
-        return 0;
-    find(a, e, w, g, known, ret, &quiet);
-    for (size_t i = 0; i < ret->count; i++) {
-        log_at(LOG_WARN, "Found an object of an interrupted apply; it is used",
-               LOG_STR("component", ret->items[i].name));
-        ret->items[i].incomplete = true;
-    }
-    return arena_failed(a) ? -1 : 0;
 }
