@@ -67,4 +67,13 @@ static inline int64_t work_left_ms(const struct work *w)
     return left > 0 ? left : 0;
 }
 
+/* The same work with `ms` left at least: for the little that is still done when its time is up. */
+static inline struct work work_with_least(const struct work *w, int64_t ms)
+{
+    struct work more = *w;
+    int64_t least = w->clock->monotonic_ms(w->clock->self) + ms;
+    more.deadline_ms = w->deadline_ms > least ? w->deadline_ms : least;
+    return more;
+}
+
 #endif

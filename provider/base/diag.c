@@ -67,6 +67,13 @@ void diags_add_context(struct diags *d, size_t from, const char *fmt, ...)
     }
 }
 
+void diags_set_path(struct diags *d, const struct path *path)
+{
+    for (struct diag *at = d->first; at; at = at->next)
+        if (!at->path)
+            at->path = path;
+}
+
 void diags_merge(struct diags *dst, const struct diags *src)
 {
     size_t errors = dst->errors + src->errors, warnings = dst->warnings + src->warnings;

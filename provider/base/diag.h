@@ -46,6 +46,9 @@ int diags_warning(struct diags *d, const struct path *path, const char *summary,
 void diags_add_context(struct diags *d, size_t from, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* Gives the diagnostics that have no path this one, which must live as long as the list. */
+void diags_set_path(struct diags *d, const struct path *path);
+
 /* Copies all of `src` (any arena) to the end of `dst`. */
 void diags_merge(struct diags *dst, const struct diags *src);
 

@@ -13,7 +13,7 @@
 #include "http/http_exchange.h"
 
 enum {
-    CONNECTIONS_PER_HOST = 16,
+    CONNECTIONS_PER_HOST = 32,
     STREAMS_PER_HOST = 96, /* once it has spoken HTTP/2; servers allow 100 and more */
     CONNECTIONS_IN_ALL = 256,
     CONNECTIONS_KEPT = 64,

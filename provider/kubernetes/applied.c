@@ -116,6 +116,18 @@ static const struct value *fields_of(const struct value *managed, const char *ma
     return NULL;
 }
 
+/* The names of those that have written fields, each once. */
+static const struct value *managers_of(struct arena *a, const struct value *managed)
+{
+    const struct value *names = value_tuple(a, NULL, 0);
+    for (size_t i = 0; names && i < value_count(managed); i++) {
+        const struct value *name = value_get(value_at(managed, i), "manager");
+        if (value_slice(name).len && !value_has_text(names, value_cstr(name, "")))
+            names = value_tuple_join(a, names, value_tuple(a, &name, 1));
+    }
+    return names;
+}
+
 static const struct value *id_of(struct arena *a, const struct value *metadata)
 {
     const char *namespace = value_cstr(value_get(metadata, "namespace"), "");
@@ -161,6 +173,8 @@ static const struct value *mark(struct arena *a, const struct value *object, con
         m[count++] = (struct value_member){SLICE_LIT("applied"), owned(a, object, fields)};
         m[count++] = (struct value_member){SLICE_LIT("id"), id_of(a, metadata)};
     }
+    if (m && !fields && (m = without(a, value_object(a, m, count), "managers", &count)))
+        m[count++] = (struct value_member){SLICE_LIT("managers"), managers_of(a, managed)};
     const struct value *rollout = m ? kubernetes_rollout(a, object) : NULL;
     if (rollout && (m = without(a, value_object(a, m, count), "rollout", &count)))
         m[count++] = (struct value_member){SLICE_LIT("rollout"), rollout};

@@ -5,7 +5,8 @@
 #include "value/value.h"
 
 /* The answer with each object of it, and of its `items`, without metadata.managedFields, and with a
- * members "applied" and "id" where `manager` has applied it, and "rollout": see driver.h. What is
+ * members "applied" and "id" where `manager` has applied it, "managers" where it has not, and
+ * "rollout": see driver.h. What is
  * no object of the API stays as it is. Owned by `a`; NULL when memory is out, or managedFields have
  * a key that makes no sense.
  */

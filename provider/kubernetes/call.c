@@ -95,7 +95,7 @@ static int try_once(struct sending *s, const struct secret *token, const struct 
     }
     if (r.status >= 200 && r.status < 300)
         return decode(s, &r, ret);
-    kubernetes_error_decode(s->a, &r, s->request->conditional, s->err);
+    kubernetes_error_decode(s->a, &r, s->request->object, s->request->conditional, s->err);
     return -1;
 }
 

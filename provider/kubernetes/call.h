@@ -9,8 +9,9 @@ struct kubernetes_request {
     const char *method, *url;
     const char *content_type; /* NULL: no body */
     struct slice body;
-    bool safe;        /* may be repeated though it may have been processed */
-    bool conditional; /* names a version or a uid of the object */
+    bool safe;          /* may be repeated though it may have been processed */
+    bool conditional;   /* names a version or a uid of the object */
+    const char *object; /* what is written, in words; NULL: nothing that has a kind */
 };
 
 /* Method, URL, query and body as driver.h has them. Owned by `a`. 0, or -1 with *ret_why. */

@@ -12,7 +12,7 @@
 #include "kubernetes/token.h"
 
 /* "Server-Side Apply", "Field management": what a manager's name may be. */
-enum { MANAGER_MOST = 128 };
+enum { MANAGER_MOST = 128, FOREIGN_MOST = 8192 };
 
 static void client_free(struct cloud_client *c)
 {
@@ -49,7 +49,8 @@ static const char *what_is_wrong(const struct cloud_cluster *cluster)
 {
     if (!is_endpoint(cluster->endpoint))
         return "The cluster's endpoint is not an https:// URL without user, query and fragment.";
-    if (!cluster->ca_pem || !strstr(cluster->ca_pem, "-----BEGIN CERTIFICATE-----"))
+    if (!cluster->system_trust &&
+        (!cluster->ca_pem || !strstr(cluster->ca_pem, "-----BEGIN CERTIFICATE-----")))
         return "The cluster's certificate authority is not a certificate in PEM form.";
     if (!is_manager(cluster->field_manager))
         return "The field manager's name is not one of 1 to 128 printable characters.";
@@ -68,7 +69,7 @@ static void set_http(struct cloud_client *c, const struct cloud_cluster *cluster
     c->http.client_key_pem = NULL;
     c->http.insecure = false;
     c->http.http1 = true; /* API servers answer 401 at once, and close the connection */
-    c->http.ca_pem = arena_strdup(c->arena, cluster->ca_pem);
+    c->http.ca_pem = cluster->system_trust ? NULL : arena_strdup(c->arena, cluster->ca_pem);
 }
 
 static bool set_texts(struct cloud_client *c, const struct cloud_cluster *cluster,
@@ -190,6 +191,37 @@ static bool ignores_tag(struct cloud_client *c, struct slice key)
     return slice_eq_str(key, "kubernetes.io/metadata.name");
 }
 
+/* ---- whose an object is ---- */
+
+/* "Recommended Labels", and those of this provider: what may say whose it is. */
+static void append_labels(struct buf *b, const struct value *labels)
+{
+    static const char *const names[] = {"app.kubernetes.io/managed-by", "llm-resource",
+                                        "llm-component"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+        const char *text = value_cstr(value_get(labels, names[i]), NULL);
+        if (text)
+            buf_printf(b, "; its label %s is \"%s\"", names[i], text);
+    }
+}
+
+static const char *describe_foreign(struct arena *a, const struct value *item)
+{
+    _cleanup_buf_ struct buf b = BUF_INIT(FOREIGN_MOST);
+    const struct value *managers = value_get(item, "managers");
+    const char *namespace = value_cstr(value_path(item, "metadata.namespace"), NULL);
+    buf_printf(&b, "the %s \"%s\"%s%s%s was made by ",
+               value_cstr(value_get(item, "kind"), "object"),
+               value_cstr(value_path(item, "metadata.name"), ""), namespace ? " in \"" : "",
+               namespace ? namespace : "", namespace ? "\"" : "");
+    for (size_t i = 0; i < value_count(managers); i++)
+        buf_printf(&b, "%s\"%s\"", i ? ", " : "", value_cstr(value_at(managers, i), ""));
+    if (!value_count(managers))
+        buf_append_str(&b, "somebody else");
+    append_labels(&b, value_path(item, "metadata.labels"));
+    return arena_buf(a, &b);
+}
+
 static const char *partition(const char *region)
 {
     (void)region;
@@ -203,7 +235,6 @@ static const char *region_of_zone(struct arena *a, const char *zone)
     return NULL;
 }
 
-/* No claim: that of a resource with a cluster stands on the cluster itself, which a cloud has. */
 const struct cloud_driver kubernetes_driver = {
     .cloud = "kubernetes",
     .validate = validate,
@@ -216,8 +247,9 @@ const struct cloud_driver kubernetes_driver = {
     .default_tags = default_tags,
     .ignores_tag = ignores_tag,
     .owner_tags = kubernetes_owner_tags,
-    .claim_tag = NULL,
+    .claim_tag = "llm-claim",
     .owner_filter = kubernetes_owner_filter,
+    .describe_foreign = describe_foreign,
     .classify = kubernetes_classify,
     .partition = partition,
     .region_of_zone = region_of_zone,

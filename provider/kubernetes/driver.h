@@ -26,13 +26,17 @@
  * more: "id", its "namespace/name" or name, and "applied": what of the object the manager owns, as
  * metadata.managedFields say it ("Field management"), in the object's own shape. It has no fields
  * of others, and of the server's defaults only those inside of what is owned as a whole (an atomic
- * list), so that it can be compared with what was applied. metadata.managedFields itself is left
- * out.
+ * list), so that it can be compared with what was applied. One that it has not applied gets
+ * "managers": the names of those that have written fields of it. metadata.managedFields itself is
+ * left out.
  *
  * A Deployment gets a member "rollout" {state, message}: "Waiting" until its controller has seen
  * the change, "Updating" while new pods take the place of old ones, "Starting" until they are
- * available, "Complete", or "ProgressDeadlineExceeded" with the cluster's reason. So does a
- * Service: "Waiting" until the load balancer is there that it wants, "Complete" without one. */
+ * available, "Complete"; when the time for it is up, with the cluster's reason, "RolloutFailed"
+ * while pods (of before) are available, and "ProgressDeadlineExceeded" when there is none. So does
+ * a Service: "Waiting" until the load balancer is there that it wants, "Complete" without one. A
+ * Namespace gets its phase, and the messages of the conditions that hold: what keeps it in
+ * "Terminating". */
 #ifndef LLM_KUBERNETES_DRIVER_H
 #define LLM_KUBERNETES_DRIVER_H
 

@@ -137,13 +137,15 @@ static void say_manager(struct buf *b, const struct value *causes, size_t at)
     }
 }
 
-static void say_conflict(struct buf *b, const struct value *causes)
+static void say_conflict(struct buf *b, const char *object, const struct value *causes)
 {
-    buf_append_str(b,
-                   "fields that are to be applied have another value of another field manager: ");
+    buf_printf(b, "another field manager has set fields of %s to other values: ",
+               object ? object : "the object");
     for (size_t i = 0; i < cause_count(causes); i++)
         say_manager(b, causes, i);
-    buf_append_str(b, ". Nothing was changed: nobody's fields are taken away by force");
+    buf_append_str(b, ". Nothing was changed.\n\nHave that manager give the fields up, take them "
+                      "out of the configuration, or set them there to the values that they have "
+                      "now. They are never taken away by force.");
 }
 
 /* Fields that the message does not name yet. */
@@ -183,8 +185,8 @@ static void class_by_words(struct cloud_error *err)
     }
 }
 
-static void decode_status(struct arena *a, const struct value *status, bool conditional,
-                          struct cloud_error *err)
+static void decode_status(struct arena *a, const struct value *status, const char *object,
+                          bool conditional, struct cloud_error *err)
 {
     _cleanup_buf_ struct buf b = BUF_INIT(TEXT_MOST);
     const struct value *causes = value_path(status, "details.causes");
@@ -192,7 +194,8 @@ static void decode_status(struct arena *a, const struct value *status, bool cond
     err->code = text(status, "reason");
     if (has_cause(causes, "FieldManagerConflict")) {
         err->code = "FieldManagerConflict";
-        say_conflict(&b, causes);
+        err->advised = true;
+        say_conflict(&b, object, causes);
     } else {
         if (has_cause(causes, "NamespaceTerminating"))
             err->code = "NamespaceTerminating";
@@ -231,8 +234,8 @@ static void decode_foreign(struct arena *a, const struct http_response *r, struc
         err->message = "the answer is not one of Kubernetes'";
 }
 
-void kubernetes_error_decode(struct arena *a, const struct http_response *r, bool conditional,
-                             struct cloud_error *err)
+void kubernetes_error_decode(struct arena *a, const struct http_response *r, const char *object,
+                             bool conditional, struct cloud_error *err)
 {
     const struct value *v = NULL;
     struct diags ignored;
@@ -247,7 +250,7 @@ void kubernetes_error_decode(struct arena *a, const struct http_response *r, boo
     /* A server that failed may have failed after it was done. */
     err->maybe_processed = r->status >= 500;
     if (is_status)
-        decode_status(a, v, conditional, err);
+        decode_status(a, v, object, conditional, err);
     else
         decode_foreign(a, r, err);
     if (arena_failed(a)) {

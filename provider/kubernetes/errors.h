@@ -16,9 +16,11 @@ enum cloud_error_class kubernetes_classify(const char *service, const char *code
  * and the fields of an object that is not valid. An answer that is no Status is never
  * CLOUD_ERROR_NOT_FOUND: something else than the object may be missing.
  *
+ * `object` (may be NULL) says what was asked about: "ResourceQuota \"q\" in \"ns\"".
+ *
  * `conditional`: the request named a version or a uid of the object. When it did not, a change of
  * somebody else's that came in between is CLOUD_ERROR_TRANSIENT. Texts are owned by `a`. */
 void kubernetes_error_decode(struct arena *a, const struct http_response *response,
-                             bool conditional, struct cloud_error *err);
+                             const char *object, bool conditional, struct cloud_error *err);
 
 #endif

@@ -67,6 +67,17 @@ static bool names_a_version(const struct value *body)
            value_is_known(value_get(body, "preconditions"));
 }
 
+static const char *object_of(struct arena *a, const struct value *request)
+{
+    const char *kind = value_cstr(value_get(request, "kind"), NULL),
+               *name = value_cstr(value_path(request, "metadata.name"), NULL),
+               *namespace = value_cstr(value_get(request, "namespace"), NULL);
+    if (!kind || !name)
+        return NULL;
+    return namespace ? arena_printf(a, "%s \"%s\" in \"%s\"", kind, name, namespace)
+                     : arena_printf(a, "%s \"%s\"", kind, name);
+}
+
 int kubernetes_request_encode(const struct cloud_client *c, struct arena *a,
                               const struct cloud_operation *op, const struct value *request,
                               struct kubernetes_request *ret, const char **ret_why)
@@ -84,6 +95,7 @@ int kubernetes_request_encode(const struct cloud_client *c, struct arena *a,
     ret->url = url_of(c, a, verb, wire.path);
     ret->safe = verb->safe || op->idempotent;
     ret->conditional = names_a_version(rest);
+    ret->object = object_of(a, request);
     *ret_why = "memory ran out";
     if (!ret->url)
         return -1;

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+enum { MESSAGE_MOST = 16384 };
+
 static const struct value *rollout(struct arena *a, const char *state, const char *message)
 {
     const struct value_member m[] = {{SLICE_LIT("state"), value_str(a, state)},
@@ -34,6 +36,7 @@ static const char *deadline_message(const struct value *object, const struct val
     return *said ? said : value_cstr(value_get(progressing, "message"), "");
 }
 
+/* A change that has failed while other pods serve is another thing than pods that never came. */
 static const struct value *of_deployment(struct arena *a, const struct value *object)
 {
     int64_t wanted = number_at(object, "spec.replicas", 1);
@@ -45,7 +48,8 @@ static const struct value *of_deployment(struct arena *a, const struct value *ob
         number_at(object, "metadata.generation", 0))
         return rollout(a, "Waiting", "the change has not been seen by its controller yet");
     if (slice_eq_str(value_slice(value_get(progressing, "reason")), "ProgressDeadlineExceeded"))
-        return rollout(a, "ProgressDeadlineExceeded", deadline_message(object, progressing));
+        return rollout(a, available > 0 ? "RolloutFailed" : "ProgressDeadlineExceeded",
+                       deadline_message(object, progressing));
     if (updated < wanted || all > updated)
         return rollout(a, "Updating", "pods take the place of others");
     return available < updated ? rollout(a, "Starting", "pods are not available yet")
@@ -60,11 +64,32 @@ static const struct value *of_service(struct arena *a, const struct value *objec
                             : rollout(a, "Complete", "");
 }
 
+/* What keeps a namespace that is to go: the conditions that hold say what content and which
+ * finalizers are left, or what could not be listed (k8s.io/api/core/v1, NamespaceConditionType). */
+static const struct value *of_namespace(struct arena *a, const struct value *object)
+{
+    const struct value *all = value_path(object, "status.conditions");
+    _cleanup_buf_ struct buf said = BUF_INIT(MESSAGE_MOST);
+    for (size_t i = 0; i < value_count(all); i++) {
+        const struct value *c = value_at(all, i);
+        struct slice message = value_slice(value_get(c, "message"));
+        if (!message.len || !slice_eq_str(value_slice(value_get(c, "status")), "True"))
+            continue;
+        buf_append_str(&said, said.len ? "; " : "");
+        buf_append_slice(&said, message);
+    }
+    return rollout(a, value_cstr(value_path(object, "status.phase"), ""), buf_cstr(&said));
+}
+
 const struct value *kubernetes_rollout(struct arena *a, const struct value *object)
 {
     const char *kind = value_cstr(value_get(object, "kind"), "");
     const char *api = value_cstr(value_get(object, "apiVersion"), "");
     if (strcmp(api, "apps/v1") == 0 && strcmp(kind, "Deployment") == 0)
         return of_deployment(a, object);
-    return strcmp(api, "v1") == 0 && strcmp(kind, "Service") == 0 ? of_service(a, object) : NULL;
+    if (strcmp(api, "v1") != 0)
+        return NULL;
+    if (strcmp(kind, "Namespace") == 0)
+        return of_namespace(a, object);
+    return strcmp(kind, "Service") == 0 ? of_service(a, object) : NULL;
 }

@@ -4,8 +4,8 @@
 
 #include "value/value.h"
 
-/* {state, message} of a Deployment, or of a Service that wants a load balancer: see driver.h. NULL
- * for other objects, and when memory is out (arena_failed()). Owned by `a`. */
+/* {state, message} of a Deployment, of a Service that wants a load balancer, or of a Namespace: see
+ * driver.h. NULL for other objects, and when memory is out (arena_failed()). Owned by `a`. */
 const struct value *kubernetes_rollout(struct arena *a, const struct value *object);
 
 #endif
