@@ -12,6 +12,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 #include <grpc/byte_buffer.h>
 #include <grpc/byte_buffer_reader.h>
@@ -24,7 +27,13 @@
 #include "plugin/rpc.h"
 #include "plugin/workers.h"
 
-enum { MESSAGE_MOST = 256 << 20, REQUESTS_AHEAD = 8, END_S = 1, STOP_MS = 30000 };
+enum {
+    MESSAGE_MOST = 256 << 20,
+    MESSAGE_LARGE = 4 << 20,
+    REQUESTS_AHEAD = 8,
+    END_S = 1,
+    STOP_MS = 30000
+};
 
 struct server {
     struct server_options options;
@@ -38,7 +47,9 @@ struct server {
     size_t calls;   /* that have a batch to come, or under way; the queue must not close before */
     bool closed;    /* no new call can come */
     size_t at_work; /* calls that are handled or being answered */
-    pthread_cond_t answered;
+    struct call *streams; /* that stay open */
+    bool ending;          /* no stream stays open any more */
+    pthread_cond_t changed;
 };
 
 enum step { STEP_REQUESTED, STEP_RECEIVED, STEP_ANSWERED, STEP_STREAM_CLOSED };
@@ -64,6 +75,7 @@ struct call {
     grpc_byte_buffer *response;
     grpc_slice status_text;
     int cancelled;
+    struct call *next_stream;
 };
 
 struct provider *server_provider(struct server *s)
@@ -103,28 +115,74 @@ static void count_calls(struct server *s, int calls, int at_work, bool closed)
     s->at_work += (size_t)at_work;
     s->closed = s->closed || closed;
     bool over = s->closed && s->calls == 0;
-    if (at_work < 0)
-        pthread_cond_broadcast(&s->answered);
+    if (at_work < 0 || closed)
+        pthread_cond_broadcast(&s->changed);
     pthread_mutex_unlock(&s->lock);
     if (over)
         grpc_completion_queue_shutdown(s->queue);
+}
+
+/* Keeps a stream until its end; at the server's end there is no more to wait for. */
+static void keep_stream(struct call *c)
+{
+    struct server *s = c->server;
+    pthread_mutex_lock(&s->lock);
+    bool ending = s->ending;
+    c->next_stream = s->streams;
+    s->streams = c;
+    pthread_mutex_unlock(&s->lock);
+    if (ending)
+        grpc_call_cancel(c->grpc, NULL);
+}
+
+static void forget_stream(struct call *c)
+{
+    struct server *s = c->server;
+    pthread_mutex_lock(&s->lock);
+    for (struct call **at = &s->streams; *at; at = &(*at)->next_stream)
+        if (*at == c) {
+            *at = c->next_stream;
+            break;
+        }
+    pthread_mutex_unlock(&s->lock);
+}
+
+/* Gives the system back what large messages took. Each thread of gRPC and ours allocates from a
+ * heap of its own, which the C library keeps when it is empty: 64 MiB for each thread that has met
+ * such a message, although the next one may be hours away. */
+static void give_back(size_t bytes)
+{
+#ifdef __GLIBC__
+    if (bytes >= MESSAGE_LARGE)
+        malloc_trim(0);
+#else
+    (void)bytes;
+#endif
 }
 
 static void call_free(struct call *c)
 {
     struct server *s = c->server;
     enum step step = c->step;
+    size_t bytes = 0;
+    if (step == STEP_STREAM_CLOSED)
+        forget_stream(c);
     if (c->grpc)
         grpc_call_unref(c->grpc);
     grpc_call_details_destroy(&c->details);
     grpc_metadata_array_destroy(&c->metadata);
-    if (c->request)
+    if (c->request) {
+        bytes += grpc_byte_buffer_length(c->request);
         grpc_byte_buffer_destroy(c->request);
-    if (c->response)
+    }
+    if (c->response) {
+        bytes += grpc_byte_buffer_length(c->response);
         grpc_byte_buffer_destroy(c->response);
+    }
     grpc_slice_unref(c->status_text);
     cancel_free(c->cancel);
     alloc_table.free(c);
+    give_back(bytes);
     if (step != STEP_REQUESTED)
         count_calls(s, -1, step == STEP_ANSWERED ? -1 : 0, false);
 }
@@ -188,6 +246,7 @@ static void open_stream(struct call *c)
     ops[1].op = GRPC_OP_RECV_CLOSE_ON_SERVER;
     ops[1].data.recv_close_on_server.cancelled = &c->cancelled;
     c->step = STEP_STREAM_CLOSED;
+    keep_stream(c);
     start_batch(c, ops, 2, &c->step_tag);
 }
 
@@ -391,7 +450,7 @@ void server_free(struct server *s)
         grpc_completion_queue_destroy(s->queue);
     cancel_free(s->cancel);
     pthread_mutex_destroy(&s->lock);
-    pthread_cond_destroy(&s->answered);
+    pthread_cond_destroy(&s->changed);
     grpc_shutdown();
     alloc_table.free(s);
 }
@@ -405,7 +464,7 @@ struct server *server_start(const struct server_options *o, const char **ret_why
     memset(s, 0, sizeof(*s));
     s->options = *o;
     pthread_mutex_init(&s->lock, NULL);
-    pthread_cond_init(&s->answered, NULL);
+    pthread_cond_init(&s->changed, NULL);
     grpc_init();
     s->workers = workers_new();
     s->cancel = cancel_new();
@@ -435,24 +494,40 @@ static struct timespec in_seconds(int seconds)
     return t;
 }
 
-/* A call that is cut off still has its state in its answer: without it the core forgets what was
- * made. */
-static void wait_for_answers(struct server *s)
+/* Waits until no call is at work, or until no client is connected any more. */
+static bool wait_for(struct server *s, bool closed)
 {
     const struct timespec until = in_seconds(END_S);
+    int rc = 0;
     pthread_mutex_lock(&s->lock);
-    while (s->at_work &&
-           pthread_cond_clockwait(&s->answered, &s->lock, CLOCK_MONOTONIC, &until) == 0)
-        continue;
+    while ((closed ? !s->closed : s->at_work > 0) && rc == 0)
+        rc = pthread_cond_clockwait(&s->changed, &s->lock, CLOCK_MONOTONIC, &until);
+    pthread_mutex_unlock(&s->lock);
+    return rc == 0;
+}
+
+static void end_streams(struct server *s)
+{
+    pthread_mutex_lock(&s->lock);
+    s->ending = true;
+    for (struct call *c = s->streams; c; c = c->next_stream)
+        grpc_call_cancel(c->grpc, NULL);
     pthread_mutex_unlock(&s->lock);
 }
 
 bool server_end(struct server *s)
 {
     cancel_set(s->cancel, true);
-    wait_for_answers(s);
+    /* A call that is cut off still has its state in its answer: without it the core forgets what
+     * was made. */
+    bool answered = wait_for(s, false);
+    end_streams(s);
+    /* HTTP/2's orderly end (RFC 9113, 6.8): GOAWAY and a ping, whose answer tells that the client
+     * has read all before it. A connection that is cut off instead can take the last answers with
+     * it: a client that fails to write may read no more. */
     grpc_server_shutdown_and_notify(s->grpc, s->queue, s);
-    grpc_server_cancel_all_calls(s->grpc);
+    if (!answered || !wait_for(s, true))
+        grpc_server_cancel_all_calls(s->grpc);
     /* The thread ends after the last call's last batch: from then on the workers get no more. */
     const struct timespec until = in_seconds(END_S);
     if (pthread_clockjoin_np(s->thread, NULL, CLOCK_MONOTONIC, &until) != 0 ||

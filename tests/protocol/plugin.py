@@ -125,6 +125,11 @@ def binary():
     return os.environ.get("LLM_PROVIDER_BIN") or str(ROOT / "build/provider/terraform-provider-llm")
 
 
+def sanitized():
+    """Whether the provider is built with a sanitizer: they quarantine what is freed, and keep records of it."""
+    return any(mark in pathlib.Path(binary()).read_bytes() for mark in (b"__asan_init", b"__tsan_init"))
+
+
 def bare_env(**env):
     """The environment of the tests without what steers the provider or finds real credentials."""
     keep = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "TF_", "PLUGIN_"))}
@@ -155,7 +160,7 @@ class Plugin:
         self.stderr = stderr or tempfile.TemporaryFile()
         self.process = subprocess.Popen([binary(), *args], env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                         stderr=self.stderr)
-        self.line = read_line(self.process.stdout, 20)
+        self.line = read_line(self.process.stdout, 60)
         assert self.line.endswith("\n"), f"no handshake line: {self.line!r} {self.log()!r}"
         self.fields = self.line.rstrip("\n").split("|")
         self.socket = self.fields[3]
@@ -177,7 +182,7 @@ class Plugin:
         return grpc.secure_channel(f"unix:{socket or self.socket}", credentials,
                                    options=[*options, ("grpc.ssl_target_name_override", "localhost")])
 
-    def call(self, name, request=None, service="tfplugin6.Provider", timeout=30, channel=None):
+    def call(self, name, request=None, service="tfplugin6.Provider", timeout=120, channel=None):
         """The answer of a method, whatever its kind: the last message where it answers with several. `request` is a
         message, its fields as a dict, or bytes sent as they are."""
         m = method(name, service)
@@ -224,7 +229,7 @@ class Plugin:
         if self.alive():
             self.process.terminate()
             try:
-                self.process.wait(10)
+                self.process.wait(60)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
@@ -239,11 +244,13 @@ class Plugin:
 
 
 class Relay:
-    """A socket that hands on to another, until it is cut: as a client that is killed, it says nothing before it is gone."""
+    """A socket that hands on to another, until it is cut: as a client that is killed, it says nothing before it is gone. `said` has the
+    provider's bytes."""
 
     def __init__(self, target):
         self.directory = tempfile.TemporaryDirectory(prefix="llm-relay-")
-        self.path, self.target, self.ends = f"{self.directory.name}/socket", target, []
+        self.path, self.target = f"{self.directory.name}/socket", target
+        self.ends, self.threads, self.said = [], [], bytearray()
         self.listener = socket.socket(socket.AF_UNIX)
         self.listener.bind(self.path)
         self.listener.listen()
@@ -255,14 +262,31 @@ class Relay:
                 client, server = self.listener.accept()[0], socket.socket(socket.AF_UNIX)
                 self.ends += [client, server]
                 server.connect(self.target)
-                threading.Thread(target=self.hand_on, args=(client, server), daemon=True).start()
-                threading.Thread(target=self.hand_on, args=(server, client), daemon=True).start()
+                self.threads += [threading.Thread(target=self.hand_on, args=way, daemon=True)
+                                 for way in ((client, server), (server, client, self.said))]
+                for thread in self.threads[-2:]:
+                    thread.start()
 
     @staticmethod
-    def hand_on(source, sink):
+    def hand_on(source, sink, said=None):
         with contextlib.suppress(OSError):
             while data := source.recv(1 << 16):
+                if said is not None:
+                    said += data
                 sink.sendall(data)
+
+    def wait_for_end(self):
+        """Until the provider has closed its connections, and all that it has said is read."""
+        for thread in self.threads[1::2]:
+            thread.join(60)
+
+    def frames(self):
+        """The provider's HTTP/2 frames, without TLS: (type, flags, payload)."""
+        at = 0
+        while at < len(self.said):
+            size = int.from_bytes(self.said[at:at + 3])
+            yield self.said[at + 3], self.said[at + 4], bytes(self.said[at + 9:at + 9 + size])
+            at += 9 + size
 
     def cut(self):
         for end in [self.listener, *self.ends]:
@@ -278,7 +302,7 @@ class Relay:
         self.directory.cleanup()
 
 
-def wait_until(condition, seconds=10):
+def wait_until(condition, seconds=60):
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if condition():

@@ -39,7 +39,7 @@ def debugged():
     yield process, re.search(r"TF_REATTACH_PROVIDERS='([^']*)'", text).group(1)
     if process.poll() is None:
         process.terminate()
-        process.wait(20)
+        process.wait(60)
     process.stdout.close()
 
 
@@ -78,5 +78,5 @@ def test_interrupt_ends_it(debugged):
     process, text = debugged
     socket = json.loads(text)["registry.opentofu.org/llm-infra/llm"]["Addr"]["String"]
     process.send_signal(signal.SIGINT)
-    assert process.wait(10) == 0
+    assert process.wait(60) == 0
     assert not os.path.exists(os.path.dirname(socket))

@@ -6,7 +6,7 @@ import grpc
 import msgpack
 import pytest
 
-from tests.protocol.plugin import MIB, dynamic, message, methods, null_block, texts, value_of
+from tests.protocol.plugin import MIB, dynamic, message, methods, null_block, sanitized, texts, value_of
 
 NODE = "llm_gpu_node"
 
@@ -177,12 +177,14 @@ def test_message_of_300_mib(shared):
     assert status_of(lambda: shared.call("UpgradeResourceState", request, timeout=120)) == grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
+@pytest.mark.skipif(sanitized(), reason="sanitizers keep what is freed")
 def test_memory_is_given_back(start):
-    """A call's memory goes with the call."""
+    """A call's memory goes with the call: to the system, not only to the heap of the thread that took it."""
     plugin = start()
+    before = plugin.rss_kib()
     raw, _ = raw_state(plugin, 20 * MIB)
     sizes = []
     for _ in range(8):
         plugin.call("UpgradeResourceState", {"type_name": NODE, "version": 0, "raw_state": {"json": raw}}, timeout=60)
         sizes.append(plugin.rss_kib())
-    assert sizes[-1] < sizes[1] + 64 * 1024, sizes
+    assert min(sizes[4:]) < before + 64 * 1024, (before, sizes)

@@ -87,6 +87,6 @@ def test_nothing_on_standard_output(start):
     plugin = start(env={"TF_LOG": "TRACE"})
     plugin.call("GetProviderSchema")
     plugin.process.terminate()
-    assert plugin.process.wait(10) == 0
+    assert plugin.process.wait(60) == 0
     assert plugin.process.stdout.read() == b""
     lines(plugin)
