@@ -37,6 +37,7 @@ resource "llm_platform_cluster" "this" {
   workloads  = var.workloads
 
   observability = local.observability
+  leftovers     = var.leftovers
   encryption    = var.encryption
   tags          = local.tags
 

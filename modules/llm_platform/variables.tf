@@ -171,6 +171,14 @@ variable "observability" {
   default = {}
 }
 
+variable "leftovers" {
+  description = "What a destroy removes, though it holds data: volumes of the persistent volume claims NAMESPACE/CLAIM."
+  type = object({
+    volumes = optional(set(string))
+  })
+  default = null
+}
+
 variable "encryption" {
   description = "Encryption of the Kubernetes secrets with a key of your own: kms_key."
   type = object({

@@ -85,6 +85,31 @@ const struct value *aws_trust_policy(struct arena *a, const char *service)
     return derived_json(a, &b);
 }
 
+void aws_policy_begin(struct buf *b)
+{
+    buf_append_str(b, "{\"Version\":\"2012-10-17\",\"Statement\":[");
+}
+
+void aws_policy_allow(struct buf *b, const char *sid, const char *actions, const char *resources,
+                      const char *condition)
+{
+    bool first = b->len && b->ptr[b->len - 1] == '[';
+    b->failed |= !resources || !condition;
+    if (b->failed)
+        return;
+    buf_printf(b, "%s{\"Sid\":\"%s\",\"Effect\":\"Allow\",\"Action\":[%s],\"Resource\":[%s]",
+               first ? "" : ",", sid, actions, resources);
+    if (*condition)
+        buf_printf(b, ",\"Condition\":{%s}", condition);
+    buf_append_char(b, '}');
+}
+
+const struct value *aws_policy_end(struct arena *a, struct buf *b)
+{
+    buf_append_str(b, "]}");
+    return derived_json(a, b);
+}
+
 /* ---- checks ---- */
 
 int aws_check_region(struct arena *a, const struct value *config, struct diags *diags)

@@ -27,6 +27,14 @@ const char *aws_ec2_principal(const char *partition);
 /* The document by which a service may assume a role. NULL when memory is out. */
 const struct value *aws_trust_policy(struct arena *a, const char *service);
 
+/* A policy document, statement by statement. `actions` and `resources` are members of a JSON list,
+ * `condition` those of an object, "" without any; NULL: memory is out, which the end sees. */
+void aws_policy_begin(struct buf *b);
+void aws_policy_allow(struct buf *b, const char *sid, const char *actions, const char *resources,
+                      const char *condition);
+/* NULL when memory is out. */
+const struct value *aws_policy_end(struct arena *a, struct buf *b);
+
 /* Each adds its errors; unknown values are passed over. 0 or -1. */
 int aws_check_region(struct arena *a, const struct value *config, struct diags *diags);
 int aws_check_retention(struct arena *a, int64_t days, const char *path, struct diags *diags);

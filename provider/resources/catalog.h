@@ -34,6 +34,7 @@ struct catalog_model {
     size_t variant_count;
     const char *huggingface; /* repository for vLLM */
     uint64_t huggingface_bytes;
+    bool gated; /* it is fetched with a token of somebody who has accepted its terms */
     const char *date, *source; /* "2025-10-01"; a URL */
 };
 
@@ -87,7 +88,7 @@ struct catalog_registry {
 /* A container image that serves models. */
 struct catalog_serving_image {
     const char *stack;   /* "vllm", "tgi", "djl_lmi" */
-    const char *target;  /* "sagemaker", "vertex" */
+    const char *target;  /* "sagemaker", "vertex", "cluster" */
     const char *version; /* of the stack; the newest stands first */
     const char *repository, *tag;
     const char *date, *source;
@@ -133,8 +134,8 @@ const char *catalog_nearest_machine(struct arena *a, const char *cloud, struct s
 /* The one of `names` that is nearest to `name`, or NULL. */
 const char *catalog_nearest_of(const char *const *names, size_t count, struct slice name);
 
-/* The image of a serving stack for `target` ("sagemaker", "vertex"), in a version or (NULL) the
- * newest; NULL when the catalogue has none. */
+/* The image of a serving stack for `target` ("sagemaker", "vertex", "cluster"), in a version or
+ * (NULL) the newest; NULL when the catalogue has none. */
 const struct catalog_serving_image *catalog_serving_image(const char *target, struct slice stack,
                                                           const char *version);
 

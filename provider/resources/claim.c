@@ -4,7 +4,7 @@
 /* 1 with a warning when the apply that made it was killed, -1 with an error when it is at work, 0
  * when no claim says either. */
 static int check_claim(const struct composite_context *c, const char *what, const char *object,
-                       const struct value *tags, const char *id)
+                       const struct value *tags, const char *id, const char *import_name)
 {
     const struct clock *clock = c->work->clock;
     const struct path *path = path_attribute(c->arena, NULL, "name");
@@ -24,8 +24,7 @@ static int check_claim(const struct composite_context *c, const char *what, cons
             "machine. If it was, it can be gone on with in %lld minutes, or be imported now: "
             "%s/%s/%s.",
             what, value_cstr(value_get(c->config, "name"), ""), c->region, object, id,
-            (long long)((until - now) / 60 + 1), c->cloud, c->region,
-            value_cstr(value_get(c->config, "name"), ""));
+            (long long)((until - now) / 60 + 1), c->cloud, c->region, import_name);
     default:
         return 0;
     }
@@ -34,16 +33,24 @@ static int check_claim(const struct composite_context *c, const char *what, cons
 int claim_check_found(const struct composite_context *c, const char *what, const char *object,
                       const struct value *tags, const char *id, const char *unfinished)
 {
+    return claim_check_named(c, what, object, tags, id, unfinished,
+                             value_cstr(value_get(c->config, "name"), ""));
+}
+
+int claim_check_named(const struct composite_context *c, const char *what, const char *object,
+                      const struct value *tags, const char *id, const char *unfinished,
+                      const char *import_name)
+{
     const struct path *path = path_attribute(c->arena, NULL, "name");
     const char *name = value_cstr(value_get(c->config, "name"), "");
-    int claim = check_claim(c, what, object, tags, id);
+    int claim = check_claim(c, what, object, tags, id, import_name);
     if (claim)
         return claim < 0 ? -1 : 0;
     if (!unfinished)
         return diags_error(c->diags, path, "The name is taken",
                            "A %s \"%s\" exists in %s (%s %s), and this state does not have it. "
                            "Choose another name, or import it: %s/%s/%s.",
-                           what, name, c->region, object, id, c->cloud, c->region, name);
+                           what, name, c->region, object, id, c->cloud, c->region, import_name);
     diags_warning(c->diags, path, "An interrupted apply is continued", "%s", unfinished);
     return 0;
 }

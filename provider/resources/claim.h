@@ -11,5 +11,9 @@
  * `what` and `object` are words for both: "node", "instance". */
 int claim_check_found(const struct composite_context *c, const char *what, const char *object,
                       const struct value *tags, const char *id, const char *unfinished);
+/* The same for a resource whose import id ends otherwise than with its name. */
+int claim_check_named(const struct composite_context *c, const char *what, const char *object,
+                      const struct value *tags, const char *id, const char *unfinished,
+                      const char *import_name);
 
 #endif

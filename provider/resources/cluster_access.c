@@ -2,6 +2,8 @@
 #include "resources/cluster_access.h"
 
 #include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -11,6 +13,8 @@
 enum {
     CA_MOST = 1 << 20,
     RENEW_BEFORE_S = 60, /* a token that ends sooner is not given out */
+    OWN_TOKEN_S = 10,    /* so long a file's is not read again */
+    TOKEN_MOST = 16384,
     ATTEMPTS_MOST = 10
 };
 
@@ -63,6 +67,53 @@ static bool is_good(const struct cluster_access *x)
     return x->token.len && x->expires_unix_s > now && x->expires_unix_s - now > RENEW_BEFORE_S;
 }
 
+/* What a file holds, without the white space around it. */
+static int read_token(const char *path, struct secret *ret)
+{
+    char text[TOKEN_MOST + 2];
+    FILE *f = fopen(path, "re");
+    size_t n = f ? fread(text, 1, sizeof(text) - 1, f) : 0;
+    int rc = -1;
+    if (f)
+        fclose(f);
+    text[n] = '\0';
+    while (n && strchr(" \t\r\n", text[n - 1]))
+        n--;
+    size_t first = strspn(text, " \t\r\n");
+    if (first < n && n <= TOKEN_MOST)
+        rc = secret_set(ret, slice_from(text + first, n - first));
+    explicit_bzero(text, sizeof(text));
+    return rc;
+}
+
+/* Under the lock. The user's own token; one that was refused is not given again, unless the file
+ * has another one by now. */
+static int take_own(struct cluster_access *x, struct arena *a, bool fresh, struct cloud_error *err)
+{
+    const struct cluster_place *at = &x->place;
+    const char *text = at->token ? at->token : getenv("KUBE_TOKEN");
+    x->expires_unix_s = x->clock->unix_s(x->clock->self) + RENEW_BEFORE_S + OWN_TOKEN_S;
+    if (at->token_file && !at->token) {
+        if (read_token(at->token_file, &x->token) == 0)
+            return 0;
+        return fail(
+            err, CLOUD_ERROR_CREDENTIALS,
+            arena_printf(a, "the file %s cannot be read, or holds no token", at->token_file));
+    }
+    if (fresh && text)
+        return fail(err, CLOUD_ERROR_CREDENTIALS, "the cluster has refused the token");
+    if (text && *text)
+        return secret_set(&x->token, slice_str(text)) < 0
+                   ? fail(err, CLOUD_ERROR_NO_MEMORY, "memory ran out")
+                   : 0;
+    /* As one that is out of reach: what the state has of it stays. */
+    fail(err, CLOUD_ERROR_TRANSIENT,
+         "there is no token for the cluster; a refresh and a destroy do not have `token_wo`: set "
+         "`token_file`, or the variable KUBE_TOKEN");
+    err->advised = true;
+    return -1;
+}
+
 /* Under the lock. */
 static int renew(struct cluster_access *x, const struct work *w, struct arena *a, bool fresh,
                  struct cloud_error *err)
@@ -70,6 +121,8 @@ static int renew(struct cluster_access *x, const struct work *w, struct arena *a
     const struct cluster_place *at = &x->place;
     const char *text = NULL;
     int64_t expires = 0;
+    if (at->own_token)
+        return take_own(x, a, fresh, err);
     if (!at->driver->cluster_token)
         return fail(err, CLOUD_ERROR_UNSUPPORTED, "the cloud makes no tokens for clusters");
     if (at->driver->cluster_token(at->client, w, a, at->region, at->name, fresh, &text, &expires,
@@ -124,6 +177,8 @@ static struct cluster_access *allocate(const struct provider *p, const struct cl
     pthread_mutex_init(&x->lock, NULL);
     x->place.region = arena_strdup(arena, place->region);
     x->place.name = arena_strdup(arena, place->name);
+    x->place.token = arena_strdup(arena, place->token);
+    x->place.token_file = arena_strdup(arena, place->token_file);
     return x;
 }
 
@@ -136,6 +191,7 @@ struct cluster_access *cluster_access_new(const struct provider *p,
     const struct cloud_cluster cluster = {
         .endpoint = cluster_endpoint_url(x->arena, place->endpoint),
         .ca_pem = cluster_ca_pem(x->arena, place->ca),
+        .system_trust = place->own_token && !place->ca,
         .token = give_token,
         .token_self = x,
         .retry = {.max_attempts = ATTEMPTS_MOST},

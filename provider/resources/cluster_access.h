@@ -14,6 +14,10 @@ struct cluster_place {
     const char *name;     /* of the cluster */
     const char *endpoint; /* as the cloud says it: a URL, or host[:port] */
     const char *ca;       /* likewise: certificates as PEM, or base64 of it */
+    /* A cluster that is no cloud's own: `ca` may be NULL (those that the system trusts), and tokens
+     * are this text, else what the file has now, else the variable KUBE_TOKEN. */
+    bool own_token;
+    const char *token, *token_file;
 };
 
 struct cluster_access;

@@ -22,11 +22,18 @@ static void cluster_free(struct cluster *c)
     alloc_table.free(c);
 }
 
+/* The same text, or none. */
+static bool is_same_text(const char *x, const char *y)
+{
+    return x && y ? strcmp(x, y) == 0 : x == y;
+}
+
 static bool is_same(const struct cluster_place *x, const struct cluster_place *y)
 {
-    return x->client == y->client && strcmp(x->region, y->region) == 0 &&
-           strcmp(x->name, y->name) == 0 && strcmp(x->endpoint, y->endpoint) == 0 &&
-           strcmp(x->ca, y->ca) == 0;
+    return x->client == y->client && x->own_token == y->own_token &&
+           is_same_text(x->region, y->region) && is_same_text(x->name, y->name) &&
+           is_same_text(x->endpoint, y->endpoint) && is_same_text(x->ca, y->ca) &&
+           is_same_text(x->token, y->token) && is_same_text(x->token_file, y->token_file);
 }
 
 static struct cluster *cluster_new(struct provider *p, const struct cluster_place *at,
@@ -44,6 +51,8 @@ static struct cluster *cluster_new(struct provider *p, const struct cluster_plac
     c->at.name = arena_strdup(arena, at->name);
     c->at.endpoint = arena_strdup(arena, at->endpoint);
     c->at.ca = arena_strdup(arena, at->ca);
+    c->at.token = arena_strdup(arena, at->token);
+    c->at.token_file = arena_strdup(arena, at->token_file);
     if (arena_failed(arena))
         diags_error(diags, NULL, "Out of memory", "The client of a cluster could not be made.");
     else

@@ -171,7 +171,7 @@ int composite_engine(struct composite_run *r, const struct value *config)
         .driver = c->driver,
         .client = c->client,
         .more = c->inner,
-        .more_count = c->inner ? 1 : 0,
+        .more_count = c->inner && c->inner->driver ? 1 : 0,
         .region = c->region,
         .account = c->account,
         .partition = c->driver && c->region ? c->driver->partition(c->region) : "",
@@ -179,7 +179,7 @@ int composite_engine(struct composite_run *r, const struct value *config)
         .name = value_get(config, "name"),
         .tags = value_get(config, "tags"),
         .nonce = r->nonce,
-        .claimed = comp->claimed,
+        .claimed = comp->claimed_of ? comp->claimed_of(config) : comp->claimed,
     };
     r->destroyer = (struct engine_destroyer){r, destroy_by_code};
     r->engine.destroyer = comp->destroy ? &r->destroyer : NULL;
@@ -204,16 +204,18 @@ const struct value *composite_identity(struct composite_run *r, const struct val
     const struct schema_identity *id = r->type->identity;
     if (!id || value_is_null(state))
         return NULL;
-    const struct value *region = value_get(state, "region");
+    const struct composite *comp = composite_of(r->type);
+    const struct value *region = value_get(state, "region"),
+                       *name = comp->identity_name ? comp->identity_name(r->context.arena, state)
+                                                   : value_get(state, "name");
     /* An identity has no unknown parts: one that is not known yet comes with the apply. */
-    if (!*r->context.account || !value_is_known(region) ||
-        !value_is_known(value_get(state, "name")))
+    if (!*r->context.account || !value_is_known(region) || !value_is_known(name))
         return NULL;
     const struct value *account = value_str(r->context.arena, r->context.account);
     const struct value_member m[] = {{SLICE_LIT("cloud"), value_get(state, "cloud")},
                                      {SLICE_LIT("account_or_project"), account},
                                      {SLICE_LIT("region"), region},
-                                     {SLICE_LIT("name"), value_get(state, "name")}};
+                                     {SLICE_LIT("name"), name}};
     return value_object_of(r->context.arena, id->type, m, 4);
 }
 
@@ -299,15 +301,15 @@ static void warn_of_changes(struct composite_run *r)
     for (size_t i = 0; i < r->changes.count; i++) {
         const struct engine_change *ch = &r->changes.items[i];
         for (size_t k = 0; k < ch->warning_count; k++)
-            diags_warning(d, NULL, "An update has side effects", "Component \"%s\": %s.", ch->name,
-                          ch->warnings[k]);
+            diags_warning(d, ch->path, "An update has side effects", "Component \"%s\": %s.",
+                          ch->name, ch->warnings[k]);
         if (ch->action != ENGINE_REPLACE || ch->component->hidden)
             continue;
         _cleanup_buf_ struct buf why = BUF_INIT(4096);
         for (size_t k = 0; k < ch->attr_count; k++)
             buf_printf(&why, "%s%s", k ? ", " : "", ch->attrs[k]);
         diags_warning(
-            d, NULL, "A component is replaced",
+            d, ch->path, "A component is replaced",
             "The %s \"%s\" is destroyed and made anew, because of its %s, which cannot be "
             "changed in place.",
             ch->component->title, ch->name, buf_cstr(&why));
@@ -336,6 +338,9 @@ static int plan_new_or_changed(struct composite_run *r, const struct resource_pl
     log_changes(&r->changes);
     if (any && c->online && comp->check && comp->check(c, &r->changes, r->derived) < 0)
         return -1;
+    if (any && c->online && c->prior &&
+        engine_check_taken(c->arena, &r->engine, &r->work, &r->changes, c->diags) < 0)
+        return -1;
     if (!is_new)
         warn_of_changes(r);
     if (comp->outputs(c, r->derived, planned, &r->records, &r->changes, &planned) < 0)
@@ -349,6 +354,50 @@ static void forget_records(struct composite_run *r)
 {
     r->records = (struct records){NULL, 0};
     r->context.prior = NULL;
+}
+
+/* Takes those differences away that mean none. 0, or -1: memory is out. */
+static int leave_differences(const struct resource_type *t, struct request *rq,
+                             const struct resource_plan_args *args, const struct value *planned,
+                             struct resource_plan_result *ret)
+{
+    const struct composite *comp = composite_of(t);
+    size_t count = 0;
+    if (!ret->replace_count || !comp->means_the_same)
+        return 0;
+    const struct path **left = arena_new_array(rq->arena, ret->replace_count, const struct path *);
+    for (size_t i = 0; left && i < ret->replace_count; i++) {
+        const char *name = path_string(rq->arena, ret->replace[i]);
+        if (!name)
+            left = NULL;
+        else if (!comp->means_the_same(args->prior, planned, name))
+            left[count++] = ret->replace[i];
+    }
+    if (!left)
+        return diags_error(rq->diags, NULL, "Out of memory", "The change was not planned.");
+    ret->replace = left;
+    ret->replace_count = count;
+    return 0;
+}
+
+/* What the resource itself says of a change that the schema allows. 0, or -1: memory is out. */
+static int replaced_by(const struct resource_type *t, struct request *rq,
+                       const struct resource_plan_args *args, const struct value *planned,
+                       struct resource_plan_result *ret)
+{
+    const struct composite *comp = composite_of(t);
+    if (ret->replace_count || value_is_null(args->prior) || !comp->replaced_by)
+        return 0;
+    const struct path *at = comp->replaced_by(rq->arena, args->prior, planned);
+    const struct path **list = at ? arena_new_array(rq->arena, 1, const struct path *) : NULL;
+    if (!at)
+        return 0;
+    if (!list)
+        return diags_error(rq->diags, at, "Out of memory", "The change was not planned.");
+    list[0] = at;
+    ret->replace = list;
+    ret->replace_count = 1;
+    return 0;
 }
 
 int composite_plan(const struct resource_type *t, struct request *rq,
@@ -366,6 +415,8 @@ int composite_plan(const struct resource_type *t, struct request *rq,
     const struct value *planned = NULL;
     if (schema_plan(rq->arena, t->schema, args->config, args->prior, args->proposed, &planned,
                     &ret->replace, &ret->replace_count, rq->diags) < 0 ||
+        leave_differences(t, rq, args, planned, ret) < 0 ||
+        replaced_by(t, rq, args, planned, ret) < 0 ||
         composite_begin(&r, t, rq, "create", planned) < 0)
         return -1;
     r.context.planning = true;
@@ -379,10 +430,12 @@ int composite_plan(const struct resource_type *t, struct request *rq,
     r.context.decided = NULL; /* an earlier plan's */
     struct records old = r.records;
     bool anew = ret->replace_count || !r.context.prior;
+    r.context.replaced = ret->replace_count ? r.context.prior : NULL;
     if (anew)
         forget_records(&r);
     if (ret->replace_count && composite_of(t)->may_destroy) {
-        if (composite_of(t)->may_destroy(rq, args->prior) < 0)
+        if (composite_of(t)->may_destroy(rq, args->prior) < 0 ||
+            composite_of(t)->may_destroy(rq, planned) < 0)
             return -1;
         diags_warning(rq->diags, ret->replace[0], "All of it is destroyed, and made anew",
                       "%s \"%s\" cannot be changed in this way in place: it goes with all that "
@@ -538,6 +591,19 @@ static int find_tainted(struct composite_run *r, const struct value *state)
     return 0;
 }
 
+/* Adds what the records do not have because an apply that was killed has made it for settings that
+ * the state never saw. It would keep what it stands on. */
+static int with_others(struct composite_run *r)
+{
+    struct composite_context *c = &r->context;
+    struct records others = {NULL, 0};
+    if (engine_find_others(c->arena, &r->engine, &r->work, r->cloud, c->config, &r->records,
+                           &others) < 0 ||
+        records_merge(c->arena, &r->records, &others) < 0)
+        return diags_error(c->diags, NULL, "Out of memory", "Nothing was destroyed.");
+    return 0;
+}
+
 static int apply_destroy(struct composite_run *r, const struct resource_apply_args *args,
                          struct resource_apply_result *ret)
 {
@@ -553,6 +619,8 @@ static int apply_destroy(struct composite_run *r, const struct resource_apply_ar
     /* No plan asks about one that is replaced because it is tainted, or because its user says so.
      */
     if (r->records.count && comp->may_destroy && comp->may_destroy(r->request, args->prior) < 0)
+        return -1;
+    if (with_others(r) < 0)
         return -1;
     int rc = engine_destroy(c->arena, &r->engine, &r->work, &r->records, &left, c->diags);
     r->records = left;
@@ -687,8 +755,8 @@ int composite_read(const struct resource_type *t, struct request *rq,
 /* ---- import ---- */
 
 /* "cloud/region/name" or an identity: the three in order. */
-static int import_parts(struct request *rq, const struct resource_import_args *args,
-                        const struct value *parts[3])
+static int import_parts(struct request *rq, const struct composite *comp,
+                        const struct resource_import_args *args, const struct value *parts[3])
 {
     static const char *const names[] = {"cloud", "region", "name"};
     struct slice rest = args->id;
@@ -708,7 +776,8 @@ static int import_parts(struct request *rq, const struct resource_import_args *a
         if (!value_is_known(parts[i]))
             return diags_error(rq->diags, NULL, "Invalid import id",
                                "An import needs \"cloud/region/name\", for example "
-                               "\"aws/eu-west-1/chat\".");
+                               "\"aws/eu-west-1/%s\".",
+                               comp->example);
     return 0;
 }
 
@@ -718,12 +787,15 @@ int composite_import(const struct resource_type *t, struct request *rq,
     struct composite_run r;
     const struct value *parts[3] = {NULL, NULL, NULL};
     const struct composite *comp = composite_of(t);
-    if (import_parts(rq, args, parts) < 0)
+    if (import_parts(rq, comp, args, parts) < 0)
         return -1;
     const struct value_member m[] = {{SLICE_LIT("cloud"), parts[0]},
                                      {SLICE_LIT("region"), parts[1]},
                                      {SLICE_LIT("name"), parts[2]}};
-    const struct value *config = value_object_of(rq->arena, t->schema->type, m, 3);
+    const struct value *config =
+        value_object_of(rq->arena, t->schema->type, m, comp->import_name ? 2 : 3);
+    if (config && comp->import_name)
+        config = comp->import_name(rq->arena, config, value_slice(parts[2]), rq->diags);
     if (!config || composite_begin(&r, t, rq, "create", config) < 0 ||
         composite_online(&r, "importing") < 0)
         return -1;

@@ -16,11 +16,12 @@ struct composite_context {
     struct cloud_client *client;
     bool online;
     const struct work *work;
-    const char *cloud, *region;  /* NULL: not known yet */
-    const char *account;         /* "" when not known */
-    const struct value *config;  /* as planned: defaults filled in */
-    const struct value *secrets; /* as written: with the write-only values (apply and plan only) */
-    const struct value *prior;   /* prior state; NULL: none */
+    const char *cloud, *region;   /* NULL: not known yet */
+    const char *account;          /* "" when not known */
+    const struct value *config;   /* as planned: defaults filled in */
+    const struct value *secrets;  /* as written: with the write-only values (apply and plan only) */
+    const struct value *prior;    /* prior state; NULL: none */
+    const struct value *replaced; /* state of what this plan destroys first; NULL: nothing */
     const struct records *records; /* what exists; never NULL */
     bool planning;                 /* a plan: the check hook may follow */
     /* In an apply what the plan's derive decided (struct composite); NULL: nothing. */
@@ -35,6 +36,7 @@ struct composite_context {
 
 struct composite {
     const struct resource_table *table;
+    const char *example; /* of a name, for messages */
 
     /* Checks across attributes that schema rules cannot say; unknowns are passed over. May be NULL.
      */
@@ -54,12 +56,24 @@ struct composite {
     int (*check)(const struct composite_context *c, const struct engine_changes *changes,
                  const struct value *derived);
 
-    /* Whether the resource may be destroyed; asked in the plan, and before the first call. 0, or -1
+    /* An attribute that changes, and makes another resource of it, where that is not so on every
+     * cloud (the schema says what is): NULL: there is none. Owned by `a`. May be NULL. */
+    const struct path *(*replaced_by)(struct arena *a, const struct value *prior,
+                                      const struct value *planned);
+
+    /* Whether a difference of an attribute ("network.cidr") for which the schema makes another
+     * resource is none, because one of both says what the other means anyway. May be NULL. */
+    bool (*means_the_same)(const struct value *prior, const struct value *planned,
+                           const char *attribute);
+
+    /* Whether the resource may be destroyed, by its state, and, when it is to be replaced, by its
+     * configuration too; asked in the plan, and before the first call. 0, or -1
      * with a diagnostic. May be NULL: it may. */
     int (*may_destroy)(struct request *rq, const struct value *prior);
 
-    /* The cloud of components that are inside what the resource makes (a cluster). Makes no call;
-     * lives in c->arena. 0, or -1 with a diagnostic. May be NULL: there are no such components. */
+    /* The cloud of components that are inside what the resource makes, or names (a cluster). Makes
+     * no call; lives in c->arena; a `driver` that stays NULL: this one has no such components. 0,
+     * or -1 with a diagnostic. May be NULL: there are none. */
     int (*inner_cloud)(const struct composite_context *c, struct engine_cloud *ret);
 
     /* Sets the computed attributes from derived values and records (or planned changes: unknown
@@ -70,8 +84,9 @@ struct composite {
                    const struct value **ret);
 
     /* The component whose tags say that an apply is at work on a resource that no state knows yet;
-     * NULL: none. */
+     * NULL: none. Where it depends on the configuration, `claimed_of` says it. */
     const char *claimed;
+    const char *(*claimed_of)(const struct value *config);
 
     /* Engine hooks (placement); NULL: none. The object lives for one apply. */
     int (*hooks_new)(const struct composite_context *c, const struct value *derived,
@@ -80,6 +95,14 @@ struct composite {
     /* Destroys a component whose kind says `destroyed_by` (`what`): its attributes as recorded. Any
      * thread; c->arena and c->diags are the thread's. 0, or -1 with a diagnostic. May be NULL. */
     int (*destroy)(const struct composite_context *c, const char *what, const struct value *attrs);
+
+    /* The name in identities and import ids, where one of a resource says more than `name`: a text,
+     * NULL when it is not known yet, or memory is out. NULL: it is `name`. */
+    const struct value *(*identity_name)(struct arena *a, const struct value *state);
+    /* The other way round: `config` (cloud and region) with what such a name stands for. NULL with
+     * a diagnostic. NULL: the name is `name`. */
+    const struct value *(*import_name)(struct arena *a, const struct value *config,
+                                       struct slice name, struct diags *diags);
 
     /* The configuration that found objects stand for (import): attributes by name. */
     int (*describe)(const struct composite_context *c, const struct records *found,

@@ -109,8 +109,11 @@ const struct value *composite_plan_components(struct composite_run *r, const str
         if (ch->component->hidden || ch->action == ENGINE_DESTROY)
             continue;
         const struct value *id = value_get(ch->attrs_after, ch->component->display);
-        bool made = ch->action == ENGINE_CREATE || ch->action == ENGINE_REPLACE;
-        /* The id of what is made may be known (a name); what AWS answers is what will be shown. */
+        const struct record *rec = records_find(&r->records, ch->name);
+        bool made =
+            ch->action == ENGINE_CREATE || ch->action == ENGINE_REPLACE || (rec && rec->incomplete);
+        /* The id of what is made may be known (a name); what AWS answers is what will be shown.
+         * What was not made to its end may have to be made anew. */
         if (made || !id)
             id = value_unknown_not_null(a, &type_string);
         m[count].key = slice_str(ch->name);

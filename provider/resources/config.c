@@ -17,6 +17,14 @@ bool config_is(const struct value *config, const char *dotted, const char *text)
     return slice_eq_str(value_slice(config_get(config, dotted)), text);
 }
 
+bool config_wholly_known(const struct value *config, const char *const *paths, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!value_is_wholly_known(config_get(config, paths[i])))
+            return false;
+    return true;
+}
+
 int config_refuse(struct arena *a, const struct value *config, const char *cloud,
                   const char *const (*paths)[2], size_t count, struct diags *diags)
 {

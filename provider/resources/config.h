@@ -11,6 +11,8 @@ bool config_is_set(const struct value *v);
 const struct value *config_get(const struct value *config, const char *dotted);
 /* Whether an attribute is that text. */
 bool config_is(const struct value *config, const char *dotted, const char *text);
+/* Whether the attributes at these dotted paths are known, with all that is in them, or absent. */
+bool config_wholly_known(const struct value *config, const char *const *paths, size_t count);
 /* Errors for attributes that this cloud lacks: {path, what to do instead}. 0 or -1. */
 int config_refuse(struct arena *a, const struct value *config, const char *cloud,
                   const char *const (*paths)[2], size_t count, struct diags *diags);

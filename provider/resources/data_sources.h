@@ -4,7 +4,7 @@
 
 #include "resources/provider.h"
 
-extern const struct data_source data_model, data_gpu_offers;
+extern const struct data_source data_endpoint, data_gpu_offers, data_model;
 extern const struct ephemeral_type ephemeral_cluster_auth;
 extern const struct function gpu_fit_function, vram_gib_function;
 

@@ -1,6 +1,8 @@
 /* The `$derived` object, and texts in it. */
 #include "resources/derived.h"
 
+#include <string.h>
+
 #include "value/codec.h"
 
 enum { DOCUMENT_MOST = 1 << 20 };
@@ -28,6 +30,28 @@ const struct value *derived_unknown(struct derived *d)
 const struct value *derived_object(struct derived *d)
 {
     return d->failed ? NULL : value_object(d->arena, d->members, d->count);
+}
+
+void derived_map_put(struct derived_map *m, const char *key, const struct value *v)
+{
+    if (m->count == m->room) {
+        size_t room = m->room ? 2 * m->room : 16;
+        struct value_member *more = arena_new_array(m->a, room, struct value_member);
+        if (more && m->count)
+            memcpy(more, m->items, m->count * sizeof(*more));
+        m->items = more;
+        m->room = more ? room : 0;
+    }
+    m->failed |= !m->items || !key || !v;
+    if (!m->failed)
+        m->items[m->count++] = (struct value_member){slice_str(key), v};
+}
+
+const struct value *derived_map_object(const struct derived_map *m)
+{
+    if (m->failed)
+        return NULL;
+    return m->unsure ? value_unknown(m->a, &type_dynamic) : value_object(m->a, m->items, m->count);
 }
 
 const struct value *derived_json(struct arena *a, const struct buf *text)

@@ -6,10 +6,11 @@
 
 #include "cloud/template.h"
 #include "resources/cluster_access.h"
+#include "resources/reading.h"
 #include "resources/tables.h"
 #include "schema/tables.h"
 
-enum { DEADLINE_MS = 120000, TIME_MOST = 32 };
+enum { TIME_MOST = 32 };
 
 /* How a cloud shows its clusters: by the table of the component. */
 struct kind {
@@ -30,19 +31,10 @@ static const struct kind kinds[] = {
 
 /* One that is opened. */
 struct auth {
-    struct request *request;
-    const struct value *config;
+    struct reading reading;
     const struct kind *kind;
-    const struct cloud_driver *driver;
-    struct cloud_client *client;
-    const char *region, *location, *name, *account;
-    struct work work;
+    const char *location, *name;
 };
-
-static const struct path *at(const struct auth *x, const char *name)
-{
-    return path_attribute(x->request->arena, NULL, name);
-}
 
 static const struct kind *kind_of(const char *cloud)
 {
@@ -64,70 +56,23 @@ static int validate(const struct ephemeral_type *e, struct request *rq, const st
     return 0;
 }
 
-/* ---- whom to ask ---- */
-
-static int find_client(struct auth *x)
-{
-    struct request *rq = x->request;
-    if (provider_client(rq->provider, x->kind->cloud, at(x, "cloud"), &x->driver, &x->client,
-                        rq->diags) < 0)
-        return -1;
-    if (!x->client)
-        return diags_error(rq->diags, at(x, "cloud"), "The provider's settings are not known yet",
-                           "Without them there are no credentials to make a token from.");
-    x->region = value_cstr(value_get(x->config, "region"), x->driver->default_region(x->client));
-    if (!x->region)
-        return diags_error(rq->diags, at(x, "region"), "No region",
-                           "Neither this resource nor the provider's settings for \"%s\" name a "
-                           "region.",
-                           x->kind->cloud);
-    x->location = value_cstr(value_get(x->config, "location"), x->region);
-    return 0;
-}
-
-static int find_account(struct auth *x)
-{
-    struct cloud_error err;
-    if (x->driver->account(x->client, &x->work, x->request->arena, x->region, &x->account, &err) <
-        0)
-        return cloud_error_report(x->request->diags, NULL, "checking the account", &err);
-    return 0;
-}
-
 /* ---- the cluster ---- */
-
-/* The scope of the table's read: the cluster's own name and place, and the account. */
-static int lookup(void *self, struct arena *a, const char *root, const char *path,
-                  const struct value **ret)
-{
-    const struct auth *x = self;
-    *ret = NULL;
-    if (strcmp(root, "account") == 0)
-        *ret = value_str(a, x->account);
-    else if (!*root && path && strcmp(path, "name") == 0)
-        *ret = value_str(a, x->name);
-    else if (!*root && path && strcmp(path, "location") == 0)
-        *ret = value_str(a, x->location);
-    return 0;
-}
 
 static int describe(struct auth *x, const struct value **ret)
 {
-    const struct component_read *read = &x->kind->component->read;
-    struct arena *a = x->request->arena;
-    const struct value *request = NULL, *answer = NULL;
+    struct arena *a = x->reading.c.arena;
+    const char *account = x->reading.c.account;
+    const struct value_member own[] = {{SLICE_LIT("name"), value_str(a, x->name)},
+                                       {SLICE_LIT("location"), value_str(a, x->location)}};
     struct cloud_error err;
-    if (template_eval(a, read->request, lookup, x, &request) < 0)
-        return diags_error(x->request->diags, NULL, "Out of memory", "Nothing was read.");
-    if (x->driver->call(x->client, &x->work, a, x->region, read->op, request, &answer, &err) == 0) {
-        *ret = read->items ? template_select(a, answer, read->items) : answer;
-        return 0;
-    }
-    if (err.class_ == CLOUD_ERROR_NOT_FOUND)
-        return diags_error(x->request->diags, at(x, "name"), "Cluster not found",
-                           "There is no %s cluster \"%s\" in %s%s%s.", x->kind->title, x->name,
-                           x->location, *x->account ? " of " : "", x->account);
-    return cloud_error_report(x->request->diags, NULL, "looking for the cluster", &err);
+    int rc =
+        reading_object(&x->reading, &x->kind->component->read, value_object(a, own, 2), ret, &err);
+    if (rc > 0)
+        return diags_error(x->reading.c.diags, reading_path(&x->reading, "name"),
+                           "Cluster not found", "There is no %s cluster \"%s\" in %s%s%s.",
+                           x->kind->title, x->name, x->location, *account ? " of " : "", account);
+    return rc == 0 ? 0
+                   : cloud_error_report(x->reading.c.diags, NULL, "looking for the cluster", &err);
 }
 
 static bool is_usable(const struct kind *kind, const char *state)
@@ -138,32 +83,28 @@ static bool is_usable(const struct kind *kind, const char *state)
     return false;
 }
 
-/* What the table's attribute is in the answer; NULL: nothing. */
 static const char *shown(const struct auth *x, const struct value *cluster, const char *attribute)
 {
-    const struct component *c = x->kind->component;
-    for (size_t i = 0; i < c->attr_count; i++)
-        if (strcmp(c->attrs[i].name, attribute) == 0)
-            return value_cstr(template_select(x->request->arena, cluster, c->attrs[i].read_path),
-                              NULL);
-    return NULL;
+    return value_cstr(reading_attr(&x->reading, x->kind->component, attribute, cluster), NULL);
 }
 
 static int reach(struct auth *x, const struct value *cluster, const char **ret_endpoint,
                  const char **ret_ca)
 {
-    struct arena *a = x->request->arena;
+    struct arena *a = x->reading.c.arena;
     const struct component_states *states = &x->kind->component->states;
     const char *state = value_cstr(template_select(a, cluster, states->path), "unknown");
     if (!is_usable(x->kind, state))
-        return diags_error(x->request->diags, at(x, "name"), "The cluster is not ready",
+        return diags_error(x->reading.c.diags, reading_path(&x->reading, "name"),
+                           "The cluster is not ready",
                            "The state of the %s cluster \"%s\" is %s: nobody can work in it now.",
                            x->kind->title, x->name, state);
     *ret_endpoint = cluster_endpoint_url(a, shown(x, cluster, "endpoint"));
     *ret_ca = cluster_ca_pem(a, shown(x, cluster, x->kind->ca));
     if (*ret_endpoint && *ret_ca)
         return 0;
-    return diags_error(x->request->diags, at(x, "name"), "The cluster cannot be reached",
+    return diags_error(x->reading.c.diags, reading_path(&x->reading, "name"),
+                       "The cluster cannot be reached",
                        "The answer of the cloud has no %s of the %s cluster \"%s\".",
                        *ret_endpoint ? "certificate" : "endpoint", x->kind->title, x->name);
 }
@@ -184,23 +125,25 @@ static const struct value *time_text(struct arena *a, int64_t unix_s)
 
 static int make_token(struct auth *x, const char **ret, int64_t *ret_expires)
 {
+    const struct composite_context *c = &x->reading.c;
     struct cloud_error err;
-    if (x->driver->cluster_token(x->client, &x->work, x->request->arena, x->region, x->name, false,
-                                 ret, ret_expires, &err) < 0)
-        return cloud_error_report(x->request->diags, NULL, "making a token for the cluster", &err);
+    if (c->driver->cluster_token(c->client, c->work, c->arena, c->region, x->name, false, ret,
+                                 ret_expires, &err) < 0)
+        return cloud_error_report(c->diags, NULL, "making a token for the cluster", &err);
     return 0;
 }
 
 static const struct value *result(struct auth *x, const char *endpoint, const char *ca,
                                   const char *token, int64_t expires)
 {
-    struct arena *a = x->request->arena;
+    const struct composite_context *c = &x->reading.c;
+    struct arena *a = c->arena;
     bool has_location = strcmp(x->kind->cloud, "gcp") == 0;
     const struct value *secret = value_str(a, token);
     const struct value_member m[] = {
-        {SLICE_LIT("cloud"), value_get(x->config, "cloud")},
-        {SLICE_LIT("name"), value_get(x->config, "name")},
-        {SLICE_LIT("region"), value_str(a, x->region)},
+        {SLICE_LIT("cloud"), value_get(c->config, "cloud")},
+        {SLICE_LIT("name"), value_get(c->config, "name")},
+        {SLICE_LIT("region"), value_str(a, c->region)},
         {SLICE_LIT("location"), value_str(a, has_location ? x->location : NULL)},
         {SLICE_LIT("endpoint"), value_str(a, endpoint)},
         {SLICE_LIT("ca_certificate"), value_str(a, ca)},
@@ -214,21 +157,17 @@ static int open_auth(const struct ephemeral_type *e, struct request *rq, const s
                      const struct value **ret, struct slice *ret_private,
                      int64_t *ret_renew_at_unix_s)
 {
-    const struct clock *clock = rq->provider->clock;
-    struct auth x = {.request = rq, .config = config};
+    struct auth x = {.kind = kind_of(value_cstr(value_get(config, "cloud"), "")),
+                     .name = value_cstr(value_get(config, "name"), "")};
     const struct value *cluster = NULL;
     const char *endpoint = NULL, *ca = NULL, *token = NULL;
     int64_t expires = 0;
-    if (validate(e, rq, config) < 0)
+    if (validate(e, rq, config) < 0 ||
+        reading_begin(&x.reading, rq, config, "there are no credentials to make a token from") < 0)
         return -1;
-    x.kind = kind_of(value_cstr(value_get(config, "cloud"), ""));
-    x.name = value_cstr(value_get(config, "name"), "");
-    x.work = (struct work){clock, rq->cancel, clock->monotonic_ms(clock->self) + DEADLINE_MS};
-    if (!x.kind)
-        return diags_error(rq->diags, at(&x, "cloud"), "Not known",
-                           "The cloud has to be known when the token is made.");
-    if (find_client(&x) < 0 || find_account(&x) < 0 || describe(&x, &cluster) < 0 ||
-        reach(&x, cluster, &endpoint, &ca) < 0 || make_token(&x, &token, &expires) < 0)
+    x.location = value_cstr(value_get(config, "location"), x.reading.c.region);
+    if (describe(&x, &cluster) < 0 || reach(&x, cluster, &endpoint, &ca) < 0 ||
+        make_token(&x, &token, &expires) < 0)
         return -1;
     *ret = result(&x, endpoint, ca, token, expires);
     *ret_private = SLICE_EMPTY;

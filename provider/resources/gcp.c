@@ -5,7 +5,14 @@
 
 #include "cloud/template.h"
 
-enum { NAME_MOST = 63, LABEL_BYTES_MOST = 128, TEXT_MOST = 4096 };
+enum {
+    PAGES_MOST = 64,
+    PAGE_SIZE = 500,
+    NAME_MOST = 63,
+    LABEL_BYTES_MOST = 128,
+    TEXT_MOST = 4096,
+    CONDITION_MOST = 4096
+};
 
 /* ---- names ---- */
 
@@ -62,6 +69,46 @@ static unsigned short_hash(const char *s)
 const char *gcp_account_id(struct arena *a, const char *name, const char *base)
 {
     return arena_printf(a, "llm-%.17s-%08x", name, short_hash(base));
+}
+
+/* ---- objects ---- */
+
+/* A part of a string literal of the Common Expression Language, in which IAM conditions are. */
+static void append_literal(struct buf *b, struct slice s)
+{
+    for (size_t i = 0; i < s.len; i++) {
+        if (s.ptr[i] == '"' || s.ptr[i] == '\\')
+            buf_append_char(b, '\\');
+        buf_append_char(b, s.ptr[i]);
+    }
+}
+
+void gcp_split_uri(struct slice uri, struct slice *ret_bucket, struct slice *ret_prefix)
+{
+    struct slice rest = uri.len > 5 ? slice_from(uri.ptr + 5, uri.len - 5) : SLICE_EMPTY;
+    const char *slash = rest.len ? memchr(rest.ptr, '/', rest.len) : NULL;
+    size_t bucket = slash ? (size_t)(slash - rest.ptr) : rest.len;
+    struct slice prefix = slash ? slice_from(slash + 1, rest.len - bucket - 1) : SLICE_EMPTY;
+    while (prefix.len && prefix.ptr[prefix.len - 1] == '/')
+        prefix.len--;
+    *ret_bucket = slice_from(rest.ptr, bucket);
+    *ret_prefix = prefix;
+}
+
+const struct value *gcp_objects_condition(struct arena *a, const char *title, struct slice uri)
+{
+    _cleanup_buf_ struct buf b = BUF_INIT(CONDITION_MOST);
+    struct slice bucket, prefix;
+    gcp_split_uri(uri, &bucket, &prefix);
+    buf_printf(&b,
+               "resource.name == \"projects/_/buckets/%.*s\" || "
+               "resource.name.startsWith(\"projects/_/buckets/%.*s/objects/",
+               (int)bucket.len, bucket.ptr, (int)bucket.len, bucket.ptr);
+    append_literal(&b, prefix);
+    buf_append_str(&b, prefix.len ? "/\")" : "\")");
+    const struct value_member m[] = {{SLICE_LIT("title"), value_str(a, title)},
+                                     {SLICE_LIT("expression"), value_buf(a, &b)}};
+    return value_object(a, m, 2);
 }
 
 /* ---- places ---- */
@@ -197,4 +244,26 @@ int gcp_check_services(const struct composite_context *c, int rc, const struct v
                        "The project %s has not enabled: %s. Enable with: gcloud services enable %s "
                        "--project %s",
                        c->account, buf_cstr(&missing), buf_cstr(&missing), c->account);
+}
+
+/* ---- lists ---- */
+
+int gcp_list(const struct composite_context *c, const struct cloud_operation *op,
+             const struct value *request, const char *path, const struct value **ret,
+             struct cloud_error *err)
+{
+    struct arena *a = c->arena;
+    const struct value *answer = NULL, *all = value_tuple(a, NULL, 0);
+    request = request ? value_with(a, request, "maxResults", value_int(a, PAGE_SIZE)) : NULL;
+    for (int page = 0; page < PAGES_MOST; page++) {
+        if (composite_call(c, a, op, request, &answer, err) < 0)
+            return -1;
+        all = value_tuple_join(a, all, template_select(a, answer, path));
+        const struct value *token = value_get(answer, "nextPageToken");
+        if (!all || !value_slice(token).len)
+            break;
+        request = value_with(a, request, "pageToken", token);
+    }
+    *ret = all;
+    return all ? 0 : -1;
 }

@@ -17,6 +17,12 @@ bool gcp_is_resource(struct arena *a, struct slice s, const char *middle, bool s
  * begin as `name` does and end in a digest of `full`. Owned by `a`; NULL when memory is out. */
 const char *gcp_account_id(struct arena *a, const char *name, const char *full);
 
+/* Bucket and folder (without a slash at its end) of "gs://bucket/folder/". */
+void gcp_split_uri(struct slice uri, struct slice *ret_bucket, struct slice *ret_prefix);
+/* An IAM condition that holds for the objects under such a URI, and for its bucket: {title,
+ * expression}. NULL when memory is out. */
+const struct value *gcp_objects_condition(struct arena *a, const char *title, struct slice uri);
+
 /* Whether a zone is named like those of the region. */
 bool gcp_is_zone_of(struct slice zone, const char *region);
 /* Errors for a `region` that is none, or a zone. 0 or -1. */
@@ -39,5 +45,12 @@ const struct value *gcp_service_names(const struct composite_context *c, const c
  * when it could not be asked. 0 or -1. */
 int gcp_check_services(const struct composite_context *c, int rc, const struct value *answer,
                        const struct cloud_error *err);
+
+/* All pages of a list in Compute Engine: `request` has what the URI names besides the page. `path`
+ * selects the members of an answer ("items.*", of an aggregated list "items.*.instances.*"). *ret:
+ * a tuple, owned by c->arena. 0, or -1 with *err. */
+int gcp_list(const struct composite_context *c, const struct cloud_operation *op,
+             const struct value *request, const char *path, const struct value **ret,
+             struct cloud_error *err);
 
 #endif

@@ -38,6 +38,7 @@ static const char *const decisions[] = {"zones", "public", "machine_type", "zone
 /* composite.c calls a hook only for a cloud of the table. */
 const struct composite composite_gpu_node = {
     .table = &table_llm_gpu_node,
+    .example = "chat",
     .validate = gpu_node_validate,
     .derive = derive,
     .decisions = decisions,

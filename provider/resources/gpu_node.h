@@ -181,7 +181,7 @@ struct gpu_node_lookup {
     size_t offer_count;
 };
 
-enum { GPU_NODE_LOOKUPS_MOST = 24 };
+enum { GPU_NODE_LOOKUPS_MOST = 64 };
 
 struct gpu_node_lookups {
     struct gpu_node_lookup items[GPU_NODE_LOOKUPS_MOST];

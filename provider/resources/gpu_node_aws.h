@@ -43,6 +43,19 @@ void gpu_node_aws_want_checks(const struct composite_context *c,
                               const struct gpu_node_machines *machines);
 int gpu_node_aws_ask(const struct composite_context *c, struct gpu_node_lookup *k);
 
+/* ---- gpu_node_aws_quota.c ---- */
+
+/* Whether an instance (of DescribeInstances) will be gone, and gives its vCPUs back. */
+typedef bool (*gpu_node_aws_is_own)(void *self, const struct value *instance);
+
+/* The limit of a family's quota (below 0: not known), and the vCPUs in use, which are added to
+ * *used. 0, or -1 with *why. */
+int gpu_node_aws_read_quota(const struct composite_context *c, const struct catalog_quota *q,
+                            bool spot, gpu_node_aws_is_own is_own, void *self, double *limit,
+                            int *used, const char **why);
+/* Of an answer of GetServiceQuota; below 0: it does not say. */
+double gpu_node_aws_quota_value(struct arena *a, const struct value *answer);
+
 /* ---- gpu_node_aws_network.c: zones and address ranges ---- */
 
 struct gpu_node_network {

@@ -2,7 +2,6 @@
 #include "resources/gpu_node_aws.h"
 #include "resources/gpu_node_check.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "cloud/template.h"
@@ -11,34 +10,10 @@ enum { QUOTAS_MOST = 16 };
 
 /* ---- quotas ---- */
 
-static int vcpus_of(struct arena *a, const struct value *instance)
-{
-    long cores =
-        strtol(value_cstr(template_select(a, instance, "cpuOptions.coreCount"), "0"), NULL, 10);
-    long threads = strtol(
-        value_cstr(template_select(a, instance, "cpuOptions.threadsPerCore"), "0"), NULL, 10);
-    const struct catalog_machine *m =
-        catalog_machine("aws", value_slice(value_get(instance, "instanceType")));
-    if (m)
-        return m->vcpus;
-    return cores > 0 && threads > 0 && cores < 10000 && threads < 10 ? (int)(cores * threads) : 0;
-}
-
-/* Whether an instance counts against a quota: by family and market. EC2 User Guide, "On-Demand
- * Instance quotas" and "Spot Instance quotas". */
-static bool counts_against(const struct catalog_quota *q, bool spot, const char *type)
-{
-    if (q->family[0] == 'g')
-        return type[0] == 'g' || strncmp(type, "vt", 2) == 0;
-    if (!spot || type[0] != 'p')
-        return type[0] == 'p';
-    bool new = type[1] >= '5';
-    return new == (strcmp(q->family, "p5") == 0);
-}
-
 /* The instance is in the state that is planned, maybe as one that will be replaced. */
-static bool is_own(struct gpu_node_checking *k, const struct value *instance)
+static bool is_own(void *self, const struct value *instance)
 {
+    struct gpu_node_checking *k = self;
     const struct composite_context *c = k->c;
     const struct record *r = records_find(c->records, "instance");
     const struct value *id = value_get(instance, "instanceId");
@@ -50,41 +25,6 @@ static bool is_own(struct gpu_node_checking *k, const struct value *instance)
         return true;
     return value_equal(value_get(tags, "llm:resource"), value_get(owner, "llm:resource")) &&
            provider_has_seen(c->request->provider, value_slice(id));
-}
-
-/* Adds the vCPUs of instances that count against the quota; this node's own gives its back. */
-static void add_usage(struct gpu_node_checking *k, const struct value *instances,
-                      const struct catalog_quota *q, bool spot, int *used)
-{
-    for (size_t i = 0; i < value_count(instances); i++) {
-        const struct value *item = value_at(instances, i);
-        bool is_spot = strcmp(value_cstr(value_get(item, "instanceLifecycle"), ""), "spot") == 0;
-        if (is_spot == spot && !is_own(k, item) &&
-            counts_against(q, spot, value_cstr(value_get(item, "instanceType"), "-")))
-            *used += vcpus_of(k->a, item);
-    }
-}
-
-/* The limit and what is in use. 0, or -1 with *why. */
-static int read_quota(struct gpu_node_checking *k, const struct catalog_quota *q, bool spot,
-                      double *limit, int *used, const char **why)
-{
-    const struct gpu_node_lookup *quota = NULL, *usage = NULL;
-    const struct value *code = value_str(k->a, spot ? q->spot : q->on_demand);
-    gpu_node_want(k->c, GPU_NODE_LOOKUP_USAGE, NULL);
-    if (gpu_node_answer(k->c, GPU_NODE_LOOKUP_QUOTA, code, &quota) < 0) {
-        *why = quota->error.message;
-        return -1;
-    }
-    if (gpu_node_answer(k->c, GPU_NODE_LOOKUP_USAGE, NULL, &usage) < 0) {
-        *why = usage->error.message;
-        return -1;
-    }
-    const struct value *v = template_select(k->a, quota->answer, "Quota.Value");
-    *limit =
-        value_is_known(v) && v->type->kind == TYPE_NUMBER ? number_to_double(v->number, NULL) : -1;
-    add_usage(k, usage->answer, q, spot, used);
-    return 0;
 }
 
 /* What is known of one quota, so that each is asked for once. */
@@ -112,7 +52,7 @@ static struct quota_state *quota_of(struct gpu_node_checking *k, struct quotas *
         return NULL;
     struct quota_state *s = &all->items[all->count++];
     *s = (struct quota_state){code, spot ? q->spot_name : q->on_demand_name, -1, 0};
-    if (read_quota(k, q, spot, &s->limit, &s->used, &why) < 0) {
+    if (gpu_node_aws_read_quota(k->c, q, spot, is_own, k, &s->limit, &s->used, &why) < 0) {
         s->limit = -1;
         if (!all->failed)
             diags_warning(k->c->diags, gpu_node_machine_path(k), "The quota was not checked",

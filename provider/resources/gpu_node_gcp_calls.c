@@ -5,7 +5,7 @@
 
 #include "cloud/template.h"
 
-enum { PAGES_MOST = 64, PAGE_SIZE = 500, FILTER_MOST = 16384, MACHINES_AT_ONCE = 6 };
+enum { FILTER_MOST = 16384, MACHINES_AT_ONCE = 6 };
 
 #define PROJECT "/compute/v1/projects/{project}"
 
@@ -46,28 +46,14 @@ static const struct cloud_operation get_account = {
 
 /* ---- lists ---- */
 
-/* All pages of an aggregated list; `path` selects the members ("items.*.instances.*"). */
+/* All pages; `path` selects the members ("items.*.instances.*"). */
 static int list(const struct composite_context *c, const struct cloud_operation *op,
                 const char *path, const struct value *filter, const struct value **ret,
                 struct cloud_error *err)
 {
-    struct arena *a = c->arena;
-    const struct value *token = NULL, *answer = NULL, *all = value_tuple(a, NULL, 0);
-    for (int page = 0; page < PAGES_MOST; page++) {
-        const struct value_member m[] = {{SLICE_LIT("project"), value_str(a, c->account)},
-                                         {SLICE_LIT("filter"), filter},
-                                         {SLICE_LIT("maxResults"), value_int(a, PAGE_SIZE)},
-                                         {SLICE_LIT("pageToken"), token}};
-        if (composite_call(c, a, op, value_object(a, m, token ? 4 : 3), &answer, err) < 0)
-            return -1;
-        const struct value *more = template_select(a, answer, path);
-        all = value_tuple_join(a, all, more);
-        token = value_get(answer, "nextPageToken");
-        if (!all || !value_slice(token).len)
-            break;
-    }
-    *ret = all;
-    return all ? 0 : -1;
+    const struct value_member m[] = {{SLICE_LIT("project"), value_str(c->arena, c->account)},
+                                     {SLICE_LIT("filter"), filter}};
+    return gcp_list(c, op, value_object(c->arena, m, 2), path, ret, err);
 }
 
 /* ---- offers ---- */

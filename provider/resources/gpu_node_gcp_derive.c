@@ -5,8 +5,6 @@
 #include "resources/gpu_node_derive.h"
 #include "resources/gpu_node_gcp.h"
 
-enum { CONDITION_MOST = 4096 };
-
 #define IAP_RANGE "35.235.240.0/20" /* IAP documentation, "Using IAP for TCP forwarding" */
 
 static struct gpu_node_gcp_names *names(struct gpu_node_derivation *d)
@@ -150,37 +148,6 @@ static void derive_names(struct gpu_node_derivation *d)
 
 /* ---- identity ---- */
 
-/* A part of a string literal of the Common Expression Language, in which IAM conditions are. */
-static void append_literal(struct buf *b, struct slice s)
-{
-    for (size_t i = 0; i < s.len; i++) {
-        if (s.ptr[i] == '"' || s.ptr[i] == '\\')
-            buf_append_char(b, '\\');
-        buf_append_char(b, s.ptr[i]);
-    }
-}
-
-/* The objects under "gs://bucket/prefix", for a condition on resource.name. */
-static const struct value *cache_condition(struct gpu_node_derivation *d, struct slice uri)
-{
-    _cleanup_buf_ struct buf b = BUF_INIT(CONDITION_MOST);
-    struct slice rest = slice_from(uri.ptr + 5, uri.len - 5); /* behind "gs://" */
-    const char *slash = memchr(rest.ptr, '/', rest.len);
-    size_t bucket = slash ? (size_t)(slash - rest.ptr) : rest.len;
-    struct slice prefix = slash ? slice_from(slash + 1, rest.len - bucket - 1) : SLICE_EMPTY;
-    while (prefix.len && prefix.ptr[prefix.len - 1] == '/')
-        prefix.len--;
-    buf_printf(&b,
-               "resource.name == \"projects/_/buckets/%.*s\" || "
-               "resource.name.startsWith(\"projects/_/buckets/%.*s/objects/",
-               (int)bucket, rest.ptr, (int)bucket, rest.ptr);
-    append_literal(&b, prefix);
-    buf_append_str(&b, prefix.len ? "/\")" : "\")");
-    const struct value_member m[] = {{SLICE_LIT("title"), value_str(d->a, "model cache")},
-                                     {SLICE_LIT("expression"), value_buf(d->a, &b)}};
-    return value_object(d->a, m, 2);
-}
-
 static const struct value *role(struct gpu_node_derivation *d, const char *name,
                                 const struct value *condition)
 {
@@ -201,7 +168,8 @@ static void derive_roles(struct gpu_node_derivation *d)
         (struct value_member){SLICE_LIT("metrics"), role(d, "roles/monitoring.metricWriter", NULL)};
     if (uri.len > 5)
         m[count++] = (struct value_member){
-            SLICE_LIT("cache"), role(d, "roles/storage.objectUser", cache_condition(d, uri))};
+            SLICE_LIT("cache"),
+            role(d, "roles/storage.objectUser", gcp_objects_condition(d->a, "model cache", uri))};
     gpu_node_put(d, "roles",
                  cache && !value_is_wholly_known(cache) ? gpu_node_unknown(d)
                                                         : value_object(d->a, m, count));

@@ -38,12 +38,7 @@ static uint64_t gib_of(const struct value *v)
 static bool all_known(const struct value *config)
 {
     static const char *const names[] = {"models", "custom_model", "runtime", "context_tokens"};
-    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
-        const struct value *v = value_get(config, names[i]);
-        if (v && !value_is_wholly_known(v))
-            return false;
-    }
-    return true;
+    return config_wholly_known(config, names, sizeof(names) / sizeof(*names));
 }
 
 int gpu_node_models(struct arena *a, const struct value *config, struct gpu_node_models *ret,

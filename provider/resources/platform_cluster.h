@@ -28,6 +28,10 @@ void platform_put(struct platform_derivation *d, const char *name, const struct 
 const struct value *platform_unknown(struct platform_derivation *d);
 /* Of the configuration, by dotted path; null counts as absent. */
 const struct value *platform_of(const struct platform_derivation *d, const char *path);
+/* The list of names that a component's `attribute` is (cloud/component.h); `key` and what follows
+ * may be NULL. NULL when memory is out. */
+const struct value *platform_attribute(struct arena *a, const char *top, const char *key,
+                                       const char *inside, const char *inner);
 /* A text of a component that exists, or NULL. */
 const char *platform_recorded(const struct composite_context *c, const char *component,
                               const char *attr);
@@ -74,6 +78,8 @@ struct platform_cloud {
     /* Ranges of a network that is made, where the configuration names none; NULL: there is none, or
      * the cloud chooses it. */
     const char *cidr, *pods_cidr, *services_cidr;
+    /* Namespaces that the cloud has in each of its clusters, NULL-terminated; NULL: none. */
+    const char *const *namespaces;
     /* Whether Kubernetes itself must say who administers the cluster, and needs NVIDIA's device
      * plugin. */
     bool binds_access, needs_device_plugin;
@@ -87,6 +93,15 @@ struct platform_cloud {
     int (*derive)(struct platform_derivation *d);
     int (*check)(const struct composite_context *c, const struct engine_changes *changes,
                  const struct value *derived);
+    /* Asks the cloud whether it offers this version of Kubernetes. 0, also when that cannot be
+     * known, or -1 with a diagnostic that names those it offers. */
+    int (*check_version)(const struct composite_context *c, const char *version);
+    /* Attributes of the component "cluster": whether its API has a public address, and which ranges
+     * reach that; then what else is set in the same call. The ranges are texts, or objects whose
+     * member `range` they are. `limited`: whether the ranges count; NULL: always. */
+    struct platform_endpoint {
+        const char *public, *ranges, *range, *limited, *other;
+    } endpoint;
     /* Of the component "cluster": its URL and its authority as PEM, owned by `a`; false when one is
      * not known. `attrs` are those of its record. */
     bool (*address)(struct arena *a, const struct value *attrs, const char **ret_endpoint,
@@ -112,11 +127,23 @@ extern const struct platform_cloud platform_aws, platform_gcp;
 /* NULL: the resource cannot be made there, or `cloud` is NULL. */
 const struct platform_cloud *platform_cloud(const char *cloud);
 
+/* ---- platform_cluster.c ---- */
+
+/* The claim that a CSI driver has made a disk for, "NAMESPACE/NAME", by what it notes on the disk:
+ * a map. Owned by `a`; NULL: none is named. */
+const char *platform_claim_of(struct arena *a, const struct value *notes);
+
 /* ---- platform_cluster_validate.c ---- */
 
 int platform_validate(struct arena *a, const struct value *config, struct diags *diags);
 /* Whether two IPv4 ranges have addresses in common; false when one of them is none. */
 bool platform_ranges_overlap(struct slice x, struct slice y);
+/* Whether all addresses of a range are in another one. */
+bool platform_range_inside(struct slice range, struct slice whole);
+/* Of a platform's cluster that this state does not have: what to say when it has nothing yet that
+ * an import could rebuild the configuration from, because an apply ended before its end. Asks the
+ * cluster. NULL: it has, or cannot be asked. `id` is the cluster's. */
+const char *platform_unfinished(const struct composite_context *c, const char *id);
 
 /* ---- platform_cluster_quota.c ---- */
 
@@ -144,14 +171,5 @@ int platform_outputs(const struct composite_context *c, const struct value *deri
 /* outputs_map() of components whose keys are those of `$derived.NAME`: unknown while that is. */
 const struct value *platform_map(struct outputs *o, const struct value *derived, const char *name,
                                  const char *prefix, const char *attr);
-
-/* ---- platform_cluster_link.c: the way into the cluster ---- */
-
-/* A cloud, for the engine, of what is in the cluster. Which cluster that is, is learnt from the
- * records, from the apply that makes it (platform_link_recorded()), or from the cloud. Lives in
- * c->arena. 0 or -1 with a diagnostic. */
-int platform_link(const struct composite_context *c, struct engine_cloud *ret);
-/* For engine_hooks.recorded; `self` is the client of platform_link(). */
-void platform_link_recorded(void *self, const struct record *r);
 
 #endif

@@ -36,12 +36,16 @@ static int look_up(const struct cloud_driver *driver, struct cloud_client *clien
     if (driver->call(client, w, a, region, &platform_aws_describe_cluster, request, &answer, err) <
         0)
         return err->class_ == CLOUD_ERROR_NOT_FOUND ? 0 : -1;
+    const struct value *public = template_transform(
+        a, TRANSFORM_BOOL,
+        template_select(a, answer, "cluster.resourcesVpcConfig.endpointPublicAccess"));
     const struct value_member attrs[] = {
         {SLICE_LIT("endpoint"), template_select(a, answer, "cluster.endpoint")},
         {SLICE_LIT("certificate_authority"),
-         template_select(a, answer, "cluster.certificateAuthority.data")}};
+         template_select(a, answer, "cluster.certificateAuthority.data")},
+        {SLICE_LIT("endpoint_public_access"), public}};
     if (attrs[0].value && attrs[1].value)
-        *ret = value_object(a, attrs, 2);
+        *ret = value_object(a, attrs, public ? 3 : 2);
     return 0;
 }
 
@@ -56,6 +60,10 @@ const struct platform_cloud platform_aws = {
     .validate = platform_aws_validate,
     .derive = platform_aws_derive,
     .check = platform_aws_check,
+    .check_version = platform_aws_check_version,
+    .endpoint = {.public = "endpoint_public_access",
+                 .ranges = "public_access_cidrs",
+                 .other = "endpoint_private_access"},
     .address = address,
     .look_up = look_up,
     .destroy = platform_aws_destroy,

@@ -73,6 +73,14 @@ const struct value *platform_aws_workload_policy(struct platform_aws *p,
 const struct value *platform_aws_lifecycle(struct arena *a, const struct value *registries);
 const struct value *platform_aws_dashboard(struct platform_aws *p);
 
+/* ---- platform_cluster_aws_quota.c ---- */
+
+/* Notes the questions about quotas that a new network, or new pools with GPUs, will need. */
+void platform_aws_want_quotas(struct platform_aws *p);
+/* Whether quotas have room for what the plan makes. 0, or -1 with a diagnostic. */
+int platform_aws_check_quotas(const struct composite_context *c,
+                              const struct engine_changes *changes, const struct value *derived);
+
 /* ---- the hooks of struct platform_cloud ---- */
 
 extern const struct cloud_operation platform_aws_describe_cluster;
@@ -81,7 +89,8 @@ int platform_aws_validate(struct arena *a, const struct value *config, struct di
 int platform_aws_derive(struct platform_derivation *d);
 int platform_aws_check(const struct composite_context *c, const struct engine_changes *changes,
                        const struct value *derived);
-/* The error that EKS does not offer this version of Kubernetes. -1. */
+int platform_aws_check_version(const struct composite_context *c, const char *version);
+/* The error that EKS does not offer this version of Kubernetes, with those that it does. -1. */
 int platform_aws_no_version(const struct composite_context *c, const char *version);
 /* Notes what the check of this plan will ask. */
 void platform_aws_want_checks(struct platform_aws *p);

@@ -7,6 +7,8 @@
 #include "cloud/template.h"
 #include "resources/claim.h"
 
+enum { TEXT_MOST = 4096 };
+
 static const struct cloud_operation describe_versions = {.service = "eks",
                                                          .name = "DescribeClusterVersions",
                                                          .method = "GET",
@@ -108,6 +110,7 @@ void platform_aws_want_checks(struct platform_aws *p)
         gpu_node_want_call(c, &describe_offerings, offerings);
     if (subnets)
         gpu_node_want_call(c, &aws_describe_subnets, subnets);
+    platform_aws_want_quotas(p);
 }
 
 /* ---- answers ---- */
@@ -126,7 +129,7 @@ static int check_found(const struct composite_context *c, const struct value *cl
                                                      value_get(c->config, "name"), "cluster");
     const char *arn = value_cstr(value_get(cluster, "arn"), "");
     if (value_is_known(owner) && value_equal(owner, value_get(ours, "llm:resource")))
-        return claim_check_found(c, "platform", "cluster", tags, arn, NULL);
+        return claim_check_found(c, "platform", "cluster", tags, arn, platform_unfinished(c, arn));
     return diags_error(c->diags, path_attribute(c->arena, NULL, "name"), "The name is taken",
                        "There is a cluster \"%s\" in %s (%s), which was not made as a platform "
                        "(its tag llm:resource is \"%s\"). Choose another name.",
@@ -150,19 +153,31 @@ static int check_name(const struct composite_context *c)
     return was_ours(c, cluster) ? 0 : check_found(c, cluster);
 }
 
-int platform_aws_no_version(const struct composite_context *c, const char *version)
+/* "1.35, 1.34 …", as EKS lists them; empty when it does not say. */
+static void append_versions(const struct composite_context *c, struct buf *b)
 {
-    return diags_error(c->diags, path_attribute(c->arena, NULL, "kubernetes_version"),
-                       "EKS has no such version", "EKS in %s does not offer Kubernetes %s.",
-                       c->region, version);
+    const struct gpu_node_lookup *k = NULL;
+    if (gpu_node_answer_call(c, &describe_versions, value_object(c->arena, NULL, 0), &k) < 0)
+        return;
+    const struct value *list = value_get(k->answer, "clusterVersions");
+    for (size_t i = 0; i < value_count(list); i++)
+        buf_printf(b, "%s%s", b->len ? ", " : "",
+                   value_cstr(value_get(value_at(list, i), "clusterVersion"), ""));
 }
 
-static int check_version(const struct composite_context *c, const struct value *derived)
+int platform_aws_no_version(const struct composite_context *c, const char *version)
 {
-    const char *version = value_cstr(value_get(derived, "kubernetes_version"), NULL);
+    _cleanup_buf_ struct buf versions = BUF_INIT(TEXT_MOST);
+    append_versions(c, &versions);
+    return diags_error(c->diags, path_attribute(c->arena, NULL, "kubernetes_version"),
+                       "EKS has no such version", "EKS in %s does not offer Kubernetes %s%s%s.",
+                       c->region, version, versions.len ? "; it offers: " : "",
+                       buf_cstr(&versions));
+}
+
+int platform_aws_check_version(const struct composite_context *c, const char *version)
+{
     const struct gpu_node_lookup *k = NULL;
-    if (!changes_version(c, version))
-        return 0;
     int rc = gpu_node_answer_call(c, &describe_versions, version_request(c->arena, version), &k);
     bool unknown = rc < 0 && k->error.class_ == CLOUD_ERROR_INVALID;
     if (rc < 0 && k->error.class_ == CLOUD_ERROR_PERMISSION)
@@ -247,6 +262,21 @@ static int check_subnet(const struct composite_context *c, const struct path *at
     return 0;
 }
 
+/* Kubernetes' services would take the place of what is there. */
+static int check_services(const struct composite_context *c, const struct value *subnets)
+{
+    const struct value *range = config_get(c->config, "network.services_cidr");
+    for (size_t i = 0; value_is_known(range) && i < value_count(subnets); i++) {
+        const struct value *its = value_get(value_at(subnets, i), "cidrBlock");
+        if (platform_ranges_overlap(value_slice(range), value_slice(its)))
+            return diags_error(
+                c->diags, path_parse(c->arena, "network.services_cidr"), "Overlapping ranges",
+                "%s and the subnet \"%s\" (%s) have addresses in common.", value_cstr(range, ""),
+                value_cstr(value_get(value_at(subnets, i), "subnetId"), ""), value_cstr(its, ""));
+    }
+    return 0;
+}
+
 static int check_list(const struct composite_context *c, const char *path, const struct value *list,
                       size_t zones_least)
 {
@@ -278,7 +308,8 @@ static int check_subnets(const struct composite_context *c)
         return cloud_error_report(c->diags, path_parse(c->arena, "network"),
                                   "looking up the subnets", &k->error);
     const struct value *list = template_select(c->arena, k->answer, "subnetSet.*");
-    return check_list(c, "network.private_subnet_ids", list, PLATFORM_AWS_ZONES_LEAST) |
+    return check_services(c, list) |
+           check_list(c, "network.private_subnet_ids", list, PLATFORM_AWS_ZONES_LEAST) |
            check_list(c, "network.public_subnet_ids", list, 0);
 }
 
@@ -325,8 +356,11 @@ static int check_access(const struct composite_context *c)
 int platform_aws_check(const struct composite_context *c, const struct engine_changes *changes,
                        const struct value *derived)
 {
-    int rc = check_name(c) | check_version(c, derived) | check_offers(c) | check_subnets(c) |
-             check_access(c);
-    (void)changes;
+    const char *version = value_cstr(value_get(derived, "kubernetes_version"), NULL);
+    int rc = check_name(c);
+    if (changes_version(c, version))
+        rc |= platform_aws_check_version(c, version);
+    rc |= check_offers(c) | check_subnets(c) | check_access(c) |
+          platform_aws_check_quotas(c, changes, derived);
     return rc ? -1 : 0;
 }

@@ -176,8 +176,9 @@ static const char *principal_key(struct arena *a, const char *arn)
 
 /* EKS has one entry for each principal: what `access` says of one. */
 struct principal {
-    const char *arn, *policy;   /* policy: NULL: rights in all of the cluster are not meant */
-    const struct value *groups; /* tuple of names */
+    const char *arn, *policy;      /* policy: NULL: rights in all of the cluster are not meant */
+    const struct value *groups;    /* tuple of names */
+    const struct value *attribute; /* where it is written first */
 };
 
 struct principals {
@@ -196,10 +197,14 @@ static struct principal *principal_of(struct principals *all, const char *arn)
     return p;
 }
 
-static void add_policy(struct principals *all, const struct value *arns, const char *policy)
+static void add_policy(struct principals *all, const struct value *arns, const char *list,
+                       const char *policy)
 {
-    for (size_t i = 0; i < value_count(arns); i++)
-        principal_of(all, value_cstr(value_at(arns, i), ""))->policy = policy;
+    for (size_t i = 0; i < value_count(arns); i++) {
+        struct principal *p = principal_of(all, value_cstr(value_at(arns, i), ""));
+        p->policy = policy;
+        p->attribute = platform_attribute(all->a, "access", list, NULL, NULL);
+    }
 }
 
 static void add_group(struct principals *all, struct slice name, const struct value *arns)
@@ -208,6 +213,9 @@ static void add_group(struct principals *all, struct slice name, const struct va
     for (size_t i = 0; i < value_count(arns); i++) {
         struct principal *p = principal_of(all, value_cstr(value_at(arns, i), ""));
         p->groups = value_tuple_join(all->a, p->groups, group);
+        if (!p->attribute)
+            p->attribute = platform_attribute(all->a, "access", "groups",
+                                              arena_strndup(all->a, name.ptr, name.len), NULL);
     }
 }
 
@@ -235,8 +243,10 @@ static const struct value *entries(struct platform_aws *p, const struct principa
         const char *key = principal_key(a, one->arn);
         const struct value_member its[] = {{SLICE_LIT("principal_arn"), value_str(a, one->arn)},
                                            {SLICE_LIT("policies"), policies_of(p, one->policy)},
-                                           {SLICE_LIT("groups"), one->groups}};
-        m[i] = (struct value_member){slice_str(key), key ? value_object(a, its, 3) : NULL};
+                                           {SLICE_LIT("groups"), one->groups},
+                                           {SLICE_LIT("attribute"), one->attribute}};
+        m[i] = (struct value_member){slice_str(key),
+                                     key && one->attribute ? value_object(a, its, 4) : NULL};
     }
     return m ? value_object(a, m, all->count) : NULL;
 }
@@ -256,8 +266,8 @@ static const struct value *access_entries(struct platform_aws *p)
     struct principals all = {d->a, arena_new_array(d->a, most, struct principal), 0};
     if (!all.items)
         return NULL;
-    add_policy(&all, viewers, "AmazonEKSViewPolicy");
-    add_policy(&all, admins, "AmazonEKSClusterAdminPolicy");
+    add_policy(&all, viewers, "viewers", "AmazonEKSViewPolicy");
+    add_policy(&all, admins, "admins", "AmazonEKSClusterAdminPolicy");
     for (size_t i = 0; i < value_count(groups); i++)
         add_group(&all, groups->members[i].key, value_at(groups, i));
     return entries(p, &all);
@@ -270,8 +280,7 @@ static void derive_access(struct platform_aws *p)
 
 /* ---- registries ---- */
 
-static const struct value *registry(struct platform_aws *p, const struct value *all,
-                                    const char *name)
+static const struct value *registry(struct platform_aws *p, const struct value *all)
 {
     struct platform_derivation *d = p->d;
     const struct value *immutable = value_get(all, "immutable_tags");
@@ -284,8 +293,6 @@ static const struct value *registry(struct platform_aws *p, const struct value *
     for (size_t i = 0; i < 3; i++)
         known &= !value_is_unknown(value_get(all, decisive[i]));
     const struct value_member m[] = {
-        {SLICE_LIT("name"),
-         d->name ? value_printf(d->a, "%s/%s", d->name, name) : platform_unknown(d)},
         {SLICE_LIT("mutability"), mutability},
         {SLICE_LIT("scan_on_push"), value_get(all, "scan_on_push")},
         {SLICE_LIT("kms_key"), value_get(all, "kms_key")},
@@ -305,7 +312,7 @@ static void derive_registries(struct platform_aws *p)
     bool known = !value_is_unknown(all) && (!names || value_is_wholly_known(names));
     for (size_t i = 0; known && i < value_count(names) && n < REGISTRIES_MOST; i++) {
         const char *name = value_cstr(value_at(names, i), "");
-        m[n++] = (struct value_member){slice_str(name), registry(p, all, name)};
+        m[n++] = (struct value_member){slice_str(name), registry(p, all)};
     }
     platform_put(d, "repositories", known ? value_object(d->a, m, n) : platform_unknown(d));
 }
@@ -326,7 +333,6 @@ static const struct value *workload(struct platform_aws *p, struct slice name,
     const char *account = platform_service_account(d->a, w);
     bool known = account && value_is_known(ns), has_arn = value_is_known(role) && p->account;
     const struct value_member m[] = {
-        {SLICE_LIT("role"), role},
         {SLICE_LIT("identity"), has_arn ? value_printf(d->a, "arn:%s:iam::%s:role/%s", p->partition,
                                                        p->account, value_cstr(role, ""))
                                         : platform_unknown(d)},
@@ -350,8 +356,9 @@ static size_t attached(struct platform_aws *p, struct slice name, const struct v
         const char *key =
             digest ? arena_printf(a, "%.*s-%.8s", (int)name.len, name.ptr, digest) : NULL;
         const struct value_member m[] = {{SLICE_LIT("role"), workload_role(p, name)},
-                                         {SLICE_LIT("policy_arn"), arn}};
-        ret[n++] = (struct value_member){slice_str(key), key ? value_object(a, m, 2) : NULL};
+                                         {SLICE_LIT("policy_arn"), arn},
+                                         {SLICE_LIT("workload"), value_string(a, name)}};
+        ret[n++] = (struct value_member){slice_str(key), key ? value_object(a, m, 3) : NULL};
     }
     return n;
 }

@@ -1,5 +1,6 @@
 /* What a cluster has made by itself in its network, and nobody removes when the cluster is gone:
- * load balancers and their target groups, security groups, and network interfaces. It goes between
+ * load balancers and their target groups, security groups, network interfaces, and volumes. It goes
+ * between
  * the cluster and the network, and only what tags prove to be this cluster's; what else keeps a
  * network that is to be destroyed is listed, with who holds it. */
 #include "resources/platform_cluster_aws.h"
@@ -338,7 +339,8 @@ static int drop_rules(struct sweep *s, const struct value *id)
 static int sweep_group(struct sweep *s, const struct value *item)
 {
     const struct value *id = value_get(item, "groupId"), *tags = tags_of(s, item);
-    const char *text = value_cstr(id, ""), *name = value_cstr(value_get(item, "groupName"), "");
+    const char *name = value_cstr(value_get(item, "groupName"), "");
+    const char *text = arena_printf(s->a, "%s (\"%s\")", value_cstr(id, ""), name) ?: "";
     const struct value *owner = s->c->driver->owner_tags(
         s->a, PLATFORM_CLUSTER_TYPE, value_get(s->c->config, "name"), "security_group");
     if (strcmp(name, "default") == 0 ||
@@ -346,10 +348,10 @@ static int sweep_group(struct sweep *s, const struct value *item)
         return 0;
     if (!is_ours(s, tags)) {
         if (s->whole)
-            still(s, &s->strangers, "security group", text, name);
+            still(s, &s->strangers, "security group", text, "");
         return 0;
     }
-    still(s, &s->waits, "security group", text, name);
+    still(s, &s->waits, "security group", text, "");
     if (drop_rules(s, id) < 0 || call_with(s, &delete_group, "GroupId", id) < 0)
         return s->error.class_ == CLOUD_ERROR_NOT_FOUND || s->error.class_ == CLOUD_ERROR_DEPENDENCY
                    ? 0
@@ -364,6 +366,59 @@ static int sweep_groups(struct sweep *s)
         if (sweep_group(s, value_at(all, i)) < 0)
             return -1;
     return all ? 0 : -1;
+}
+
+/* ---- volumes ---- */
+
+static const struct list_call list_volumes = {
+    {.service = "ec2", .name = "DescribeVolumes", .idempotent = true},
+    "volumeSet.*",
+    "NextToken",
+    "nextToken"};
+static const struct cloud_operation delete_volume = {
+    .service = "ec2", .name = "DeleteVolume", .idempotent = true};
+
+/* One that is asked for goes, when nobody uses it; the others are noted. */
+static void sweep_volume(struct sweep *s, const struct value *item)
+{
+    const struct value *id = value_get(item, "volumeId"), *tags = tags_of(s, item);
+    const struct value *asked = config_get(s->c->config, "leftovers.volumes");
+    /* Amazon EBS CSI driver, "Tagging" */
+    const char *claim = platform_claim_of(s->a, tags), *why = "";
+    bool free = slice_eq_str(value_slice(value_get(item, "status")), "available");
+    bool wanted = claim && asked && value_has_text(asked, claim);
+    if (!is_ours(s, tags))
+        return;
+    if (wanted && free &&
+        (call_with(s, &delete_volume, "VolumeId", id) == 0 ||
+         s->error.class_ == CLOUD_ERROR_NOT_FOUND))
+        return;
+    if (wanted)
+        why = free ? s->error.message : "it is in use";
+    buf_printf(&s->text, "\n%s, %s GiB, %s%s%s%s", value_cstr(id, ""),
+               value_cstr(template_transform(s->a, TRANSFORM_STRING, value_get(item, "size")), "?"),
+               claim ? "of the claim " : "of no claim", claim ? claim : "", *why ? ": " : "", why);
+}
+
+/* Data is kept unless somebody says otherwise: what is not removed is no error, but is said. */
+static void sweep_volumes(struct sweep *s)
+{
+    const char *key = arena_printf(s->a, "tag:kubernetes.io/cluster/%s", s->cluster);
+    const struct value *owned = value_str(s->a, "owned");
+    const struct value_member m = {SLICE_LIT("Filter"), aws_filter(s->a, key, &owned, 1)};
+    const struct value *all = key ? list(s, &list_volumes, value_object(s->a, &m, 1)) : NULL;
+    buf_reset(&s->text);
+    for (size_t i = 0; i < value_count(all); i++)
+        sweep_volume(s, value_at(all, i));
+    if (!all)
+        diags_warning(s->c->diags, NULL, "Volumes of the cluster were not looked for", "%s",
+                      key && s->error.message ? s->error.message : "Memory ran out.");
+    else if (s->text.len)
+        diags_warning(s->c->diags, NULL, "The cluster has left volumes",
+                      "They hold data, and go on costing money:%s\nRemove what is not needed with: "
+                      "aws ec2 delete-volume --region %s --volume-id … (`leftovers.volumes` names "
+                      "claims whose volumes a destroy removes.)",
+                      buf_cstr(&s->text), s->c->region);
 }
 
 /* ---- all of it ---- */
@@ -417,6 +472,8 @@ int platform_aws_destroy(const struct composite_context *c, const char *what,
     if (strcmp(what, "leftovers") != 0 || !s.cluster || !s.vpc)
         return 0;
     int rc = clear(&s);
+    if (rc == 0)
+        sweep_volumes(&s);
     buf_clean_up(&s.text);
     return rc;
 }

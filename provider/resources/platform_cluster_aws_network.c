@@ -229,16 +229,13 @@ static const struct value *has_nat(struct platform_aws *p, const struct zones *z
                                    (strcmp(mode, "single") == 0 && single_nat(p, z) == zone));
 }
 
-/* The name of the zone's alarm; null where there is none. */
-static const struct value *nat_alarm(struct platform_aws *p, const struct value *nat,
-                                     const char *key)
+/* Whether the zone's NAT gateway has an alarm. */
+static const struct value *nat_alarm(struct platform_aws *p, const struct value *nat)
 {
     const struct value *alarms = platform_of(p->d, "observability.alarms");
-    if (value_is_unknown(alarms) || value_is_unknown(nat) || !p->d->name)
+    if (value_is_unknown(alarms) || value_is_unknown(nat))
         return platform_unknown(p->d);
-    return alarms && value_true(nat)
-               ? value_printf(p->d->a, "llm-platform-%s-nat-%s", p->d->name, key)
-               : value_null(p->d->a, &type_string);
+    return value_bool(p->d->a, alarms && value_true(nat));
 }
 
 static const struct value *zone_object(struct platform_aws *p, const struct records *known,
@@ -258,7 +255,7 @@ static const struct value *zone_object(struct platform_aws *p, const struct reco
         {SLICE_LIT("private_tags"), subnet_tags(p, "kubernetes.io/role/internal-elb")},
         {SLICE_LIT("public_tags"), subnet_tags(p, "kubernetes.io/role/elb")},
         {SLICE_LIT("nat"), nat},
-        {SLICE_LIT("alarm"), nat_alarm(p, nat, key)}};
+        {SLICE_LIT("alarm"), nat_alarm(p, nat)}};
     if (private_cidr && public_cidr)
         return value_object(a, m, 7);
     diags_error(p->d->c->diags, path_parse(a, "network.cidr"), "No room for a subnet",

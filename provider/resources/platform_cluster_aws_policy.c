@@ -9,33 +9,6 @@ enum { DOCUMENT_MOST = 64 << 10 };
 
 /* ---- rights ---- */
 
-static void begin(struct buf *b)
-{
-    buf_append_str(b, "{\"Version\":\"2012-10-17\",\"Statement\":[");
-}
-
-/* `actions` and `resources` are members of a JSON list, `condition` those of an object, "" without
- * any. NULL: memory is out. */
-static void allow(struct buf *b, const char *sid, const char *actions, const char *resources,
-                  const char *condition)
-{
-    bool first = b->len && b->ptr[b->len - 1] == '[';
-    b->failed |= !resources || !condition;
-    if (b->failed)
-        return;
-    buf_printf(b, "%s{\"Sid\":\"%s\",\"Effect\":\"Allow\",\"Action\":[%s],\"Resource\":[%s]",
-               first ? "" : ",", sid, actions, resources);
-    if (*condition)
-        buf_printf(b, ",\"Condition\":{%s}", condition);
-    buf_append_char(b, '}');
-}
-
-static const struct value *end(struct arena *a, struct buf *b)
-{
-    buf_append_str(b, "]}");
-    return derived_json(a, b);
-}
-
 /* Members of a list: ARNs of SageMaker objects of one kind, which are in lower case. */
 static void endpoint_arns(struct buf *b, const struct platform_aws *p, const char *kind,
                           const struct value *patterns)
@@ -63,27 +36,28 @@ const struct value *platform_aws_workload_policy(struct platform_aws *p,
         return platform_unknown(p->d);
     if (!any)
         return value_str(p->d->a, "");
-    begin(&b);
+    aws_policy_begin(&b);
     endpoint_arns(&endpoints, p, "endpoint", patterns);
     endpoint_arns(&configs, p, "endpoint-config", patterns);
     if (value_count(patterns)) {
-        allow(&b, "Endpoints",
-              "\"sagemaker:InvokeEndpoint\",\"sagemaker:InvokeEndpointWithResponseStream\","
-              "\"sagemaker:DescribeEndpoint\"",
-              buf_cstr(&endpoints), "");
-        allow(&b, "EndpointConfigs", "\"sagemaker:DescribeEndpointConfig\"", buf_cstr(&configs),
-              "");
+        aws_policy_allow(
+            &b, "Endpoints",
+            "\"sagemaker:InvokeEndpoint\",\"sagemaker:InvokeEndpointWithResponseStream\","
+            "\"sagemaker:DescribeEndpoint\"",
+            buf_cstr(&endpoints), "");
+        aws_policy_allow(&b, "EndpointConfigs", "\"sagemaker:DescribeEndpointConfig\"",
+                         buf_cstr(&configs), "");
     }
     if (value_true(metrics)) {
-        allow(&b, "Metrics", "\"cloudwatch:PutMetricData\"", "\"*\"", "");
-        allow(&b, "Logs",
-              "\"logs:CreateLogGroup\",\"logs:CreateLogStream\",\"logs:PutLogEvents\","
-              "\"logs:DescribeLogStreams\"",
-              arena_printf(p->d->a, "\"arn:%s:logs:%s:%s:log-group:*\"", p->partition, p->region,
-                           p->account),
-              "");
+        aws_policy_allow(&b, "Metrics", "\"cloudwatch:PutMetricData\"", "\"*\"", "");
+        aws_policy_allow(&b, "Logs",
+                         "\"logs:CreateLogGroup\",\"logs:CreateLogStream\",\"logs:PutLogEvents\","
+                         "\"logs:DescribeLogStreams\"",
+                         arena_printf(p->d->a, "\"arn:%s:logs:%s:%s:log-group:*\"", p->partition,
+                                      p->region, p->account),
+                         "");
     }
-    return endpoints.failed || configs.failed ? NULL : end(p->d->a, &b);
+    return endpoints.failed || configs.failed ? NULL : aws_policy_end(p->d->a, &b);
 }
 
 /* Kubernetes autoscaler, "Cluster Autoscaler on AWS", "IAM policy": managed node groups carry the
@@ -93,23 +67,25 @@ const struct value *platform_aws_autoscaler_policy(struct platform_aws *p)
     _cleanup_buf_ struct buf b = BUF_INIT(DOCUMENT_MOST);
     if (!p->d->name)
         return platform_unknown(p->d);
-    begin(&b);
-    allow(&b, "Look",
-          "\"autoscaling:DescribeAutoScalingGroups\",\"autoscaling:DescribeAutoScalingInstances\","
-          "\"autoscaling:DescribeLaunchConfigurations\","
-          "\"autoscaling:DescribeScalingActivities\",\"autoscaling:DescribeTags\","
-          "\"ec2:DescribeImages\",\"ec2:DescribeInstanceTypes\","
-          "\"ec2:DescribeLaunchTemplateVersions\",\"ec2:GetInstanceTypesFromInstanceRequirements\","
-          "\"eks:DescribeNodegroup\"",
-          "\"*\"", "");
-    allow(&b, "Scale",
-          "\"autoscaling:SetDesiredCapacity\",\"autoscaling:TerminateInstanceInAutoScalingGroup\"",
-          "\"*\"",
-          arena_printf(p->d->a,
-                       "\"StringEquals\":{\"aws:ResourceTag/k8s.io/cluster-autoscaler/%s\":"
-                       "\"owned\"}",
-                       p->d->name));
-    return end(p->d->a, &b);
+    aws_policy_begin(&b);
+    aws_policy_allow(
+        &b, "Look",
+        "\"autoscaling:DescribeAutoScalingGroups\",\"autoscaling:DescribeAutoScalingInstances\","
+        "\"autoscaling:DescribeLaunchConfigurations\","
+        "\"autoscaling:DescribeScalingActivities\",\"autoscaling:DescribeTags\","
+        "\"ec2:DescribeImages\",\"ec2:DescribeInstanceTypes\","
+        "\"ec2:DescribeLaunchTemplateVersions\",\"ec2:GetInstanceTypesFromInstanceRequirements\","
+        "\"eks:DescribeNodegroup\"",
+        "\"*\"", "");
+    aws_policy_allow(
+        &b, "Scale",
+        "\"autoscaling:SetDesiredCapacity\",\"autoscaling:TerminateInstanceInAutoScalingGroup\"",
+        "\"*\"",
+        arena_printf(p->d->a,
+                     "\"StringEquals\":{\"aws:ResourceTag/k8s.io/cluster-autoscaler/%s\":"
+                     "\"owned\"}",
+                     p->d->name));
+    return aws_policy_end(p->d->a, &b);
 }
 
 #define LB_LOOK                                                                                    \
@@ -181,37 +157,38 @@ static struct balancing balancing_of(struct arena *a, const char *arn, const cha
 
 static void allow_groups(struct buf *b, struct arena *a, const struct balancing *x)
 {
-    allow(b, "Ingress",
-          "\"ec2:AuthorizeSecurityGroupIngress\",\"ec2:RevokeSecurityGroupIngress\","
-          "\"ec2:CreateSecurityGroup\"",
-          "\"*\"", "");
-    allow(b, "TagNewGroup", "\"ec2:CreateTags\"", x->groups,
-          arena_printf(a,
-                       "\"StringEquals\":{\"ec2:CreateAction\":\"CreateSecurityGroup\","
-                       "\"aws:RequestTag/elbv2.k8s.aws/cluster\":\"%s\"}",
-                       x->name));
-    allow(b, "TagGroup", "\"ec2:CreateTags\",\"ec2:DeleteTags\"", x->groups, x->owned);
-    allow(b, "OwnGroup", "\"ec2:DeleteSecurityGroup\"", "\"*\"", x->owned);
+    aws_policy_allow(b, "Ingress",
+                     "\"ec2:AuthorizeSecurityGroupIngress\",\"ec2:RevokeSecurityGroupIngress\","
+                     "\"ec2:CreateSecurityGroup\"",
+                     "\"*\"", "");
+    aws_policy_allow(b, "TagNewGroup", "\"ec2:CreateTags\"", x->groups,
+                     arena_printf(a,
+                                  "\"StringEquals\":{\"ec2:CreateAction\":\"CreateSecurityGroup\","
+                                  "\"aws:RequestTag/elbv2.k8s.aws/cluster\":\"%s\"}",
+                                  x->name));
+    aws_policy_allow(b, "TagGroup", "\"ec2:CreateTags\",\"ec2:DeleteTags\"", x->groups, x->owned);
+    aws_policy_allow(b, "OwnGroup", "\"ec2:DeleteSecurityGroup\"", "\"*\"", x->owned);
 }
 
 static void allow_balancers(struct buf *b, struct arena *a, const struct balancing *x)
 {
     static const char tags[] =
         "\"elasticloadbalancing:AddTags\",\"elasticloadbalancing:RemoveTags\"";
-    allow(b, "Create", LB_CREATE, "\"*\"", x->asked);
-    allow(b, "Rules", LB_RULES, "\"*\"", "");
-    allow(b, "TagNew", "\"elasticloadbalancing:AddTags\"", x->balancers,
-          arena_printf(a,
-                       "\"StringEquals\":{\"elasticloadbalancing:CreateAction\":["
-                       "\"CreateTargetGroup\",\"CreateLoadBalancer\"],"
-                       "\"aws:RequestTag/elbv2.k8s.aws/cluster\":\"%s\"}",
-                       x->name));
-    allow(b, "Tag", tags, x->balancers, x->owned);
-    allow(b, "TagRules", tags, x->rules, "");
-    allow(b, "Change", LB_CHANGE, "\"*\"", x->owned);
-    allow(b, "Targets",
-          "\"elasticloadbalancing:RegisterTargets\",\"elasticloadbalancing:DeregisterTargets\"",
-          x->targets, "");
+    aws_policy_allow(b, "Create", LB_CREATE, "\"*\"", x->asked);
+    aws_policy_allow(b, "Rules", LB_RULES, "\"*\"", "");
+    aws_policy_allow(b, "TagNew", "\"elasticloadbalancing:AddTags\"", x->balancers,
+                     arena_printf(a,
+                                  "\"StringEquals\":{\"elasticloadbalancing:CreateAction\":["
+                                  "\"CreateTargetGroup\",\"CreateLoadBalancer\"],"
+                                  "\"aws:RequestTag/elbv2.k8s.aws/cluster\":\"%s\"}",
+                                  x->name));
+    aws_policy_allow(b, "Tag", tags, x->balancers, x->owned);
+    aws_policy_allow(b, "TagRules", tags, x->rules, "");
+    aws_policy_allow(b, "Change", LB_CHANGE, "\"*\"", x->owned);
+    aws_policy_allow(
+        b, "Targets",
+        "\"elasticloadbalancing:RegisterTargets\",\"elasticloadbalancing:DeregisterTargets\"",
+        x->targets, "");
 }
 
 /* AWS Load Balancer Controller, docs/install/iam_policy.json, with this cluster's name where the
@@ -222,14 +199,15 @@ const struct value *platform_aws_load_balancer_policy(struct platform_aws *p)
     if (!p->d->name || !p->partition)
         return platform_unknown(p->d);
     const struct balancing x = balancing_of(p->d->a, p->partition, p->d->name);
-    begin(&b);
-    allow(&b, "ServiceRole", "\"iam:CreateServiceLinkedRole\"", "\"*\"",
-          "\"StringEquals\":{\"iam:AWSServiceName\":\"elasticloadbalancing.amazonaws.com\"}");
-    allow(&b, "Look", LB_LOOK, "\"*\"", "");
-    allow(&b, "Protect", LB_PROTECT, "\"*\"", "");
+    aws_policy_begin(&b);
+    aws_policy_allow(
+        &b, "ServiceRole", "\"iam:CreateServiceLinkedRole\"", "\"*\"",
+        "\"StringEquals\":{\"iam:AWSServiceName\":\"elasticloadbalancing.amazonaws.com\"}");
+    aws_policy_allow(&b, "Look", LB_LOOK, "\"*\"", "");
+    aws_policy_allow(&b, "Protect", LB_PROTECT, "\"*\"", "");
     allow_groups(&b, p->d->a, &x);
     allow_balancers(&b, p->d->a, &x);
-    return end(p->d->a, &b);
+    return aws_policy_end(p->d->a, &b);
 }
 
 /* ---- registries ---- */

@@ -203,8 +203,8 @@ static const struct value *pool_object(struct platform_aws *p, const struct plat
         return NULL;
     const struct sizes s = sizes_of(p, pool, component);
     const struct value_member m[] = {
+        {SLICE_LIT("pool"), value_string(a, pool->name)},
         {SLICE_LIT("template"), named(p, key)},
-        {SLICE_LIT("alarm"), named(p, key)},
         {SLICE_LIT("device"), value_str(a, device_of(pool))},
         {SLICE_LIT("disk_gib"), value_int(a, pool->disk_gib)},
         {SLICE_LIT("node_tags"), node_tags(p, component)},

@@ -69,15 +69,6 @@ static int check_existing(struct arena *a, const struct value *config, struct di
     return rc;
 }
 
-/* Whether all addresses of a range are in another one. */
-static bool is_inside(struct slice range, struct slice whole)
-{
-    uint32_t address = 0;
-    int prefix = 0, least = 0;
-    return cidr_parse(range, &address, &prefix) == 0 && cidr_parse(whole, &address, &least) == 0 &&
-           prefix >= least && platform_ranges_overlap(range, whole);
-}
-
 /* Addresses that are nobody's in the internet (IANA, "IPv4 Special-Purpose Address Registry"): EKS
  * takes none of them but 0.0.0.0/0. */
 static int check_public_cidrs(struct arena *a, const struct value *config, struct diags *diags)
@@ -91,7 +82,7 @@ static int check_public_cidrs(struct arena *a, const struct value *config, struc
     for (size_t i = 0; i < value_count(cidrs); i++)
         for (size_t k = 0; k < sizeof(special) / sizeof(*special); k++) {
             struct slice s = value_slice(value_at(cidrs, i));
-            if (is_inside(s, slice_str(special[k])))
+            if (platform_range_inside(s, slice_str(special[k])))
                 rc = diags_error(diags, path_parse(a, "endpoint.public_cidrs"),
                                  "Not in the internet",
                                  "EKS does not take %.*s: nobody in the internet has an address of "
@@ -269,6 +260,22 @@ static bool contains(struct slice s, const char *part)
     return false;
 }
 
+/* AMI types with NVIDIA's drivers say so: AL2023_x86_64_NVIDIA, AL2_x86_64_GPU. */
+static int check_drivers(struct arena *a, const struct value *pool, const struct path *at,
+                         struct diags *diags)
+{
+    struct slice s = value_slice(config_get(pool, "image_type"));
+    const char *processor = contains(s, "_ARM_64") ? "ARM_64" : "x86_64";
+    if (!s.len || !value_true(config_get(pool, "gpu")) || contains(s, "_NVIDIA") ||
+        contains(s, "_GPU"))
+        return 0;
+    return diags_error(diags, path_attribute(a, at, "image_type"), "No drivers for the GPUs",
+                       "%.*s has no drivers for NVIDIA's GPUs, which `gpu` asks for. Choose "
+                       "AL2023_%s_NVIDIA or BOTTLEROCKET_%s_NVIDIA, leave `image_type` out, or set "
+                       "`gpu = false` to see to the drivers yourself.",
+                       (int)s.len, s.ptr, processor, processor);
+}
+
 /* An AMI type names its architecture: AL2023_ARM_64_STANDARD, BOTTLEROCKET_x86_64. */
 static int check_architecture(struct arena *a, const struct platform_pool *p, const struct path *at,
                               struct diags *diags)
@@ -347,7 +354,9 @@ static int check_pools(struct arena *a, const struct value *config, struct diags
                                  "one image. Use a pool for each.",
                                  (int)first.len, first.ptr, (int)s.len, s.ptr);
         }
-        rc |= check_image(a, value_at(all, i), pool, diags);
+        rc |= check_image(a, value_at(all, i), pool, diags) < 0
+                  ? -1
+                  : check_drivers(a, value_at(all, i), pool, diags);
         rc |= check_labels(a, value_at(all, i), pool, diags);
     }
     return rc;
@@ -395,12 +404,31 @@ static int check_retention(struct arena *a, const struct value *config, struct d
                                "observability.retention_days", diags);
 }
 
+/* Amazon EKS API Reference, KubernetesNetworkConfigRequest, "serviceIpv4Cidr". */
+static int check_services(struct arena *a, const struct value *config, struct diags *diags)
+{
+    static const char *const private[] = {"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"};
+    const struct value *range = config_get(config, "network.services_cidr");
+    uint32_t address = 0;
+    int prefix = 0;
+    if (!range || cidr_parse(value_slice(range), &address, &prefix) < 0)
+        return 0;
+    for (size_t i = 0; i < 3; i++)
+        if (platform_range_inside(value_slice(range), slice_str(private[i])))
+            return 0;
+    return diags_error(diags, path_parse(a, "network.services_cidr"), "Not a range for services",
+                       "EKS takes a range of 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16, and not "
+                       "%s.",
+                       value_cstr(range, ""));
+}
+
 int platform_aws_validate(struct arena *a, const struct value *config, struct diags *diags)
 {
     static int (*const checks[])(struct arena *, const struct value *, struct diags *) = {
-        check_foreign,    check_zones,        check_existing,  check_principals, check_groups,
-        check_keys,       check_actions,      check_workloads, check_images,     check_pools,
-        check_first_node, check_public_cidrs, check_retention, aws_check_region, aws_check_tags};
+        check_foreign,  check_zones,     check_existing,   check_principals,
+        check_groups,   check_keys,      check_actions,    check_workloads,
+        check_images,   check_pools,     check_first_node, check_public_cidrs,
+        check_services, check_retention, aws_check_region, aws_check_tags};
     int rc = 0;
     for (size_t i = 0; i < sizeof(checks) / sizeof(*checks); i++)
         if (checks[i](a, config, diags) < 0)

@@ -75,6 +75,7 @@ bool platform_gcp_has_account(const struct composite_context *c);
 
 int platform_gcp_check(const struct composite_context *c, const struct engine_changes *changes,
                        const struct value *derived);
+int platform_gcp_check_version(const struct composite_context *c, const char *version);
 /* Notes all that the check of a new cluster asks, so that it is asked with what derive asks. */
 void platform_gcp_want_checks(const struct composite_context *c);
 int platform_gcp_look_up(const struct cloud_driver *driver, struct cloud_client *client,
@@ -87,5 +88,12 @@ bool platform_gcp_address(struct arena *a, const struct value *attrs, const char
                           const char **ret_ca_pem);
 void platform_gcp_outputs(const struct composite_context *c, const struct value *derived,
                           struct outputs *o);
+
+/* ---- platform_cluster_gcp_leftovers.c ---- */
+
+/* Clears away what the cluster has made by itself, where it is proven to be its own. As in struct
+ * composite. */
+int platform_gcp_destroy(const struct composite_context *c, const char *what,
+                         const struct value *attrs);
 
 #endif

@@ -8,6 +8,7 @@
 
 enum { TEXT_MOST = 4096 };
 
+#define PUBLIC_ENDPOINT "controlPlaneEndpointsConfig.ipEndpointsConfig.enablePublicEndpoint"
 #define LOCATION "/v1/projects/{project}/locations/{location}"
 
 static const struct cloud_operation get_cluster = {.service = "container",
@@ -39,15 +40,32 @@ static const struct value *cluster_request(const struct composite_context *c)
                             value_cstr(value_get(c->config, "name"), ""));
 }
 
-static const struct value *services_request(const struct composite_context *c)
+/* Without it images are kept, but nobody looks at them. */
+#define SCANNING "containerscanning.googleapis.com"
+
+static bool scans(const struct composite_context *c)
+{
+    const struct value *scan = config_get(c->config, "registries.scan_on_push");
+    return config_get(c->config, "registries") && value_is_known(scan) && value_true(scan);
+}
+
+/* `made`: the platform is made, and not only a registry more. */
+static const struct value *services_request(const struct composite_context *c, bool made)
 {
     static const char *const names[] = {
-        "compute",    "container",       "iam", "cloudresourcemanager", "logging",
-        "monitoring", "artifactregistry"};
-    const struct value_member m[] = {
-        {SLICE_LIT("project"), value_str(c->arena, c->account)},
-        {SLICE_LIT("names"),
-         gcp_service_names(c, names, config_get(c->config, "registries") ? 7 : 6)}};
+        "artifactregistry",     "containerscanning", "compute",   "container", "iam",
+        "cloudresourcemanager", "logging",           "monitoring"};
+    const char *asked[8];
+    size_t count = 0;
+    for (size_t i = 0; i < 8; i++) {
+        bool wanted = i == 0   ? config_get(c->config, "registries") != NULL
+                      : i == 1 ? scans(c)
+                               : made;
+        if (wanted)
+            asked[count++] = names[i];
+    }
+    const struct value_member m[] = {{SLICE_LIT("project"), value_str(c->arena, c->account)},
+                                     {SLICE_LIT("names"), gcp_service_names(c, asked, count)}};
     return m[1].value ? value_object(c->arena, m, 2) : NULL;
 }
 
@@ -63,7 +81,7 @@ static bool has_version(const struct composite_context *c)
 
 void platform_gcp_want_checks(const struct composite_context *c)
 {
-    gpu_node_want_call(c, &gcp_get_services, services_request(c));
+    gpu_node_want_call(c, &gcp_get_services, services_request(c, true));
     gpu_node_want_call(c, &platform_gcp_get_region, platform_gcp_region_request(c));
     if (value_is_known(value_get(c->config, "name")))
         gpu_node_want_call(c, &get_cluster, cluster_request(c));
@@ -73,11 +91,41 @@ void platform_gcp_want_checks(const struct composite_context *c)
 
 /* ---- what the answers say ---- */
 
-static int check_services(const struct composite_context *c)
+static bool is_service(const struct value *item, const char *host)
+{
+    const char *name = value_cstr(value_get(item, "name"), "");
+    const char *last = strrchr(name, '/');
+    return strcmp(last ? last + 1 : name, host) == 0;
+}
+
+static void warn_of_scanning(const struct composite_context *c, const struct value *item)
+{
+    if (slice_eq_str(value_slice(value_get(item, "state")), "DISABLED"))
+        diags_warning(c->diags, path_parse(c->arena, "registries.scan_on_push"),
+                      "Images are not scanned",
+                      "The project %s has not enabled " SCANNING ", which scans them, for a price. "
+                      "Enable it with: gcloud services enable " SCANNING " --project %s. Or set "
+                      "`scan_on_push = false`.",
+                      c->account, c->account);
+}
+
+/* Nothing fails without scanning: that is a warning. */
+static int check_services(const struct composite_context *c, bool made)
 {
     const struct gpu_node_lookup *found = NULL;
-    int rc = gpu_node_answer_call(c, &gcp_get_services, services_request(c), &found);
-    return gcp_check_services(c, rc, found->answer, &found->error);
+    int rc = gpu_node_answer_call(c, &gcp_get_services, services_request(c, made), &found);
+    const struct value *list = value_get(found->answer, "services"),
+                       *needed = value_tuple(c->arena, NULL, 0);
+    for (size_t i = 0; rc == 0 && i < value_count(list); i++) {
+        const struct value *item = value_at(list, i);
+        if (is_service(item, SCANNING))
+            warn_of_scanning(c, item);
+        else
+            needed = value_tuple_join(c->arena, needed, value_tuple(c->arena, &item, 1));
+    }
+    const struct value_member m = {SLICE_LIT("services"), needed};
+    return gcp_check_services(c, rc, needed ? value_object(c->arena, &m, 1) : found->answer,
+                              &found->error);
 }
 
 static int check_region(const struct composite_context *c)
@@ -136,7 +184,7 @@ static int check_name(const struct composite_context *c)
     if (!is_ours(c, labels))
         return diags_error(c->diags, path_attribute(c->arena, NULL, "name"), "The name is taken",
                            "The cluster %s is not this provider's. Choose another name.", id);
-    return claim_check_found(c, "platform", "cluster", labels, id, NULL);
+    return claim_check_found(c, "platform", "cluster", labels, id, platform_unfinished(c, id));
 }
 
 /* ---- version ---- */
@@ -162,11 +210,10 @@ static const struct value *versions_of(const struct value *config, const char *c
     return NULL;
 }
 
-static int check_version(const struct composite_context *c)
+int platform_gcp_check_version(const struct composite_context *c, const char *version)
 {
     const struct gpu_node_lookup *found = NULL;
     const char *channel = value_cstr(config_get(c->config, "release_channel"), "REGULAR");
-    const char *asked = value_cstr(value_get(c->secrets, "kubernetes_version"), "");
     _cleanup_buf_ struct buf minors = BUF_INIT(TEXT_MOST);
     if (gpu_node_answer_call(c, &get_server_config, versions_request(c), &found) < 0) {
         diags_warning(c->diags, path_attribute(c->arena, NULL, "kubernetes_version"),
@@ -176,13 +223,13 @@ static int check_version(const struct composite_context *c)
     const struct value *versions = versions_of(found->answer, channel);
     for (size_t i = 0; i < value_count(versions); i++) {
         const char *minor = platform_gcp_minor(c->arena, value_cstr(value_at(versions, i), NULL));
-        if (minor && strcmp(minor, asked) == 0)
+        if (minor && strcmp(minor, version) == 0)
             return 0;
     }
     append_minors(c->arena, &minors, versions);
     return diags_error(c->diags, path_attribute(c->arena, NULL, "kubernetes_version"),
                        "Unknown version", "GKE's release channel %s has no %s in %s; it has: %s.",
-                       channel, asked, c->region, buf_cstr(&minors));
+                       channel, version, c->region, buf_cstr(&minors));
 }
 
 /* ---- the hook ---- */
@@ -201,6 +248,15 @@ static bool is_made(const struct engine_changes *changes, bool *upgraded)
     return false;
 }
 
+static bool makes_registry(const struct engine_changes *changes)
+{
+    for (size_t i = 0; i < changes->count; i++)
+        if (changes->items[i].action == ENGINE_CREATE &&
+            strncmp(changes->items[i].name, "repository.", 11) == 0)
+            return true;
+    return false;
+}
+
 int platform_gcp_check(const struct composite_context *c, const struct engine_changes *changes,
                        const struct value *derived)
 {
@@ -209,13 +265,16 @@ int platform_gcp_check(const struct composite_context *c, const struct engine_ch
     if (made)
         platform_gcp_want_checks(c);
     /* Without the APIs, or in another place, nothing else could be asked. */
-    if (made && (check_services(c) < 0 || check_region(c) < 0))
+    if ((made || makes_registry(changes)) && check_services(c, made) < 0)
+        return -1;
+    if (made && check_region(c) < 0)
         return -1;
     int rc = 0;
     if (made && value_is_known(value_get(c->config, "name")))
         rc = check_name(c);
-    if ((made || upgraded) && has_version(c) && check_version(c) < 0)
-        rc = -1;
+    if ((made || upgraded) && has_version(c))
+        rc |= platform_gcp_check_version(
+            c, value_cstr(value_get(c->secrets, "kubernetes_version"), ""));
     return rc;
 }
 
@@ -235,8 +294,9 @@ int platform_gcp_look_up(const struct cloud_driver *driver, struct cloud_client 
         return err->class_ == CLOUD_ERROR_NOT_FOUND ? 0 : -1;
     const struct value_member m[] = {
         {SLICE_LIT("endpoint"), value_get(answer, "endpoint")},
-        {SLICE_LIT("ca_certificate"), value_path(answer, "masterAuth.clusterCaCertificate")}};
+        {SLICE_LIT("ca_certificate"), value_path(answer, "masterAuth.clusterCaCertificate")},
+        {SLICE_LIT("public_endpoint"), value_path(answer, PUBLIC_ENDPOINT)}};
     if (m[0].value && m[1].value)
-        *ret = value_object(a, m, 2);
+        *ret = value_object(a, m, m[2].value ? 3 : 2);
     return 0;
 }

@@ -235,8 +235,6 @@ static const struct value *cpu_alarm(struct platform_derivation *d, const struct
     const char *key = platform_pool_key(d->a, p);
     int len = (int)p->name.len;
     const struct value_member m[] = {
-        {SLICE_LIT("title"), value_printf(d->a, "%s (%s): CPU of the pool %.*s", d->name,
-                                          d->c->region, len, p->name.ptr)},
         {SLICE_LIT("filter"),
          value_printf(d->a,
                       "metric.type=\"kubernetes.io/node/cpu/allocatable_utilization\" AND "
@@ -249,7 +247,7 @@ static const struct value *cpu_alarm(struct platform_derivation *d, const struct
                       "The nodes of the pool %.*s have used more than %lld%% of their processors "
                       "for 15 minutes: raise `max`, or choose larger machines.",
                       len, p->name.ptr, (long long)percent)}};
-    return key ? value_object(d->a, m, 3) : NULL;
+    return key ? value_object(d->a, m, 2) : NULL;
 }
 
 static const struct value *cpu_alarms(struct platform_derivation *d, int64_t percent)

@@ -54,11 +54,8 @@ static const struct value *registries(struct platform_derivation *d, const struc
     size_t count = value_count(names);
     struct value_member *m = arena_new_array(d->a, count + 1, struct value_member);
     for (size_t i = 0; m && i < count; i++) {
-        struct slice name = value_slice(value_at(names, i));
-        const struct value_member one = {
-            SLICE_LIT("name"), value_str(d->a, platform_gcp_registry(d->a, d->name, name))};
-        m[i] = (struct value_member){name, value_object(d->a, &one, 1)};
-        if (!one.value || !m[i].value)
+        m[i] = (struct value_member){value_slice(value_at(names, i)), value_object(d->a, NULL, 0)};
+        if (!m[i].value)
             return NULL;
     }
     return m ? value_object(d->a, m, count) : NULL;
@@ -69,7 +66,7 @@ void platform_gcp_derive_registries(struct platform_derivation *d)
     const struct value *all = platform_of(d, "registries"),
                        *names = platform_of(d, "registries.names"),
                        *scan = platform_of(d, "registries.scan_on_push");
-    bool known = d->name && (!names || value_is_wholly_known(names));
+    bool known = !names || value_is_wholly_known(names);
     bool off = value_is_known(scan) && !value_true(scan);
     platform_put(d, "registries", known ? registries(d, names) : platform_unknown(d));
     platform_put(d, "cleanup_policies",
@@ -156,9 +153,10 @@ static int add_roles(struct platform_derivation *d, const struct workload *w,
     for (size_t i = 0; i < n; i++) {
         const struct value_member m[] = {
             {SLICE_LIT("role"), value_str(d->a, roles[i])},
-            {SLICE_LIT("member"), value_printf(d->a, "serviceAccount:%s", email ? email : "")}};
+            {SLICE_LIT("member"), value_printf(d->a, "serviceAccount:%s", email ? email : "")},
+            {SLICE_LIT("workload"), value_str(d->a, w->key)}};
         const char *key = role_key(d->a, w->key, roles[i]);
-        if (!email || !key || !(ret[*count].value = value_object(d->a, m, 2)))
+        if (!email || !key || !(ret[*count].value = value_object(d->a, m, 3)))
             return -1;
         ret[(*count)++].key = slice_str(key);
     }

@@ -180,6 +180,7 @@ static const struct value *pool_object(struct platform_derivation *d, const stru
     if (!component || put_machine(d, &e, p) < 0)
         return NULL;
     put(&e, "name", value_str(d->a, key));
+    put(&e, "pool", value_string(d->a, p->name));
     put(&e, "zones", zones);
     put(&e, "version",
         platform_gcp_version(d, platform_recorded(d->c, component, "current_version")));

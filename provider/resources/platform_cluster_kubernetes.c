@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "cloud/plain.h"
+#include "resources/settings.h"
 #include "resources/tables.h"
 #include "schema/tables.h"
 #include "value/codec.h"
@@ -11,43 +13,14 @@
 #define DEVICE_PLUGIN_IMAGE "nvcr.io/nvidia/k8s-device-plugin:v0.17.1"
 #define RBAC_GROUP "rbac.authorization.k8s.io"
 
-enum { CONFIGURATION_MOST = 900 << 10 }; /* a ConfigMap holds 1 MiB */
-
-/* An object that grows by members; `failed` when memory is out; `unsure` when it is not known yet
- * which members it will have. */
-struct map {
-    struct arena *a;
-    struct value_member *items;
-    size_t count, room;
-    bool failed, unsure;
-};
-
-static void map_put(struct map *m, const char *key, const struct value *v)
+static void put_map(struct platform_derivation *d, const char *name, const struct derived_map *m)
 {
-    if (m->count == m->room) {
-        size_t room = m->room ? 2 * m->room : 16;
-        struct value_member *more = arena_new_array(m->a, room, struct value_member);
-        if (more && m->count)
-            memcpy(more, m->items, m->count * sizeof(*more));
-        m->items = more;
-        m->room = more ? room : 0;
-    }
-    m->failed |= !m->items || !key || !v;
-    if (!m->failed)
-        m->items[m->count++] = (struct value_member){slice_str(key), v};
-}
-
-static void put_map(struct platform_derivation *d, const char *name, const struct map *m)
-{
-    platform_put(d, name,
-                 m->failed   ? NULL
-                 : m->unsure ? platform_unknown(d)
-                             : value_object(d->a, m->items, m->count));
+    platform_put(d, name, derived_map_object(m));
 }
 
 /* Whether a collection has members; when that is not known yet, the map that it decides about is
  * unsure. */
-static bool has_members(const struct value *v, struct map *decides)
+static bool has_members(const struct value *v, struct derived_map *decides)
 {
     decides->unsure |= value_is_unknown(v);
     return value_is_known(v) && value_count(v);
@@ -91,6 +64,18 @@ static const struct value *named(struct arena *a, const char *name, const char *
     return value_object(a, m, v ? 2 : 1);
 }
 
+/* As the server writes them: another form of the same amount, beside another field manager's, would
+ * be a conflict. */
+static const struct value *amounts_of(struct arena *a, const struct value *quota)
+{
+    if (!value_is_known(quota))
+        return quota;
+    struct value_member *m = arena_new_array(a, value_count(quota), struct value_member);
+    for (size_t i = 0; m && i < value_count(quota); i++)
+        m[i] = (struct value_member){quota->members[i].key, plain_quantity(a, value_at(quota, i))};
+    return m ? value_map(a, &type_string, m, value_count(quota)) : NULL;
+}
+
 /* "default_cpu" and "default_memory" of the configuration are "default": {"cpu", "memory"}. */
 static const struct value *limits_object(struct platform_derivation *d, const char *name,
                                          const struct value *range)
@@ -100,18 +85,18 @@ static const struct value *limits_object(struct platform_derivation *d, const ch
         {"defaultRequest", "default_request_cpu", "default_request_memory"},
         {"max", "max_cpu", "max_memory"},
         {"min", "min_cpu", "min_memory"}};
-    struct map limit = {.a = d->a};
-    map_put(&limit, "type", value_str(d->a, "Container"));
+    struct derived_map limit = {.a = d->a};
+    derived_map_put(&limit, "type", value_str(d->a, "Container"));
     for (size_t i = 0; i < 4; i++) {
-        struct map amounts = {.a = d->a};
+        struct derived_map amounts = {.a = d->a};
         const struct value *cpu = value_get(range, names[i][1]),
                            *memory = value_get(range, names[i][2]);
         if (config_is_set(cpu))
-            map_put(&amounts, "cpu", cpu);
+            derived_map_put(&amounts, "cpu", plain_quantity(d->a, cpu));
         if (config_is_set(memory))
-            map_put(&amounts, "memory", memory);
+            derived_map_put(&amounts, "memory", plain_quantity(d->a, memory));
         if (amounts.count)
-            map_put(&limit, names[i][0], value_object(d->a, amounts.items, amounts.count));
+            derived_map_put(&limit, names[i][0], value_object(d->a, amounts.items, amounts.count));
         limit.failed |= amounts.failed;
     }
     const struct value *one = value_object(d->a, limit.items, limit.count);
@@ -167,7 +152,7 @@ static const struct value *role_ref(struct arena *a, const char *kind, const cha
 
 struct binding {
     const char *namespace, *name, *kind, *role, *prefix;
-    const struct value *who;
+    const struct value *who, *attribute;
 };
 
 static const struct value *binding_object(struct platform_derivation *d, const struct binding *b)
@@ -175,8 +160,9 @@ static const struct value *binding_object(struct platform_derivation *d, const s
     const struct value_member m[] = {{SLICE_LIT("name"), value_str(d->a, b->name)},
                                      {SLICE_LIT("role_ref"), role_ref(d->a, b->kind, b->role)},
                                      {SLICE_LIT("subjects"), subjects(d, b->who, b->prefix)},
+                                     {SLICE_LIT("attribute"), b->attribute},
                                      {SLICE_LIT("namespace"), value_str(d->a, b->namespace)}};
-    return m[2].value ? value_object(d->a, m, b->namespace ? 4 : 3) : NULL;
+    return m[2].value && m[3].value ? value_object(d->a, m, b->namespace ? 5 : 4) : NULL;
 }
 
 static const struct value *rules_of(struct platform_derivation *d, const struct value *rules)
@@ -199,7 +185,7 @@ static const struct value *rules_of(struct platform_derivation *d, const struct 
 }
 
 struct rights {
-    struct map roles, bindings;
+    struct derived_map roles, bindings;
 };
 
 static void own_role(struct platform_derivation *d, struct rights *r, const char *ns,
@@ -207,15 +193,21 @@ static void own_role(struct platform_derivation *d, struct rights *r, const char
 {
     const char *key = arena_printf(d->a, "%s.%s", ns, name);
     bool unknown = value_is_unknown(role);
+    /* "rbac.roles" is two steps; the name of the role is the last. */
+    const struct value *rbac = platform_attribute(d->a, "namespaces", ns, "rbac", "roles"),
+                       *one = value_str(d->a, name);
+    const struct value *attribute =
+        rbac && one ? value_tuple_join(d->a, rbac, value_tuple(d->a, &one, 1)) : NULL;
     const struct value_member m[] = {
         {SLICE_LIT("namespace"), value_str(d->a, ns)},
         {SLICE_LIT("name"), value_str(d->a, name)},
+        {SLICE_LIT("attribute"), attribute},
         {SLICE_LIT("rules"),
          unknown ? platform_unknown(d) : rules_of(d, value_get(role, "rules"))}};
-    const struct binding b = {ns,   name, "Role",
-                              name, "",   unknown ? role : value_get(role, "subjects")};
-    map_put(&r->roles, key, m[2].value ? value_object(d->a, m, 3) : NULL);
-    map_put(&r->bindings, key, binding_object(d, &b));
+    const struct binding b = {
+        ns, name, "Role", name, "", unknown ? role : value_get(role, "subjects"), attribute};
+    derived_map_put(&r->roles, key, attribute && m[3].value ? value_object(d->a, m, 4) : NULL);
+    derived_map_put(&r->bindings, key, binding_object(d, &b));
 }
 
 static void add_rights(struct platform_derivation *d, struct rights *r, const char *ns,
@@ -227,10 +219,16 @@ static void add_rights(struct platform_derivation *d, struct rights *r, const ch
     r->roles.unsure |= value_is_unknown(rbac);
     r->bindings.unsure |= value_is_unknown(rbac) || value_is_unknown(roles);
     for (size_t i = 0; i < 3; i++) {
-        const struct binding b = {ns,          names[i][0], "ClusterRole",
-                                  names[i][1], "",          value_get(rbac, names[i][0])};
+        const struct binding b = {ns,
+                                  names[i][0],
+                                  "ClusterRole",
+                                  names[i][1],
+                                  "",
+                                  value_get(rbac, names[i][0]),
+                                  platform_attribute(d->a, "namespaces", ns, "rbac", names[i][0])};
         if (has_members(b.who, &r->bindings))
-            map_put(&r->bindings, arena_printf(d->a, "%s.%s", ns, b.name), binding_object(d, &b));
+            derived_map_put(&r->bindings, arena_printf(d->a, "%s.%s", ns, b.name),
+                            binding_object(d, &b));
     }
     for (size_t i = 0; has_members(roles, &r->roles) && i < value_count(roles); i++) {
         const char *name = text_of_slice(d->a, roles->members[i].key);
@@ -242,18 +240,22 @@ static void add_rights(struct platform_derivation *d, struct rights *r, const ch
 static void derive_access(struct platform_derivation *d)
 {
     static const char *const names[][2] = {{"admins", "cluster-admin"}, {"viewers", "view"}};
-    struct map all = {.a = d->a};
+    struct derived_map all = {.a = d->a};
     const struct value *access = platform_of(d, "access");
     if (!d->cloud->binds_access)
         return;
     all.unsure = value_is_unknown(access);
     for (size_t i = 0; i < 2; i++) {
         const struct value *who = value_get(access, names[i][0]);
-        const struct binding b = {NULL,          arena_printf(d->a, "llm-platform-%s", names[i][0]),
-                                  "ClusterRole", names[i][1],
-                                  "user:",       who};
+        const struct binding b = {NULL,
+                                  arena_printf(d->a, "llm-platform-%s", names[i][0]),
+                                  "ClusterRole",
+                                  names[i][1],
+                                  "user:",
+                                  who,
+                                  platform_attribute(d->a, "access", names[i][0], NULL, NULL)};
         if (has_members(who, &all))
-            map_put(&all, names[i][0], binding_object(d, &b));
+            derived_map_put(&all, names[i][0], binding_object(d, &b));
     }
     put_map(d, "cluster_role_bindings", &all);
 }
@@ -272,16 +274,19 @@ const char *platform_service_account(struct arena *a, const struct value *worklo
 
 /* Under the namespace's name and its own, so that an account whose workload is called otherwise, or
  * that is no workload's any more, is the same object still. */
-static void put_account(struct platform_derivation *d, struct map *accounts, const char *ns,
-                        const char *name, const struct value *annotations)
+static void put_account(struct platform_derivation *d, struct derived_map *accounts, const char *ns,
+                        const char *name, const struct value *annotations,
+                        const struct value *attribute)
 {
     const struct value_member m[] = {{SLICE_LIT("namespace"), value_str(d->a, ns)},
                                      {SLICE_LIT("name"), value_str(d->a, name)},
-                                     {SLICE_LIT("annotations"), annotations}};
-    map_put(accounts, arena_printf(d->a, "%s.%s", ns, name), value_object(d->a, m, 3));
+                                     {SLICE_LIT("annotations"), annotations},
+                                     {SLICE_LIT("attribute"), attribute}};
+    derived_map_put(accounts, arena_printf(d->a, "%s.%s", ns, name),
+                    attribute ? value_object(d->a, m, 4) : NULL);
 }
 
-static void add_workload_accounts(struct platform_derivation *d, struct map *accounts)
+static void add_workload_accounts(struct platform_derivation *d, struct derived_map *accounts)
 {
     const struct value *all = platform_of(d, "workloads"),
                        *made = derived_get(&d->out, "workloads");
@@ -295,19 +300,22 @@ static void add_workload_accounts(struct platform_derivation *d, struct map *acc
                                        identity ? identity : platform_unknown(d)};
         accounts->unsure |= !name || !value_is_known(ns);
         if (!accounts->unsure)
-            put_account(d, accounts, value_cstr(ns, ""), name, value_object(d->a, &m, 1));
+            put_account(d, accounts, value_cstr(ns, ""), name, value_object(d->a, &m, 1),
+                        platform_attribute(d->a, "workloads",
+                                           text_of_slice(d->a, all->members[i].key), NULL, NULL));
     }
 }
 
 /* The namespace's own account, unless a workload has it. */
-static void add_account(struct platform_derivation *d, struct map *accounts, const char *ns)
+static void add_account(struct platform_derivation *d, struct derived_map *accounts, const char *ns)
 {
     const char *key = arena_printf(d->a, "%s.%s-sa", ns, ns);
     bool again = false;
     for (size_t i = 0; key && i < accounts->count; i++)
         again |= slice_eq_str(accounts->items[i].key, key);
     if (!again)
-        put_account(d, accounts, ns, arena_printf(d->a, "%s-sa", ns), no_texts(d->a));
+        put_account(d, accounts, ns, arena_printf(d->a, "%s-sa", ns), no_texts(d->a),
+                    platform_attribute(d->a, "namespaces", ns, NULL, NULL));
 }
 
 /* ---- the device plugin ---- */
@@ -343,61 +351,35 @@ static void derive_device_plugin(struct platform_derivation *d)
 /* ---- the configuration, for an import ---- */
 
 /* What says which cluster it is, and what the cluster itself says. */
-static bool is_kept(const struct schema_attr *at)
-{
-    static const char *const left[] = {"name", "cloud", "region", "kubernetes_version", "timeouts"};
-    for (size_t i = 0; i < sizeof(left) / sizeof(*left); i++)
-        if (strcmp(at->name, left[i]) == 0)
-            return false;
-    return at->flags & (SCHEMA_REQUIRED | SCHEMA_OPTIONAL);
-}
+static const char *const not_kept[] = {"name",     "cloud", "region", "kubernetes_version",
+                                       "timeouts", NULL};
 
 static void derive_configuration(struct platform_derivation *d)
 {
-    _cleanup_buf_ struct buf b = BUF_INIT(CONFIGURATION_MOST);
-    const struct schema *s = &schema_llm_platform_cluster;
-    struct map all = {.a = d->a};
-    for (size_t i = 0; i < s->attr_count; i++) {
-        const struct value *v = value_get(d->config, s->attrs[i].name);
-        if (is_kept(&s->attrs[i]) && config_is_set(v))
-            map_put(&all, s->attrs[i].name, v);
-    }
-    const struct value *kept = all.failed ? NULL : value_object(d->a, all.items, all.count);
-    if (kept && !value_is_wholly_known(kept))
-        platform_put(d, "configuration", platform_unknown(d));
-    else
-        platform_put(d, "configuration",
-                     kept && value_json_write(&b, kept, true) == 0 ? value_buf(d->a, &b) : NULL);
+    platform_put(d, "configuration",
+                 settings_text(d->a, &schema_llm_platform_cluster, d->config, not_kept));
 }
 
 const struct value *platform_configuration_of(struct arena *a, const struct value *config,
                                               struct slice text, struct diags *diags)
 {
-    const struct schema *s = &schema_llm_platform_cluster;
-    const struct value *kept = NULL;
-    if (value_json_parse(a, text, &kept, diags) < 0 ||
-        !(kept = value_convert(a, kept, s->type, NULL, diags)))
-        return NULL;
-    for (size_t i = 0; config && i < s->attr_count; i++)
-        if (is_kept(&s->attrs[i]))
-            config = value_with(a, config, s->attrs[i].name, value_get(kept, s->attrs[i].name));
-    return config;
+    return settings_of(a, &schema_llm_platform_cluster, config, not_kept, text, diags);
 }
 
 /* ---- all of it ---- */
 
 struct objects {
-    struct map namespaces, quotas, limits, configs, accounts, policies;
+    struct derived_map namespaces, quotas, limits, configs, accounts, policies;
     struct rights rights;
 };
 
 /* The policy that denies by default, unless its types are an empty set. */
-static void add_policy(struct platform_derivation *d, struct map *policies, const char *name,
-                       const struct value *deny)
+static void add_policy(struct platform_derivation *d, struct derived_map *policies,
+                       const char *name, const struct value *deny)
 {
     policies->unsure |= value_is_unknown(deny);
     if (!value_is_known(deny) || value_count(deny))
-        map_put(policies, name, policy_object(d, deny));
+        derived_map_put(policies, name, policy_object(d, deny));
 }
 
 static void add_namespace(struct platform_derivation *d, struct objects *o, const char *name,
@@ -405,15 +387,17 @@ static void add_namespace(struct platform_derivation *d, struct objects *o, cons
 {
     const struct value *quota = value_get(ns, "quota"), *range = value_get(ns, "limit_range"),
                        *config = value_get(ns, "config");
-    map_put(&o->namespaces, name, namespace_object(d, name, ns));
+    derived_map_put(&o->namespaces, name, namespace_object(d, name, ns));
     if (has_members(quota, &o->quotas))
-        map_put(&o->quotas, name, named(d->a, arena_printf(d->a, "%s-quota", name), "hard", quota));
+        derived_map_put(
+            &o->quotas, name,
+            named(d->a, arena_printf(d->a, "%s-quota", name), "hard", amounts_of(d->a, quota)));
     o->limits.unsure |= value_is_unknown(range);
     if (value_is_known(range))
-        map_put(&o->limits, name, limits_object(d, name, range));
+        derived_map_put(&o->limits, name, limits_object(d, name, range));
     if (has_members(config, &o->configs))
-        map_put(&o->configs, name,
-                named(d->a, arena_printf(d->a, "%s-config", name), "data", config));
+        derived_map_put(&o->configs, name,
+                        named(d->a, arena_printf(d->a, "%s-config", name), "data", config));
     add_account(d, &o->accounts, name);
     add_policy(d, &o->policies, name, value_get(ns, "default_deny"));
     add_rights(d, &o->rights, name, value_get(ns, "rbac"));

@@ -18,12 +18,7 @@ static bool is_known(const struct value *pool)
 {
     static const char *const decisive[] = {"machine_types", "gpu", "provisioning", "disk_gib",
                                            "image_type"};
-    for (size_t i = 0; i < sizeof(decisive) / sizeof(*decisive); i++) {
-        const struct value *v = value_get(pool, decisive[i]);
-        if (v && !value_is_wholly_known(v))
-            return false;
-    }
-    return true;
+    return config_wholly_known(pool, decisive, sizeof(decisive) / sizeof(*decisive));
 }
 
 static int64_t number_of(const struct value *pool, const char *name, int64_t otherwise)
@@ -44,6 +39,11 @@ static struct platform_pool read_pool(struct arena *a, const struct platform_clo
     p.min = number_of(v, "min", 1);
     p.max = number_of(v, "max", 3);
     p.desired = number_of(v, "desired", p.min);
+    /* Without an autoscaler nothing else decides: the bounds let it be. */
+    if (!p.autoscaling && p.desired < p.min)
+        p.min = p.desired;
+    if (!p.autoscaling && p.desired > p.max)
+        p.max = p.desired;
     p.disk_gib = number_of(v, "disk_gib", p.gpu ? GPU_DISK_GIB : DISK_GIB);
     p.max_unavailable = number_of(v, "max_unavailable", 1);
     p.image_type = config_is_set(image) ? image : NULL;

@@ -87,6 +87,14 @@ bool platform_ranges_overlap(struct slice x, struct slice y)
     return (a & mask) == (b & mask);
 }
 
+bool platform_range_inside(struct slice range, struct slice whole)
+{
+    uint32_t address = 0;
+    int prefix = 0, least = 0;
+    return cidr_parse(range, &address, &prefix) == 0 && cidr_parse(whole, &address, &least) == 0 &&
+           prefix >= least && platform_ranges_overlap(range, whole);
+}
+
 struct range {
     const char *path, *otherwise; /* otherwise: its default, or NULL */
     struct slice text;            /* empty: not known */
@@ -135,8 +143,8 @@ static int check_sizes(struct arena *a, const struct platform_pool *p, const str
 {
     if (p->min > p->max)
         return diags_error(diags, path_attribute(a, at, "min"), "Impossible size",
-                           "`min` is %lld, and `max` is %lld.", (long long)p->min,
-                           (long long)p->max);
+                           "`min` is %lld, and `max` is %lld (3 where it is not set).",
+                           (long long)p->min, (long long)p->max);
     if (p->desired < p->min || p->desired > p->max)
         return diags_error(diags, path_attribute(a, at, "desired"), "Impossible size",
                            "`desired` is %lld, which is not between `min` (%lld) and `max` (%lld).",
@@ -246,11 +254,17 @@ static int check_pools(struct arena *a, const struct platform_cloud *cloud,
 
 /* ---- namespaces and workloads ---- */
 
-static int check_reserved(struct arena *a, struct slice name, struct diags *diags)
+static int check_reserved(struct arena *a, const struct platform_cloud *cloud, struct slice name,
+                          struct diags *diags)
 {
-    if (!slice_eq_str(name, "default") && !slice_has_prefix(name, "kube-"))
+    bool own = slice_eq_str(name, "default") || slice_has_prefix(name, "kube-"), theirs = false;
+    for (size_t i = 0; cloud && cloud->namespaces && cloud->namespaces[i]; i++)
+        theirs |= slice_eq_str(name, cloud->namespaces[i]);
+    if (!own && !theirs)
         return 0;
-    return diags_error(diags, key_path(a, "namespaces", name), "The namespace is Kubernetes' own",
+    return diags_error(diags, key_path(a, "namespaces", name),
+                       own ? "The namespace is Kubernetes' own"
+                           : "The namespace is the cloud's own",
                        "\"%.*s\" is there in every cluster, and belongs to no team. Choose "
                        "another name.",
                        (int)name.len, name.ptr);
@@ -422,14 +436,15 @@ static int check_rbac(struct arena *a, const struct value *ns, const struct path
     return rc;
 }
 
-static int check_namespaces(struct arena *a, const struct value *config, struct diags *diags)
+static int check_namespaces(struct arena *a, const struct platform_cloud *cloud,
+                            const struct value *config, struct diags *diags)
 {
     const struct value *all = config_get(config, "namespaces");
     int rc = check_keys(a, config, "namespaces", 52, diags);
     for (size_t i = 0; i < value_count(all); i++) {
         const struct value *ns = value_at(all, i);
         const struct path *at = key_path(a, "namespaces", all->members[i].key);
-        rc |= check_reserved(a, all->members[i].key, diags);
+        rc |= check_reserved(a, cloud, all->members[i].key, diags);
         rc |= check_qualified(a, ns, at, "labels", diags);
         rc |= check_qualified(a, ns, at, "annotations", diags);
         rc |= check_quota(a, ns, at, diags);
@@ -525,7 +540,7 @@ int platform_validate(struct arena *a, const struct value *config, struct diags 
         platform_cloud(value_cstr(value_get(config, "cloud"), NULL));
     int rc = check_ranges(a, cloud, config, diags);
     rc |= check_pools(a, cloud, config, diags);
-    rc |= check_namespaces(a, config, diags);
+    rc |= check_namespaces(a, cloud, config, diags);
     rc |= check_workloads(a, config, diags);
     rc |= check_access(a, config, diags);
     rc |= check_endpoint(a, config, diags);

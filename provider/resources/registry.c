@@ -3,6 +3,7 @@
 
 #include "resources/composite.h"
 #include "resources/data_sources.h"
+#include "resources/endpoint.h"
 #include "resources/gpu_node.h"
 #include "resources/platform_cluster.h"
 #include "schema/tables.h"
@@ -22,9 +23,12 @@
 
 COMPOSITE(gpu_node);
 COMPOSITE(platform_cluster);
+COMPOSITE(endpoint);
 
-const struct resource_type *const registry_resources[] = {&gpu_node, &platform_cluster, NULL};
-const struct data_source *const registry_data_sources[] = {&data_gpu_offers, &data_model, NULL};
+const struct resource_type *const registry_resources[] = {&gpu_node, &platform_cluster, &endpoint,
+                                                          NULL};
+const struct data_source *const registry_data_sources[] = {&data_endpoint, &data_gpu_offers,
+                                                           &data_model, NULL};
 const struct function *const registry_functions[] = {&gpu_fit_function, &vram_gib_function, NULL};
 const struct ephemeral_type *const registry_ephemerals[] = {&ephemeral_cluster_auth, NULL};
 

@@ -37,6 +37,7 @@ static const struct field model_fields[] = {
     {.name = "quantizations", .kind = FIELD_ARRAY},
     {.name = "tag_prefix", .kind = FIELD_STRING, .optional = true},
     {.name = "huggingface", .kind = FIELD_STRING},
+    {.name = "gated", .kind = FIELD_BOOL, .optional = true},
     {.name = "huggingface_gb", .kind = FIELD_NUMBER, .optional = true, .min = 0.01, .max = 10000},
     {.name = "date", .kind = FIELD_DATE},
     {.name = "source", .kind = FIELD_URL},
@@ -127,6 +128,7 @@ static void emit_model(FILE *f, size_t index, json_t *m)
     fprintf(f, ".variants = variants_%zu, .variant_count = %zu, ", index,
             json_array_size(json_object_get(m, "quantizations")));
     emit_text(f, "huggingface", m);
+    fprintf(f, ".gated = %s, ", json_is_true(json_object_get(m, "gated")) ? "true" : "false");
     fprintf(f, ".huggingface_bytes = %lluull, ",
             repository ? gigabytes(repository) : (unsigned long long)million * 2000000);
     emit_text(f, "date", m);

@@ -63,8 +63,9 @@ static void check_images(json_t *images)
     for (size_t i = 0; i < json_array_size(images); i++) {
         json_t *image = json_array_get(images, i);
         const char *target = text(image, "target");
-        if (target && strcmp(target, "sagemaker") != 0 && strcmp(target, "vertex") != 0)
-            refuse(place_of(file, "images", i), "\"target\" is sagemaker or vertex");
+        if (target && strcmp(target, "sagemaker") != 0 && strcmp(target, "vertex") != 0 &&
+            strcmp(target, "cluster") != 0)
+            refuse(place_of(file, "images", i), "\"target\" is sagemaker, vertex or cluster");
         for (size_t k = 0; k < i; k++)
             if (is_same_image(image, json_array_get(images, k)))
                 refuse(place_of(file, "images", i), "this image is there twice");

@@ -1,22 +1,25 @@
-/* The way into a platform's cluster: a cloud of its own for the engine, whose client finds out
- * where the cluster is when it is first needed, and passes calls on. */
-#include "resources/platform_cluster.h"
+/* The way into a cluster: a cloud of its own for the engine, whose client finds out where the
+ * cluster is when it is first needed, and passes calls on. */
+#include "resources/cluster_link.h"
 
 #include <pthread.h>
 #include <string.h>
 
 #include "resources/clusters.h"
+#include "resources/platform_cluster.h"
 
 /* A cluster that has just been made does not know its maker for a while. */
 enum { NEW_CLUSTER_MS = 180000, NEW_CLUSTER_POLL_MS = 5000 };
 
 struct cloud_client {
-    const struct platform_cloud *cloud;
+    const struct platform_cloud *cloud; /* that is asked for it; NULL: none, where it is is given */
+    const struct cluster_advice *advice;
     struct provider *provider;
     struct cluster_place at;   /* endpoint NULL: not known yet */
     struct arena *arena;       /* the RPC's, of what `at` refers to; under the lock */
     pthread_mutex_t lock;      /* of at, real, looked_up */
     struct cloud_client *real; /* NULL: not connected yet */
+    bool private;              /* the API has no public address; under the lock */
     bool looked_up;            /* the cloud was asked since the last failure */
     int64_t new_until_ms;      /* the cluster was made in this apply; 0: it was not */
     const struct clock *clock;
@@ -45,6 +48,8 @@ static bool take_address(struct cloud_client *l, const struct value *attrs)
         return false;
     bool same =
         l->at.endpoint && strcmp(l->at.endpoint, endpoint) == 0 && strcmp(l->at.ca, ca) == 0;
+    const struct value *public = value_get(attrs, l->cloud->endpoint.public);
+    l->private = value_is_known(public) && !value_true(public);
     l->at.endpoint = endpoint;
     l->at.ca = ca;
     if (!same)
@@ -59,11 +64,13 @@ static int not_found(struct cloud_error *err)
 }
 
 /* Under the lock. Asks the cloud, once: what is made later is told by
- * platform_link_recorded(). */
+ * cluster_link_recorded(). */
 static int look_up(struct cloud_client *l, const struct work *w, struct arena *a,
                    struct cloud_error *err)
 {
     const struct value *attrs = NULL;
+    if (!l->cloud || !l->at.name || !l->at.region)
+        return not_found(err);
     if (l->cloud->look_up(l->at.driver, l->at.client, w, a, l->at.region, l->at.name, &attrs, err) <
         0)
         return -1;
@@ -106,14 +113,16 @@ static int connected(struct cloud_client *l, const struct work *w, struct arena 
 /* ---- calls ---- */
 
 /* What cannot be reached from here says what to do. */
-static void explain(struct arena *a, struct cloud_error *err)
+static void explain(struct cloud_client *l, struct arena *a, struct cloud_error *err)
 {
+    pthread_mutex_lock(&l->lock);
+    bool private = l->private;
+    pthread_mutex_unlock(&l->lock);
     const char *text = arena_printf(
-        a,
-        "the Kubernetes API of the cluster could not be reached from here (%s). If its endpoint is "
-        "private, run this inside its network (a runner there, or a VPN), or set `endpoint.public` "
-        "with `endpoint.public_cidrs` that name your address",
-        err->message);
+        a, "the cluster's Kubernetes API cannot be reached from here (%s). %s%s", err->message,
+        private ? "Its endpoint is private: run this inside its network (a runner there, or a VPN)"
+                : "Run this inside its network",
+        l->advice ? private ? l->advice->of_private : l->advice->of_public : "");
     if (!text)
         return;
     err->message = text;
@@ -143,18 +152,19 @@ static int call(struct cloud_client *l, const struct work *w, struct arena *a, c
     int rc = inner->call(real, w, a, region, op, request, ret, err);
     while (rc < 0 && await_access(l, w, err))
         rc = inner->call(real, w, a, region, op, request, ret, err);
-    if (rc == 0 || !cloud_error_is_unanswered(err))
+    if (rc == 0 || err->advised || (!cloud_error_is_unanswered(err) && err->http_status != 401))
         return rc;
-    /* It may have moved, or be gone with all that was in it. */
+    /* It may have moved, or be gone with all that was in it: what answers at its address then does
+     * not know us. */
     struct cloud_client *before = real;
     struct cloud_error other;
-    int found = connected(l, w, a, true, &real, &other);
+    int found = l->cloud ? connected(l, w, a, true, &real, &other) : 0;
     if (found < 0 && other.class_ == CLOUD_ERROR_NOT_FOUND)
         *err = other;
     else if (found == 0 && real != before)
         rc = inner->call(real, w, a, region, op, request, ret, err);
     if (rc < 0 && cloud_error_is_unanswered(err))
-        explain(a, err);
+        explain(l, a, err);
     return rc;
 }
 
@@ -178,26 +188,32 @@ static bool ignores_no_tag(struct cloud_client *l, struct slice key)
 
 /* ---- making one ---- */
 
-int platform_link(const struct composite_context *c, struct engine_cloud *ret)
+int cluster_link_new(const struct composite_context *c, const struct cluster_link *to,
+                     struct engine_cloud *ret)
 {
     struct cloud_client *l = arena_alloc(c->arena, sizeof(*l));
     struct cloud_driver *driver = arena_alloc(c->arena, sizeof(*driver));
-    const struct record *cluster = records_find(c->records, "cluster");
     struct arena *own = arena_new_child(c->arena);
     if (!l || !driver || !own)
         return diags_error(c->diags, NULL, "Out of memory", "The cluster cannot be reached.");
     memset(l, 0, sizeof(*l));
     pthread_mutex_init(&l->lock, NULL);
-    l->cloud = platform_cloud(c->cloud);
+    l->cloud = to->fixed ? NULL : platform_cloud(c->cloud);
+    l->advice = to->advice;
     l->provider = c->request->provider;
     l->arena = own;
     l->clock = c->work->clock;
-    l->at.driver = c->driver;
-    l->at.client = c->client;
-    l->at.region = c->region;
-    l->at.name = value_cstr(value_get(c->config, "name"), NULL);
-    if (cluster && !cluster->missing)
-        take_address(l, cluster->attrs);
+    l->at = (struct cluster_place){.driver = c->driver,
+                                   .client = c->client,
+                                   .region = c->region,
+                                   .name = to->name,
+                                   .endpoint = to->endpoint,
+                                   .ca = to->ca,
+                                   .own_token = to->fixed,
+                                   .token = to->token,
+                                   .token_file = to->token_file};
+    if (l->cloud)
+        take_address(l, to->attrs);
     /* What objects are called, and how they are owned, is the inner driver's. */
     *driver = *provider_cluster_driver(l->provider);
     driver->free = nothing_to_free;
@@ -208,7 +224,7 @@ int platform_link(const struct composite_context *c, struct engine_cloud *ret)
     return 0;
 }
 
-void platform_link_recorded(void *self, const struct record *r)
+void cluster_link_recorded(void *self, const struct record *r)
 {
     struct cloud_client *l = self;
     if (strcmp(r->name, "cluster") != 0)
