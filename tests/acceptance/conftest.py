@@ -166,7 +166,7 @@ def aws_settings(endpoint):
 def gcp_settings(endpoint):
     paths = {"COMPUTE": "compute/v1", "IAM": "iam/v1", "RESOURCE_MANAGER": "cloudresourcemanager/v1", "SECRET_MANAGER": "secretmanager/v1",
              "LOGGING": "logging/v2", "SERVICE_USAGE": "serviceusage/v1", "CONTAINER": "container/v1",
-             "ARTIFACT_REGISTRY": "artifactregistry/v1", "MONITORING": "monitoring/v3"}
+             "ARTIFACT_REGISTRY": "artifactregistry/v1", "MONITORING": "monitoring/v3", "VERTEX_AI": "aiplatform/v1", "STORAGE": "storage/v1"}
     return {**{f"GOOGLE_{name}_CUSTOM_ENDPOINT": f"{endpoint}/{path}/" for name, path in paths.items()},
             "GOOGLE_PROJECT": "test-project", "GOOGLE_REGION": "us-central1", "GOOGLE_OAUTH_ACCESS_TOKEN": "test", "GCE_METADATA_HOST": "127.0.0.1:9"}
 
@@ -189,7 +189,7 @@ class Core:
     def write(self, text, head=HEAD):
         (self.directory / "main.tf").write_text(head + text)
 
-    def run(self, *args, timeout=240, **env):
+    def run(self, *args, timeout=600, **env):
         process = subprocess.run([self.binary, *args], cwd=self.directory, env={**self.env, **env}, stdout=subprocess.PIPE,
                                  stderr=subprocess.STDOUT, text=True, timeout=timeout)
         return Result(process)
@@ -257,3 +257,23 @@ def node(name="demo", body='models = ["llama3.1:8b"]', zones='zones = ["us-east-
 
 def gcp_node(name="demo", body='models = ["llama3.1:8b"]', zones="", tailscale=True):
     return node(name, body, zones, tailscale, "gcp")
+
+
+def policy_in_role(cloud, role):
+    """What others may put in a destroy's way: how, what the error says then, and how it goes."""
+    iam = cloud.client("iam")
+    document = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:ListAllMyBuckets", "Resource": "*"}]})
+    return (lambda: iam.put_role_policy(RoleName=role, PolicyName="theirs", PolicyDocument=document), "inline policy theirs",
+            lambda: iam.delete_role_policy(RoleName=role, PolicyName="theirs"))
+
+
+def destroy_in_spite_of_others(core, *ways):
+    """Each is in the way of a try, which names it."""
+    for put, _, _ in ways:
+        put()
+    for _, words, take in ways:
+        refused = core.destroy()
+        assert refused.status != 0 and words in refused.text, refused.output
+        take()
+    destroyed = core.destroy()
+    assert destroyed.status == 0, destroyed.output

@@ -5,6 +5,7 @@ import shutil
 import pytest
 
 from conftest import HEAD, ROOT, node
+from test_data_endpoint import SageMaker, variant
 from tests.sim.cloud import Cloud
 from tests.sim.test_sim_eks import Platform
 
@@ -24,6 +25,10 @@ def test_example_plans(core, sim, example):
         (core.directory / "versions.tf").write_text(HEAD)
     if "llm_cluster_auth" in text:
         Platform(Cloud(sim.endpoint)).create(name="llmplatform-dev")
+    if 'data "llm_endpoint"' in text:
+        somebody = SageMaker(Cloud(sim.endpoint))
+        somebody.model("m")
+        somebody.endpoint("quant-endpoint", variant("main", "m", 1))
     assert core.run("fmt", "-check", "-diff", str(ROOT / "examples" / example)).status == 0
     result = core.plan(TF_VAR_tailscale_auth_key="tskey-x")
     assert result.status == 0, result.output
@@ -49,6 +54,40 @@ def test_environment_of_the_platform_plans_on_aws(core, environment):
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_environment_of_the_platform_plans_on_gcp(gcp_core, environment):
     environment_plans(gcp_core, environment, "-var", "cloud=gcp", "-var", "region=us-central1", *REQUIRED.get(environment, []))
+
+
+ENDPOINTS = {"quant": "quant-endpoint", "finetune": "finetune-endpoint", "eval": "eval-endpoint"}
+
+
+def serving_plans(core, variable, *variables):
+    """The endpoints, and the platform whose workloads know them, and may call them, by name."""
+    for name in ("examples", "modules"):
+        shutil.copytree(ROOT / name, core.directory / name)
+    core.directory = core.directory / "examples/platform/serving"
+    core.ok("get", "-no-color")
+    result = core.plan("-out=saved", *variables)
+    assert result.status == 0, result.output
+    planned = {r["address"]: r["values"] for r in resources_of(json.loads(core.ok("show", "-json", "saved").output)["planned_values"]["root_module"])}
+    platform = planned.pop("module.platform.llm_platform_cluster.this")
+    assert {values["name"] for values in planned.values()} == set(ENDPOINTS.values()) and len(planned) == 3
+    for team, endpoint in ENDPOINTS.items():
+        assert planned[f'module.endpoint["{team}"].llm_endpoint.this']["endpoint_name"] == endpoint
+        assert platform["namespaces"][team]["config"] == {variable: endpoint}
+        assert platform["workloads"][f"{team}-api"]["invoke_endpoints"] == [endpoint]
+
+
+def resources_of(module):
+    yield from module.get("resources", [])
+    for child in module.get("child_modules", []):
+        yield from resources_of(child)
+
+
+def test_platform_with_its_endpoints_plans_on_aws(core):
+    serving_plans(core, "SAGEMAKER_ENDPOINT")
+
+
+def test_platform_with_its_endpoints_plans_on_gcp(gcp_core):
+    serving_plans(gcp_core, "VERTEX_ENDPOINT", "-var", "cloud=gcp")
 
 
 def test_examples_are_formatted(core):

@@ -60,10 +60,8 @@ def test_an_operation_that_fails_late(gcp_one_core, gcp_sim, gcp_cloud, operatio
 def test_an_operation_that_never_ends(gcp_one_core, gcp_sim, gcp_cloud, operation):
     gcp_sim.rule(operation, operation_ms=-1)
     gcp_one_core.write(gcp_node(body='models = ["llama3.1:8b"]\n  timeouts {\n    create = "5s"\n  }'))
-    begun = time.monotonic()
     result = gcp_one_core.apply()
     assert result.status == 1 and "the time was up" in result.text and "operation-" in result.text, result.output
-    assert time.monotonic() - begun < 60
     gcp_sim.clear_rules()
     gcp_sim.control("finish", {})
     result = gcp_one_core.destroy()

@@ -53,6 +53,33 @@ def test_example(module, binary, ground):
         assert ("were skipped" in result.text) == (settings != ground.settings)
 
 
+def test_endpoint_is_made_and_removed(tmp_path, binary, ground):
+    """One call for both clouds: what the other one does not have is left out."""
+    shutil.copytree(ROOT / "modules" / "llm_endpoint", tmp_path / "llm_endpoint")
+    core = Core(binary, tmp_path, ground.settings)
+    core.write(f"""
+module "chat" {{
+  source             = "./llm_endpoint"
+  name               = "chat"
+  cloud              = "{ground.name}"
+  model              = "llama3.1:8b"
+  scaling            = {{ min = 2 }}
+  rollout            = {{ strategy = "canary", step_percent = 50, wait_s = 0 }}
+  alarms             = {{ errors_5xx = 5 }}
+  log_retention_days = 45
+  tags               = {{ Team = "ML Research" }}
+}}
+output "status" {{
+  value = module.chat.status
+}}
+""")
+    core.ok("get", "-no-color")
+    core.apply_ok()
+    assert core.outputs()["status"] == {"aws": "InService", "gcp": "Serving"}[ground.name]
+    core.no_difference()
+    assert core.destroy().status == 0 and ground.made() == []
+
+
 @pytest.mark.parametrize("module", sorted(p.name for p in (ROOT / "modules").iterdir()))
 def test_readme_has_every_input_and_output(module):
     directory = ROOT / "modules" / module

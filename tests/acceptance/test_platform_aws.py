@@ -4,6 +4,7 @@ import collections
 import ipaddress
 import json
 import os
+import re
 import signal
 import subprocess
 import threading
@@ -11,7 +12,7 @@ import time
 
 import pytest
 
-from conftest import CORES, Core, aws_settings
+from conftest import CORES, ROOT, Core, aws_settings
 from tests.kube.cluster import Cluster, Refused, Way
 
 NAME = "llmplatform-dev"
@@ -341,11 +342,11 @@ def test_an_upgrade_goes_from_the_control_plane_to_the_pools(ground, sim, cloud,
     config = {"kubernetes_version": "1.32", "node_pools": {"general": {"min": 1, "max": 2}}}
     ground.write(platform(**config))
     ground.apply_ok()
-    for version in ("1.34", "1.31"):
+    for version, said in (("1.34", "skipped"), ("1.31", "does not go back"), ("1.99", "does not offer Kubernetes 1.99; it offers: 1.")):
         ground.write(platform(**{**config, "kubernetes_version": version}))
         plan = ground.plan()
         assert plan.status == 1 and "kubernetes_version" in plan.output, plan.output
-        assert ("skipped" if version == "1.34" else "does not go back") in plan.text
+        assert said in plan.text and ("skipped" in plan.text) == (said == "skipped"), plan.output
     plan, done = apply_change(ground, sim, {**config, "kubernetes_version": "1.33"})
     assert done[0] == "UpdateClusterVersion" and done[-1] == "UpdateNodegroupVersion", done
     assert set(done[1:-1]) == {"UpdateAddon"}
@@ -402,7 +403,9 @@ def test_drift_shows_and_is_repaired(ground, sim, cloud, kube):
         assert said in plan.output, plan.output
     assert "desired_size" not in plan.output, "an autoscaler sets it"
     refused = ground.apply()
-    assert refused.status == 1 and "an-operator" in refused.text and ".spec.hard.pods" in refused.text, refused.output
+    assert refused.status == 1, refused.output
+    assert 'has set fields of ResourceQuota "quant-quota" in "quant" to other values: "an-operator" using v1' in refused.text, refused.output
+    assert "has .spec.hard.pods. Nothing was changed. Have that manager give the fields up, take them out of the configuration" in refused.text
     kube.merge(quota, {"spec": {"hard": {"pods": "15"}}}, manager="an-operator")
     ground.apply_ok()
     assert kube.get("/api/v1/namespaces/quant/configmaps/quant-config")["data"] == {"LOG_LEVEL": "INFO"}
@@ -424,6 +427,12 @@ def test_import_gives_the_same(ground, sim, cloud, kube):
     destroyed = ground.destroy()
     assert destroyed.status == 0, destroyed.output
     assert cloud.owned() == []
+
+
+def test_an_import_shows_an_id_of_its_kind(one_core):
+    one_core.write(platform())
+    refused = one_core.run("import", "-no-color", "llm_platform_cluster.p", NAME)
+    assert refused.status == 1 and '"cloud/region/name", for example "aws/eu-west-1/llmplatform-dev"' in refused.text, refused.output
 
 
 def test_protection(ground, sim, cloud, kube):
@@ -450,9 +459,9 @@ def test_what_a_change_takes_away_is_said(ground, sim, cloud, kube):
     pools = {"main": {"min": 2, "max": 5}, "extra": {}}
     ground.write(platform(node_pools=pools, namespaces={"quant": {}}, registries={"names": ["a"]}))
     ground.apply_ok()
-    ground.write(platform(node_pools={"main": {"min": 2, "max": 5, "desired": 4}}, endpoint={"public": False}))
+    ground.write(platform(node_pools={"main": {"min": 2, "max": 5, "desired": 4}}, endpoint={"public": False}, network={"nat": "none"}))
     said = ground.plan()
-    for summary in ("A namespace is removed", "Nodes are removed", "A registry is removed", "The number of nodes stays", "gets no public address"):
+    for summary in ("Nodes lose their way out", "A namespace is removed", "Nodes are removed", "A registry is removed", "The number of nodes stays", "gets no public address"):
         assert summary in said.text, (summary, said.output)
     ground.write(platform(node_pools=pools, network={"cidr": "10.9.0.0/16"}))
     said = ground.plan()
@@ -491,6 +500,169 @@ def test_a_pool_that_fails_says_why(ground, sim, cloud, kube):
     ground.no_difference()
     assert ground.destroy().status == 0
     assert cloud.owned() == []
+
+
+def test_a_pool_that_fails_later_is_made_anew(ground, sim, cloud, kube):
+    """Added to a platform that is there: the object that takes its place is another one than the plan began with."""
+    ground.write(platform())
+    ground.apply_ok()
+    sim.control("failures", [{"operation": "CreateNodegroup", "code": "AsgInstanceLaunchFailures", "times": 1, "message": "no machines"}])
+    ground.write(platform(node_pools={"general": {}, "two": {"autoscaling": False, "desired": 5}}))
+    assert ground.apply().status == 1
+    ground.apply_ok()
+    two = pools(cloud.client("eks"))["two"]
+    assert two["status"] == "ACTIVE" and two["scalingConfig"]["desiredSize"] == 5
+    ground.no_difference()
+    assert ground.destroy().status == 0
+    assert cloud.owned() == []
+
+
+def test_a_default_that_is_written_down_is_no_change(ground, sim, cloud, kube):
+    ground.write(platform())
+    ground.apply_ok()
+    written = {"network": {"cidr": "10.0.0.0/16", "zones": 3}}
+    _, done = apply_change(ground, sim, written)
+    assert done == [], done
+    _, done = apply_change(ground, sim, {})
+    assert done == [], done
+    ground.write(platform(network={"cidr": "10.0.0.0/16", "zones": 2}, deletion_protection=True))
+    refused = ground.plan()
+    assert refused.status == 1 and "protected" in refused.text, refused.output
+    ground.write(platform(network={"cidr": "10.1.0.0/16"}))
+    assert "forces replacement" in ground.plan().output
+    assert ground.destroy().status == 0
+    assert cloud.owned() == []
+
+
+def test_amounts_are_written_as_the_server_does(ground, sim, cloud, kube):
+    """So that what another one has set to the same is no conflict."""
+    ground.write(platform(namespaces={"quant": {"quota": {"requests.memory": "1024Mi", "pods": "10"},
+                                                "limit_range": {"default_request_cpu": "0.5"}}}))
+    ground.apply_ok()
+    quota, limits = "/api/v1/namespaces/quant/resourcequotas/quant-quota", "/api/v1/namespaces/quant/limitranges/quant-limits"
+    for amount in ("2Gi", "1Gi"):
+        kube.merge(quota, {"spec": {"hard": {"requests.memory": amount}}})
+    kube.merge(limits, {"spec": {"limits": [{"type": "Container", "defaultRequest": {"cpu": "500m"}}]}})
+    ground.apply_ok()
+    ground.no_difference()
+    assert kube.get(quota)["spec"]["hard"] == {"requests.memory": "1Gi", "pods": "10"}
+    assert ground.destroy().status == 0
+    assert cloud.owned() == []
+
+
+def diagnostics(result, severity="error"):
+    """What a run with -json has said: by summary, the line of the configuration that it points to, and the words."""
+    lines = [json.loads(line) for line in result.output.splitlines() if line.startswith("{")]
+    said = [line["diagnostic"] for line in lines if line.get("type") == "diagnostic"]
+    return [(d["summary"], d.get("snippet", {}).get("code", "").strip(), d["detail"]) for d in said if d["severity"] == severity]
+
+
+def test_errors_point_to_what_they_are_about(ground, sim, cloud, kube):
+    ground.write("""
+resource "llm_platform_cluster" "p" {
+  name = "%s"
+  cloud = "aws"
+  namespaces = { a = {} }
+  workloads = {
+    first = { namespace = "a" }
+    second = {
+      namespace = "a", service_account = "own"
+    }
+  }
+  deletion_protection = false
+}
+""" % NAME)
+    sim.fail("CreateRole", "AccessDenied", "not you", status=403, match={"RoleName": f"llm-k8s-{NAME}-us-east-1-w-second"}, times=-1)
+    failed = ground.apply("-json")
+    [(summary, line, detail)] = [d for d in diagnostics(failed) if "AccessDenied" in d[2]]
+    assert failed.status == 1 and line == "second = {", (line, failed.output)
+    assert 'role.workload-second' in summary and "iam.CreateRole" in detail
+    sim.clear_rules()
+    ground.apply_ok()
+    assert ground.destroy().status == 0
+
+
+def foreign_namespace(kube, name):
+    kube.request("POST", "/api/v1/namespaces?fieldManager=helm-operator", {"apiVersion": "v1", "kind": "Namespace", "metadata": {
+        "name": name, "labels": {"app.kubernetes.io/managed-by": "Helm"}}})
+    return kube.get(f"/api/v1/namespaces/{name}")["metadata"]["uid"]
+
+
+def hand_over(kube, name):
+    """As the guide says it."""
+    guide = (ROOT / "docs/guides/troubleshooting.md").read_text()
+    [script] = re.findall(r"```shell\n(kubectl create namespace .*?)```", guide, re.DOTALL)
+    kubectl = f"{ROOT / '.cache/bin/kubectl'} --server {kube.endpoint} --certificate-authority {kube.path('ca.pem')} --token {kube.admin}"
+    script = script.replace("kubectl ", f"{kubectl} ").replace("PLATFORM", NAME).replace("NAMESPACE", name)
+    done = subprocess.run(["bash", "-euo", "pipefail", "-c", script], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_namespace_of_others(ground, sim, cloud, kube):
+    """It is refused in the plan where the cluster is there, else by the apply, in the same words; its owner may hand it over."""
+    base = {"name": NAME, "cloud": "aws", "deletion_protection": False, "namespaces": {"a": {}, "theirs": {"quota": {"pods": "3"}}}}
+    text = 'resource "llm_platform_cluster" "p" {\n' + "".join(f"  {k} = {json.dumps(v)}\n" for k, v in base.items() if k != "namespaces")
+    both = text + '  namespaces = {\n    a = {}\n    theirs = { quota = { pods = "3" } }\n  }\n}\n'
+    words = ('Component "namespace.theirs" of llm_platform_cluster "%s" cannot be made: the Namespace "theirs" was made by "helm-operator"; its label '
+             'app.kubernetes.io/managed-by is "Helm".' % NAME)
+    uid = foreign_namespace(kube, "theirs")
+    ground.write(both)
+    failed = ground.apply("-json")
+    assert failed.status == 1
+    [(summary, line, detail)] = [d for d in diagnostics(failed) if "theirs" in d[2] and "is not complete" not in d[0]]
+    assert (summary, line) == ("The name is taken", 'theirs = { quota = { pods = "3" } }') and words in detail, failed.output
+    ground.write(text + "  namespaces = { a = {} }\n}\n")
+    ground.apply_ok()
+    ground.write(both)
+    since = len(sim.calls())
+    refused = ground.plan("-json")
+    assert refused.status == 1 and diagnostics(refused) == [(summary, line, detail)], refused.output
+    assert writes(sim, since) == []
+    hand_over(kube, "theirs")
+    ground.apply_ok()
+    assert kube.get("/api/v1/namespaces/theirs")["metadata"]["uid"] == uid
+    assert kube.get("/api/v1/namespaces/theirs/resourcequotas/theirs-quota")["spec"]["hard"] == {"pods": "3"}
+    ground.no_difference()
+    assert ground.destroy().status == 0
+
+
+def test_a_principal_with_an_access_entry(ground, sim, cloud, kube):
+    """Who makes a cluster has one, and so has whom others have let in: the plan says so, and so does an apply that finds one."""
+    iam, eks = cloud.client("iam"), cloud.client("eks")
+    other = iam.create_role(RoleName="other", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+    text = 'resource "llm_platform_cluster" "p" {\n  name = "%s"\n  cloud = "aws"\n  deletion_protection = false\n  access = {\n    admins = %%s\n  }\n}\n' % NAME
+    ground.write(text % "[]")
+    ground.apply_ok()
+    maker = cloud.client("sts").get_caller_identity()["Arn"].replace(":sts:", ":iam:")
+    assert maker in eks.list_access_entries(clusterName=NAME)["accessEntries"]
+    eks.create_access_entry(clusterName=NAME, principalArn=other)
+    for principal in (maker, other):
+        ground.write(text % json.dumps([principal]))
+        since = len(sim.calls())
+        refused = ground.plan("-json")
+        [(summary, _, detail)] = diagnostics(refused)
+        assert summary == "The EKS access entry is there already", refused.output
+        assert f"there is one for {principal}, which is not this resource's. EKS has one access entry" in detail and "Leave that principal out" in detail
+        assert writes(sim, since) == []
+    eks.delete_access_entry(clusterName=NAME, principalArn=other)
+    ground.ok("plan", "-no-color", "-input=false", "-out=made")
+    eks.create_access_entry(clusterName=NAME, principalArn=other)
+    failed = ground.run("apply", "-json", "made")
+    assert (summary, detail) in [(d[0], d[2]) for d in diagnostics(failed)], failed.output
+    eks.delete_access_entry(clusterName=NAME, principalArn=other)
+    ground.apply_ok()
+    ground.no_difference()
+    assert ground.destroy().status == 0
+
+
+def test_an_object_of_others_in_a_namespace_of_ours(ground, sim, cloud, kube):
+    ground.write(platform(namespaces={"a": {}}))
+    ground.apply_ok()
+    kube.request("POST", "/api/v1/namespaces/a/configmaps?fieldManager=a-script", {
+        "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a-config"}, "data": {"x": "1"}})
+    refused(ground, "The name is taken", 'the ConfigMap "a-config" in "a" was made by "a-script"', namespaces={"a": {"config": {"x": "1"}}})
+    ground.write(platform(namespaces={"a": {}}))
+    assert ground.destroy().status == 0
 
 
 def test_what_failed_on_another_network_is_made_anew(ground, sim, cloud, kube):
@@ -535,7 +707,7 @@ def test_plans_that_the_cloud_would_refuse(ground, sim, cloud):
     session = {"AWS_ACCESS_KEY_ID": keys["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": keys["SecretAccessKey"], "AWS_SESSION_TOKEN": keys["SessionToken"]}
     refused(ground, f"{made} is who makes the cluster", access={"viewers": [made]}, session=session)
     refused(ground, f"{made} is who makes the cluster", access={"groups": {"team": [made]}}, session=session)
-    refused(ground, "EKS in us-east-1 does not offer Kubernetes 1.99", kubernetes_version="1.99")
+    refused(ground, "EKS in us-east-1 does not offer Kubernetes 1.99; it offers: 1.", ", 1.34, 1.33, ", kubernetes_version="1.99")
     refused(ground, "EC2 does not offer x9z.large in us-east-1", node_pools={"general": {"machine_types": ["x9z.large"]}})
     ec2 = cloud.client("ec2")
     vpc, other = (ec2.create_vpc(CidrBlock=f"10.{i}.0.0/16")["Vpc"]["VpcId"] for i in (8, 9))
@@ -544,6 +716,8 @@ def test_plans_that_the_cloud_would_refuse(ground, sim, cloud):
     a, a2, b, foreign = make(vpc, 0, "a"), make(vpc, 1, "a"), make(vpc, 2, "b"), make(other, 0, "b")
     network = lambda *ids: {"network": {"vpc_id": vpc, "private_subnet_ids": list(ids)}}
     refused(ground, "EKS needs two zones", **network(a, a2))
+    refused(ground, "Overlapping ranges", f'10.8.0.0/16 and the subnet "{a}" (10.8.0.0/24)',
+            network={**network(a, b)["network"], "services_cidr": "10.8.0.0/16"})
     refused(ground, "is in another VPC", f'"{foreign}" belongs to {other}', **network(a, foreign))
     refused(ground, 'no subnet "subnet-0123"', **network(a, "subnet-0123"))
     role = cloud.client("iam").create_role(RoleName="theirs", AssumeRolePolicyDocument=json.dumps(
@@ -551,6 +725,58 @@ def test_plans_that_the_cloud_would_refuse(ground, sim, cloud):
     cloud.client("eks").create_cluster(name=NAME, roleArn=role, resourcesVpcConfig={"subnetIds": [a, b]})
     refused(ground, "The name is taken", "was not made as a platform")
     assert not [c for c in sim.calls() if c["operation"] == "CreateVpc"][2:], "nothing was made"
+
+
+def test_quotas_of_the_network(ground, sim, cloud):
+    """VPCs, addresses and NAT gateways are counted before anything is made, and asked for only when they are made."""
+    ec2 = cloud.client("ec2")
+    sim.control("quotas", {"L-0263D0A3": 2})
+    refused(ground, "The quota is too small", 'makes 3 more in us-east-1 of what the quota "EC2-VPC Elastic IPs" (L-0263D0A3) counts, which is 2 there, with 0 in use',
+            "--service-code ec2 --quota-code L-0263D0A3 --region us-east-1 --desired-value 3", network={"nat": "per_zone"})
+    ground.write(platform())
+    assert ground.plan().status == 0
+    for _ in range(2):
+        ec2.allocate_address(Domain="vpc")
+    refused(ground, "The quota is too small", "with 2 in use")
+    sim.control("calls", method="DELETE")
+    ground.write(platform(network={"nat": "none"}))
+    assert ground.plan().status == 0
+    assert [c["params"]["QuotaCode"] for c in sim.calls("GetServiceQuota")] == ["L-F678F1CE"]
+    sim.control("quotas", {"L-0263D0A3": 20})
+    [vpc, *_] = [ec2.create_vpc(CidrBlock=f"10.{i}.0.0/16")["Vpc"]["VpcId"] for i in range(100, 104)]
+    refused(ground, 'of what the quota "VPCs per Region" (L-F678F1CE) counts, which is 5 there, with 5 in use', "`network.vpc_id`", network={"nat": "none"})
+    for other in [v["VpcId"] for v in ec2.describe_vpcs()["Vpcs"] if v["VpcId"] != vpc and not v["IsDefault"]]:
+        ec2.delete_vpc(VpcId=other)
+    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.100.0.0/24", AvailabilityZone="us-east-1a")["Subnet"]["SubnetId"]
+    ec2.attach_internet_gateway(InternetGatewayId=ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"], VpcId=vpc)
+    for _ in range(5):
+        ec2.create_nat_gateway(SubnetId=subnet, AllocationId=ec2.allocate_address(Domain="vpc")["AllocationId"])
+    refused(ground, 'makes 1 more in us-east-1a of what the quota "NAT gateways per Availability Zone" (L-FE5A380F) counts, which is 5 there, with 5 in use')
+    ground.write(platform(network={"zone_names": ["us-east-1b", "us-east-1c"]}))
+    assert ground.plan().status == 0
+    sim.fail("GetServiceQuota", "AccessDeniedException", "no quotas for you", status=403, times=-1)
+    ground.write(platform(network={"zone_names": ["us-east-1b", "us-east-1c"]}))
+    plan = ground.plan()
+    assert plan.status == 0 and plan.text.count("The quota was not checked") == 1 and "no quotas for you" in plan.text, plan.output
+
+
+def test_quotas_of_machines(ground, sim, cloud):
+    gpu = {"machine_types": ["g5.xlarge"], "gpu": True, "provisioning": "spot", "min": 0, "max": 3, "desired": 2}
+    sim.control("quotas", {"L-3819A6DF": 4})
+    refused(ground, "The vCPU quota is too small", 'g5.xlarge has 4 vCPUs, and the quota "All G and VT Spot Instance Requests" (L-3819A6DF) is 4, with 0 in use',
+            "begins with 2 nodes", node_pools={"general": {}, "gpu": gpu})
+    sim.control("quotas", {"L-3819A6DF": 8})
+    pools = {"general": {}, "gpu": gpu}
+    ground.write(platform(node_pools=pools))
+    plan = ground.plan()
+    assert plan.status == 0 and "too small for the largest size" in plan.text and "may have 3 nodes" in plan.text, plan.output
+    refused(ground, "with 8 in use", node_pools={**pools, "more": {**gpu, "desired": 1}})
+    ground.write(platform(node_pools={"general": {}, "gpu": {**gpu, "max": 2}}))
+    assert "quota" not in ground.plan().text
+    sim.control("calls", method="DELETE")
+    ground.write(platform(node_pools={"general": {}}, network={"nat": "none"}))
+    assert ground.plan().status == 0
+    assert not sim.calls("DescribeInstances") and len(sim.calls("GetServiceQuota")) == 1
 
 
 def test_a_name_that_another_state_has(ground, sim, cloud, kube):
@@ -582,8 +808,10 @@ def test_an_existing_network_is_left_as_it_is(ground, sim, cloud, kube):
 
 
 BAD = [
+    ({"leftovers": {"volumes": ["models"]}}, "a persistent volume claim is named as NAMESPACE/CLAIM"),
     ({"network": {"zones": 1}}, "EKS needs subnets in at least two zones"), ({"network": {"cidr": "10.0.0.0/24"}}, "network.cidr"),
     ({"endpoint": {"public": False, "private": False}}, "Nobody reaches"), ({"release_channel": "REGULAR"}, "Not on this cloud"),
+    ({"network": {"services_cidr": "8.8.0.0/16"}}, "EKS takes a range of"),
     ({"observability": {"retention_days": 8}}, "CloudWatch has no such retention"), ({"encryption": {"kms_key": "mine"}}, "ARN of a KMS key"),
     ({"access": {"admins": ["somebody@example.com"]}}, "ARN of an IAM role or user"),
     ({"access": {"groups": {"system:masters": ["arn:aws:iam::123456789012:role/ops"]}}}, "EKS takes no group that starts with system:"),
@@ -591,8 +819,13 @@ BAD = [
     ({"node_pools": {"a": {"machine_types": ["m6i.large", "m6g.large"]}}}, "different processors"),
     ({"node_pools": {"a": {"machine_types": ["m6i.large"], "gpu": True}}}, "has none"),
     ({"node_pools": {"a": {"machine_types": ["g5.xlarge"]}}}, "or `gpu = false` to see to them yourself"),
+    ({"node_pools": {"a": {}, "g": {"gpu": True, "image_type": "AL2023_x86_64_STANDARD"}}}, "AL2023_x86_64_STANDARD has no drivers for NVIDIA's GPUs"),
+    ({"node_pools": {"a": {}, "g": {"gpu": True, "machine_types": ["g5g.xlarge"], "image_type": "BOTTLEROCKET_ARM_64_FIPS"}}},
+     "Choose AL2023_ARM_64_NVIDIA or BOTTLEROCKET_ARM_64_NVIDIA, leave"),
     ({"node_pools": {"a": {"image_type": "AL2023_ARM_64_STANDARD"}}}, "is for Arm processors, and m6i.large has x86"),
     ({"endpoint": {"public_cidrs": ["203.0.113.0/24"]}}, "EKS does not take 203.0.113.0/24"),
+    ({"registries": {"names": ["a-"]}}, "hyphens, starting and ending with a letter or digit"),
+    ({"namespaces": {"default": {}}}, "The namespace is Kubernetes' own"), ({"namespaces": {"kube-public": {}}}, '"kube-public" is there in every cluster'),
     ({"namespaces": {"a": {"quota": {"requests.cpus": "1"}}}}, "Did you mean requests.cpu?"),
     ({"namespaces": {"a": {"quota": {"nvidia.com/gpu": "1"}}}}, "Did you mean requests.nvidia.com/gpu?"),
     ({"namespaces": {"a": {"quota": {"pods": "1.5"}}}}, '"1.5" is not a whole number'),
@@ -674,6 +907,48 @@ def test_a_destroy_takes_what_the_cluster_has_left(ground, sim, cloud, kube):
     assert left.vpc not in [v["VpcId"] for v in left.ec2.describe_vpcs()["Vpcs"]]
 
 
+def test_a_destroy_says_what_keeps_a_namespace(ground, sim, cloud, kube):
+    ground.write(platform(namespaces={"quant": {}})[:-2] + '  timeouts {\n    delete = "15s"\n  }\n}\n')
+    ground.apply_ok()
+    theirs = "/api/v1/namespaces/quant/configmaps"
+    kube.request("POST", theirs, {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "held", "finalizers": ["example.com/hold"]}})
+    failed = ground.destroy()
+    assert failed.status == 1, failed.output
+    kept = 'its last state was Terminating: Some resources are remaining: configmaps. has 1 resource instances; Some content in the namespace has'
+    assert kept in failed.text and "example.com/hold in 1 resource instances" in failed.text and "successfully discovered" not in failed.text, failed.output
+    kube.merge(f"{theirs}/held", {"metadata": {"finalizers": None}})
+    again = ground.destroy()
+    assert again.status == 0, again.output
+    assert cloud.owned() == []
+
+
+def volume(cloud, claim, cluster=NAME, size=10):
+    namespace, _, name = claim.partition("/")
+    tags = {f"kubernetes.io/cluster/{cluster}": "owned", "ebs.csi.aws.com/cluster": "true", "CSIVolumeName": f"pvc-{name}",
+            "kubernetes.io/created-for/pvc/name": name, "kubernetes.io/created-for/pvc/namespace": namespace}
+    return cloud.client("ec2").create_volume(AvailabilityZone="us-east-1a", Size=size, TagSpecifications=[
+        {"ResourceType": "volume", "Tags": [{"Key": k, "Value": v} for k, v in tags.items()]}])["VolumeId"]
+
+
+def test_volumes_that_a_cluster_has_left(ground, sim, cloud, kube):
+    """Those of claims that are named go, where nobody uses them; others of the cluster are said, and others' are not looked at."""
+    ec2 = cloud.client("ec2")
+    ground.write(platform(leftovers={"volumes": ["quant/models", "eval/in-use"]}))
+    ground.apply_ok()
+    ground.no_difference()
+    gone, kept, used, theirs = volume(cloud, "quant/models"), volume(cloud, "quant/data", size=20), volume(cloud, "eval/in-use"), volume(
+        cloud, "quant/models", cluster="another")
+    image = ec2.describe_images(Owners=["amazon"])["Images"][0]["ImageId"]
+    machine = ec2.run_instances(ImageId=image, MinCount=1, MaxCount=1, Placement={"AvailabilityZone": "us-east-1a"})["Instances"][0]["InstanceId"]
+    ec2.attach_volume(VolumeId=used, InstanceId=machine, Device="/dev/sdf")
+    destroyed = ground.destroy()
+    assert destroyed.status == 0 and "The cluster has left volumes" in destroyed.text, destroyed.output
+    assert f"{kept}, 20 GiB, of the claim quant/data" in destroyed.text and f"{used}, 10 GiB, of the claim eval/in-use: it is in use" in destroyed.text
+    assert gone not in destroyed.text and theirs not in destroyed.text
+    left = {v["VolumeId"] for v in ec2.describe_volumes()["Volumes"]}
+    assert {kept, used, theirs} <= left and gone not in left
+
+
 def test_a_destroy_says_what_of_others_is_in_the_way(ground, sim, cloud, kube):
     ground.write(platform())
     ground.apply_ok()
@@ -683,7 +958,7 @@ def test_a_destroy_says_what_of_others_is_in_the_way(ground, sim, cloud, kube):
     group = left.group("database", **{"elbv2.k8s.aws/cluster": "another"})
     failed = ground.destroy()
     assert failed.status == 1
-    assert f"network interface {theirs}" in failed.text and f"security group {group}: database" in failed.text, failed.output
+    assert f"network interface {theirs}" in failed.text and f'security group {group} ("database")' in failed.text, failed.output
     assert "aws-K8S-i-0123" in failed.text and mine not in failed.text
     there = [i["NetworkInterfaceId"] for i in left.ec2.describe_network_interfaces()["NetworkInterfaces"]]
     assert theirs in there and mine not in there
@@ -692,6 +967,27 @@ def test_a_destroy_says_what_of_others_is_in_the_way(ground, sim, cloud, kube):
     left.ec2.delete_security_group(GroupId=group)
     again = ground.destroy()
     assert again.status == 0, again.output
+    assert cloud.owned() == []
+
+
+def test_a_destroy_names_policies_that_others_have_put_on_a_role(ground, sim, cloud, kube):
+    """It does not wait for what will not go by itself; what is in the way stays as it is."""
+    iam, role = cloud.client("iam"), f"llm-k8s-{NAME}-us-east-1-w-quant-api"
+    ground.write(platform(**SMALL))
+    ground.apply_ok()
+    document = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:ListAllMyBuckets", "Resource": "*"}]})
+    arn = iam.create_policy(PolicyName="theirs", PolicyDocument=document)["Policy"]["Arn"]
+    iam.attach_role_policy(RoleName=role, PolicyArn=arn)
+    iam.put_role_policy(RoleName=role, PolicyName="written-in", PolicyDocument=document)
+    refused = ground.destroy()
+    assert refused.status != 0
+    said = " ".join(re.sub("[│╷╵]", " ", refused.output).split())
+    assert f"In the way: attached policy {arn}, inline policy written-in." in said, refused.output
+    assert "aws iam detach-role-policy" in said and "role.workload-quant-api" in said
+    assert iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"] and iam.list_role_policies(RoleName=role)["PolicyNames"] == ["written-in"]
+    iam.detach_role_policy(RoleName=role, PolicyArn=arn)
+    iam.delete_role_policy(RoleName=role, PolicyName="written-in")
+    assert ground.destroy().status == 0
     assert cloud.owned() == []
 
 
@@ -725,7 +1021,7 @@ def test_a_tainted_platform_is_made_anew(ground, sim, cloud, kube):
     assert cloud.owned() == []
 
 
-OUT_OF_REACH = "the Kubernetes API of the cluster could not be reached from here"
+OUT_OF_REACH = "the cluster's Kubernetes API cannot be reached from here"
 
 
 def open_when_public(way, eks):
@@ -750,7 +1046,8 @@ def test_who_has_shut_the_endpoint_can_open_it_again(ground, sim, cloud, kube):
         ground.write(platform(**changed(private, namespaces__quant__quota__pods="40", namespaces__quant__config__LOG_LEVEL="DEBUG")))
         failed = ground.apply("-refresh=false")
         assert failed.status == 1 and failed.text.count(OUT_OF_REACH) == 1, failed.output
-        assert "set `endpoint.public`" in failed.text and "used up" not in failed.text, failed.output
+        assert "Its endpoint is private: run this inside its network" in failed.text and "used up" not in failed.text, failed.output
+        assert "or set `endpoint.public` first" in failed.text
         ground.write(platform(**SMALL))
         plan = ground.plan()
         assert plan.status == 0 and "Objects in the cluster could not be looked at" in plan.text and "public_access" not in plan.text, plan.output
@@ -765,6 +1062,39 @@ def test_who_has_shut_the_endpoint_can_open_it_again(ground, sim, cloud, kube):
         ground.no_difference()
         assert ground.destroy().status == 0
     assert cloud.owned() == []
+
+
+def test_the_endpoint_is_shut_last(ground, sim, cloud, kube):
+    """From outside: what goes into the cluster by the same apply goes before, and the apply is whole."""
+    with Way(int(kube.endpoint.rpartition(":")[2])) as way:
+        sim.control("cluster_endpoint", {"endpoint": f"https://127.0.0.1:{way.port}",
+                                         "certificateAuthority": base64.b64encode(kube.ca_pem.encode()).decode()})
+        ground.write(platform(**SMALL))
+        ground.apply_ok()
+        sim.control("settle", {"UpdateClusterConfig": 2})
+        sim.control("calls", method="DELETE")
+        shutter = threading.Thread(target=shut_when_private, args=(way, sim))
+        shutter.start()
+        private = changed(SMALL, namespaces__quant__quota__pods="40", namespaces__more={}, endpoint={"public": False}, observability={"retention_days": 90})
+        ground.write(platform(**private))
+        ground.apply_ok()
+        shutter.join()
+        assert writes(sim, 0) == ["PutRetentionPolicy", "UpdateClusterConfig"]
+        assert kube.get("/api/v1/namespaces/quant/resourcequotas/quant-quota")["spec"]["hard"]["pods"] == "40"
+        kept = kube.get("/api/v1/namespaces/kube-system/configmaps/llm-platform-cluster")["data"]["configuration"]
+        assert json.loads(kept)["endpoint"]["public"] is False and "more" in names(kube, "/api/v1/namespaces")
+        ground.no_difference()
+        way.open()
+        ground.no_difference()
+        assert ground.destroy().status == 0
+    assert cloud.owned() == []
+
+
+def shut_when_private(way, sim):
+    until = time.monotonic() + 100
+    while not sim.calls("UpdateClusterConfig") and time.monotonic() < until:
+        time.sleep(0.02)
+    way.shut()
 
 
 # What a configuration does not know before its apply, one by one.
@@ -816,21 +1146,26 @@ def test_without_credentials_a_plan_says_what_it_can(ground, sim):
     assert sim.calls() == []
 
 
+def apply_until(ground, sim, made):
+    """An apply that is killed when `made` says so, and whose state is lost."""
+    process = subprocess.Popen([ground.binary, "apply", "-auto-approve", "-input=false"], cwd=ground.directory, env=ground.env, start_new_session=True,
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    until = time.monotonic() + 60
+    while not made() and time.monotonic() < until:
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    for left in ("terraform.tfstate", ".terraform.tfstate.lock.info"):
+        (ground.directory / left).unlink(missing_ok=True)
+    sim.control("finish", {})
+
+
 def test_an_apply_that_was_killed_is_gone_on_with(ground, sim, cloud, kube):
     """Twice, without a state: while the control plane is made, and while the nodes are."""
     ground.write(platform(**SMALL))
     for operation in ("CreateCluster", "CreateNodegroup"):
         sim.control("settle", {operation: 60})
-        process = subprocess.Popen([ground.binary, "apply", "-auto-approve", "-input=false"], cwd=ground.directory, env=ground.env, start_new_session=True,
-                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        until = time.monotonic() + 60
-        while not [c for c in sim.calls(operation) if c.get("status") == 200] and time.monotonic() < until:
-            time.sleep(0.05)
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        for left in ("terraform.tfstate", ".terraform.tfstate.lock.info"):
-            (ground.directory / left).unlink(missing_ok=True)
-        sim.control("finish", {})
+        apply_until(ground, sim, lambda: [c for c in sim.calls(operation) if c.get("status") == 200])
     sim.control("settle", {})
     applied = ground.apply()
     assert applied.status == 0 and "An interrupted apply is continued" in applied.text, applied.output
@@ -839,3 +1174,38 @@ def test_an_apply_that_was_killed_is_gone_on_with(ground, sim, cloud, kube):
     assert len([c for c in sim.calls("CreateCluster") if c["status"] == 200]) == 1
     assert ground.destroy().status == 0
     assert cloud.owned() == []
+
+
+def test_what_a_killed_apply_has_made_for_other_settings_goes(ground, sim, cloud, kube):
+    """Roles, registries, NAT gateways and alarms that are wanted no more; what has such a name, and is not ours, stays."""
+    iam, ecr, alarms, ec2 = (cloud.client(s) for s in ("iam", "ecr", "cloudwatch", "ec2"))
+    roles, zones = f"llm-k8s-{NAME}-us-east-1-w-", ("a", "b")
+    theirs = {"role": f"{roles}theirs", "repository": f"{NAME}/theirs", "alarm": f"llm-platform-{NAME}-nat-f"}
+    iam.create_role(RoleName=theirs["role"], AssumeRolePolicyDocument="{}")
+    ecr.create_repository(repositoryName=theirs["repository"])
+    alarms.put_metric_alarm(AlarmName=theirs["alarm"], Namespace="AWS/NATGateway", MetricName="ErrorPortAllocation", Statistic="Sum", Period=300,
+                            EvaluationPeriods=1, Threshold=0, ComparisonOperator="GreaterThanThreshold")
+
+    def made():
+        return ({r["RoleName"] for r in iam.list_roles()["Roles"] if r["RoleName"].startswith(roles)},
+                {r["repositoryName"] for r in ecr.describe_repositories()["repositories"]},
+                {a["AlarmName"] for a in alarms.describe_alarms(AlarmNamePrefix=f"llm-platform-{NAME}-nat-")["MetricAlarms"]})
+
+    def wanted(workloads, registries, zones):
+        return ({theirs["role"], *(roles + w for w in workloads)}, {theirs["repository"], *(f"{NAME}/{r}" for r in registries)},
+                {theirs["alarm"], *(f"llm-platform-{NAME}-nat-{z}" for z in zones)})
+    observability = {"alarms": {"node_cpu_percent": 80}}
+    ground.write(platform(**changed(SMALL, network={"zones": 2, "nat": "per_zone"}, registries__names=["gateway", "old"], observability=observability,
+                                    workloads__old={**workload("quant", "old-*"), "service_account": "old-sa"})))
+    sim.control("settle", {"CreateNodegroup": 60})
+    every = wanted(["quant-api", "old"], ["gateway", "old"], zones)
+    apply_until(ground, sim, lambda: made() == every and iam.list_role_policies(RoleName=f"{roles}old")["PolicyNames"])
+    assert made() == every
+    sim.control("settle", {})
+    ground.write(platform(**SMALL, network={"zones": 2, "nat": "single"}))
+    ground.apply_ok()
+    assert made() == wanted(["quant-api"], ["gateway"], [])
+    assert len([n for n in ec2.describe_nat_gateways()["NatGateways"] if n["State"] == "available"]) == 1
+    ground.no_difference()
+    assert ground.destroy().status == 0
+    assert cloud.owned() == [] and made() == wanted([], [], [])

@@ -197,6 +197,12 @@ def test_two_lines(ground):
     refused = ground.core.run("plan", "-destroy", "-no-color", "-input=false")
     assert refused.status == 1 and "protected from being destroyed" in refused.text
     ground.apply(TWO_LINES.replace("}", "  deletion_protection = false\n}"))
+    written = """  deletion_protection = false
+  network = { cidr = "10.0.0.0/16", zones = 3, pods_cidr = "10.128.0.0/14", services_cidr = "10.112.0.0/20" }
+}"""
+    ground.apply(TWO_LINES.replace("}", written))
+    assert not [c for c in ground.sim.calls() if c["operation"].endswith("clusters.delete")]
+    ground.core.no_difference()
     ground.destroy()
 
 
@@ -347,17 +353,20 @@ def test_gpus_are_placed_where_they_are(ground):
 
 
 def test_upgrade(ground):
-    ground.apply(small(GENERAL + "\n    " + GPU, '"1.33"'))
-    assert ground.cluster()["currentMasterVersion"].startswith("1.33.")
-    calls = [c for c in ground.change(small(GENERAL + "\n    " + GPU, '"1.34"')) if c.endswith(("clusters.update", "nodePools.update"))]
-    assert [c.rsplit(".", 2)[1] for c in calls] == ["clusters", "nodePools", "nodePools"]
-    assert ground.cluster()["currentMasterVersion"].startswith("1.34.")
-    assert all(p["version"].startswith("1.34.") for p in ground.pools().values())
-    assert ground.state()["kubernetes_version"] == "1.34"
-    ground.core.write(small(GENERAL + "\n    " + GPU, '"1.36"'))
+    ground.apply(small(GENERAL + "\n    " + GPU, '"1.32"'))
+    assert ground.cluster()["currentMasterVersion"].startswith("1.32.")
+    ground.core.write(small(GENERAL + "\n    " + GPU, '"1.34"'))
     refused = ground.core.plan()
     assert refused.status == 1 and "goes up one minor version at a time" in refused.text, refused.output
-    ground.core.write(small(GENERAL + "\n    " + GPU, '"1.33"'))
+    calls = [c for c in ground.change(small(GENERAL + "\n    " + GPU, '"1.33"')) if c.endswith(("clusters.update", "nodePools.update"))]
+    assert [c.rsplit(".", 2)[1] for c in calls] == ["clusters", "nodePools", "nodePools"]
+    assert ground.cluster()["currentMasterVersion"].startswith("1.33.")
+    assert all(p["version"].startswith("1.33.") for p in ground.pools().values())
+    assert ground.state()["kubernetes_version"] == "1.33"
+    ground.core.write(small(GENERAL + "\n    " + GPU, '"1.99"'))
+    refused = ground.core.plan()
+    assert refused.status == 1 and "has no 1.99 in us-central1; it has: 1." in refused.text and "one minor version" not in refused.text, refused.output
+    ground.core.write(small(GENERAL + "\n    " + GPU, '"1.32"'))
     refused = ground.core.plan()
     assert refused.status == 1 and "kubernetes_version" in refused.text, refused.output
 
@@ -420,6 +429,7 @@ def test_in_an_existing_network(ground):
     ground.cloud.done(compute.subnetworks().insert(**region, body={
         "name": "nodes", "network": "projects/test-project/global/networks/shared", "ipCidrRange": "10.9.0.0/20", "secondaryIpRanges": [
             {"rangeName": "p", "ipCidrRange": "10.64.0.0/14"}, {"rangeName": "s", "ipCidrRange": "10.68.0.0/20"}]}).execute())
+    Leftovers(ground).firewall("gke-dev-0712d06d-mcsd", network="projects/test-project/global/networks/shared")
     before = ground.cloud.made()
     network = 'network = { vpc_id = "shared", private_subnet_ids = ["nodes"], pods_range_name = "p", services_range_name = "s" }'
     ground.change(small(GENERAL, more=network))
@@ -460,6 +470,8 @@ def test_permissions_of_the_page_are_enough(ground):
     assert used <= allowed and len(in_cluster) == 39
     assert allowed - used - in_cluster <= {
         # of what this life does not do
+        "compute.forwardingRules.list", "compute.forwardingRules.delete", "compute.targetPools.delete", "compute.regionBackendServices.delete",
+        "compute.firewalls.delete", "compute.networkEndpointGroups.delete", "compute.disks.delete", "compute.zoneOperations.get",
         "compute.acceleratorTypes.list", "compute.subnetworks.setPrivateIpGoogleAccess", "iam.serviceAccounts.update", "logging.sinks.update",
         "monitoring.alertPolicies.update", "monitoring.dashboards.update", "logging.buckets.undelete"}, allowed - used - in_cluster
 
@@ -510,24 +522,232 @@ resource "llm_platform_cluster" "p" {
     assert ground.cluster()["locations"] == ["us-central1-b"] and ground.kube_names("namespaces") == SYSTEM | {"quant"}
 
 
-def test_an_apply_that_was_killed_is_gone_on_with(ground):
-    made = f"{CLUSTERS}.create"
-    ground.core.write(small(GENERAL))
-    ground.sim.rule(made, operation_ms=2000)
+def apply_until(ground, made):
+    """An apply that is killed a moment after `made` says so."""
     process = subprocess.Popen([ground.core.binary, "apply", "-auto-approve", "-no-color"], cwd=ground.core.directory, env=ground.core.env,
                                start_new_session=True, stdout=subprocess.DEVNULL)
     deadline = time.monotonic() + 30
-    while not ground.sim.calls(made):
+    while not made():
         assert time.monotonic() < deadline
         time.sleep(0.05)
     time.sleep(0.2)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     ground.sim.clear_rules()
+
+
+def test_what_a_killed_apply_has_made_for_other_settings_goes(ground):
+    """Registries and alert policies; what has such a name, and is not ours, stays."""
+    registries = ground.cloud.client("artifactregistry").projects().locations().repositories()
+    parent = "projects/test-project/locations/us-central1"
+    registries.create(parent=parent, repositoryId="dev-theirs", body={"format": "DOCKER"}).execute()
+
+    def names():
+        return {r["name"].rpartition("/")[2] for r in registries.list(parent=parent).execute().get("repositories", [])}
+
+    def watched():
+        found = ground.cloud.client("monitoring", "v3").projects().alertPolicies().list(name="projects/test-project").execute()
+        return {p["displayName"].partition(": ")[2] for p in found.get("alertPolicies", [])}
+    alarms = "observability = { alarms = {} }"
+    ground.core.write(small(GENERAL + GENERAL.replace("general", "\n old"), more=f'registries = {{ names = ["images", "old"] }}\n{alarms}'))
+    ground.sim.rule("container.projects.locations.clusters.nodePools.create", operation_ms=5000)
+    apply_until(ground, lambda: names() == {"dev-theirs", "dev-images", "dev-old"} and len(watched()) == 3)
+    assert watched() == {"Cloud NAT", "CPU of the pool general", "CPU of the pool old"}
+    ground.core.write(small(GENERAL, more=f'registries = {{ names = ["images"] }}\n{alarms}'))
+    result = ground.core.apply("-lock=false")
+    assert result.status == 0, result.output
+    assert names() == {"dev-theirs", "dev-images"} and watched() == {"Cloud NAT", "CPU of the pool general"}
+    ground.core.no_difference()
+    result = ground.core.destroy()
+    assert result.status == 0 and names() == {"dev-theirs"}, result.output
+
+
+def test_an_apply_that_was_killed_is_gone_on_with(ground):
+    made = f"{CLUSTERS}.create"
+    ground.core.write(small(GENERAL))
+    ground.sim.rule(made, operation_ms=2000)
+    apply_until(ground, lambda: ground.sim.calls(made))
     result = ground.core.apply("-lock=false")
     assert result.status == 0 and "An interrupted apply is continued" in result.text, result.output
     ground.core.no_difference()
     assert len([c for c in ground.sim.calls(made) if c["status"] == 200]) == 1
+
+
+NODES = "gke-dev-0712d06d-node"
+
+
+class Leftovers:
+    """What GKE and its controllers make in a cluster's network, as they name and describe it."""
+
+    def __init__(self, ground):
+        self.cloud, self.compute, self.network = ground.cloud, ground.cloud.compute, f"projects/test-project/global/networks/{BASE}"
+        self.region = {"project": "test-project", "region": "us-central1"}
+        self.subnetwork = f"projects/test-project/regions/us-central1/subnetworks/{BASE}"
+
+    def firewall(self, name, tag=NODES, description="", network=None):
+        tags = {"targetTags": [tag]} if tag else {}
+        self.cloud.done(self.compute.firewalls().insert(project="test-project", body={
+            "name": name, "network": network or self.network, "description": description, "sourceRanges": ["0.0.0.0/0"],
+            "allowed": [{"IPProtocol": "tcp", "ports": ["80"]}], **tags}).execute())
+
+    def classic(self, name, service, tag=NODES):
+        """A load balancer with a target pool, and without a network (cloud-provider-gcp, gce_loadbalancer_external.go)."""
+        said = json.dumps({"kubernetes.io/service-name": service})
+        self.cloud.done(self.compute.targetPools().insert(**self.region, body={"name": name, "description": said}).execute())
+        self.cloud.done(self.compute.forwardingRules().insert(**self.region, body={
+            "name": name, "description": said, "IPProtocol": "TCP", "portRange": "80-80", "loadBalancingScheme": "EXTERNAL",
+            "target": f"projects/test-project/regions/us-central1/targetPools/{name}"}).execute())
+        self.firewall(f"k8s-fw-{name}", tag, json.dumps({"kubernetes.io/service-name": service, "kubernetes.io/service-ip": "34.1.2.3"}))
+
+    def internal(self, uid, service, tag=NODES):
+        """One with a backend service and an endpoint group (ingress-gce, l4_namer.go)."""
+        name, said = f"k8s2-{uid}-{service.replace('/', '-')}-cysix1wq", json.dumps({"networking.gke.io/service-name": service})
+        self.group(name, kind="GCE_VM_IP")
+        self.cloud.done(self.compute.regionBackendServices().insert(**self.region, body={
+            "name": name, "description": said, "protocol": "TCP", "loadBalancingScheme": "INTERNAL", "network": self.network,
+            "backends": [{"group": f"projects/test-project/zones/us-central1-a/networkEndpointGroups/{name}", "balancingMode": "CONNECTION"}]}).execute())
+        self.cloud.done(self.compute.forwardingRules().insert(**self.region, body={
+            "name": name.replace("k8s2-", "k8s2-tcp-"), "description": said, "IPProtocol": "TCP", "ports": ["80"], "loadBalancingScheme": "INTERNAL",
+            "network": self.network, "subnetwork": self.subnetwork,
+            "backendService": f"projects/test-project/regions/us-central1/backendServices/{name}"}).execute())
+        self.firewall(name, tag, said)
+        return name
+
+    def group(self, name, kind="GCE_VM_IP_PORT", description=""):
+        self.cloud.done(self.compute.networkEndpointGroups().insert(project="test-project", zone="us-central1-a", body={
+            "name": name, "networkEndpointType": kind, "network": self.network, "subnetwork": self.subnetwork, "description": description}).execute())
+
+    def disk(self, name, claim, cluster="dev", location="us-central1", size="10"):
+        namespace, _, of = claim.partition("/")
+        said = {"kubernetes.io/created-for/pvc/name": of, "kubernetes.io/created-for/pvc/namespace": namespace,
+                "kubernetes.io/created-for/pv/name": name, "storage.gke.io/created-by": "pd.csi.storage.gke.io"} if claim else {}
+        self.cloud.done(self.compute.disks().insert(project="test-project", zone="us-central1-a", body={
+            "name": name, "sizeGb": size, "description": json.dumps(said),
+            "labels": {"goog-gke-volume": "", "goog-k8s-cluster-name": cluster, "goog-k8s-cluster-location": location}}).execute())
+
+    def names(self, *collections):
+        return {n for c in collections for n in self.cloud.names(c)}
+
+
+LEFT = ("firewalls", "forwardingRules", "targetPools", "backendServices", "networkEndpointGroups")
+
+
+def test_a_destroy_takes_what_the_cluster_has_left(ground):
+    ground.apply(small(GENERAL))
+    left = Leftovers(ground)
+    left.classic("ab16272a0bd4044f685878bd7dd5aee6", "platform/gateway")
+    left.internal("uid01234", "quant/models")
+    left.firewall("k8s-329f64ee191b8305-node-http-hc", description=json.dumps({"kubernetes.io/cluster-id": "329f64ee191b8305"}))
+    left.firewall("gke-dev-0712d06d-mcsd")
+    ground.sim.control("calls", method="DELETE")
+    ground.destroy()
+    assert left.names(*LEFT) == set()
+    # what stands in the way of another goes before it: nothing was tried in vain
+    assert [c for c in ground.sim.calls() if c["operation"].startswith("compute.") and c["operation"].endswith(".delete") and c["status"] >= 400] == []
+
+
+def test_a_destroy_without_leftovers_looks_once(ground):
+    ground.apply(small(GENERAL))
+    ground.sim.control("calls", method="DELETE")
+    ground.destroy()
+    calls = [c["operation"] for c in ground.sim.calls()]
+    assert sorted(c for c in calls if re.fullmatch(r"compute\..*[lL]ist", c)) == [
+        "compute.disks.aggregatedList", "compute.firewalls.list", "compute.networkEndpointGroups.aggregatedList"], calls
+
+
+def test_a_destroy_says_what_of_others_is_in_the_way(ground):
+    """And takes what is the cluster's, but neither by its name alone, nor what looks much like it."""
+    ground.apply(small(GENERAL))
+    left = Leftovers(ground)
+    left.classic("a111", "platform/gateway")
+    left.classic("a222", "platform/other", tag="gke-dev2-0712d06d-node")
+    left.firewall("database", tag="postgres", description="of the team next door")
+    left.firewall("gke-dev-0712d06d-all", tag=None)
+    left.group("k8s1-9c84b76e-quant-models-80-5e5645ab", description=json.dumps({"cluster-uid": "9c84b76e", "namespace": "quant"}))
+    theirs = left.internal("uid56789", "team/db", tag="postgres")
+    failed = ground.core.destroy()
+    assert failed.status == 1 and "The network is still in use" in failed.text, failed.output
+    for said in ('global/firewalls/database, for postgres, "of the team next door"', "global/firewalls/gke-dev-0712d06d-all",
+                 "global/firewalls/k8s-fw-a222, for gke-dev2-0712d06d-node", "zones/us-central1-a/networkEndpointGroups/k8s1-9c84b76e-quant-models-80-5e5645ab",
+                 'forwardingRules/k8s2-tcp-uid56789-team-db-cysix1wq, "{\\"networking.gke.io/service-name\\": \\"team/db\\"}"'.replace('\\"', '"')):
+        assert said in failed.text, (said, failed.output)
+    assert "a111" not in failed.text
+    here = {n.rsplit("/", 1)[1] for n in left.names(*LEFT)}
+    assert here == {"a222", "k8s-fw-a222", "database", "gke-dev-0712d06d-all", "k8s1-9c84b76e-quant-models-80-5e5645ab", theirs,
+                    theirs.replace("k8s2-", "k8s2-tcp-")}
+    assert f"projects/test-project/global/networks/{BASE}" in left.names("networks") and ground.cloud.names("subnetworks") == [left.subnetwork]
+    c, region = left.compute, left.region
+    for rule in ("a222", theirs.replace("k8s2-", "k8s2-tcp-")):
+        left.cloud.done(c.forwardingRules().delete(**region, forwardingRule=rule).execute())
+    left.cloud.done(c.targetPools().delete(**region, targetPool="a222").execute())
+    left.cloud.done(c.regionBackendServices().delete(**region, backendService=theirs).execute())
+    for name in ("k8s1-9c84b76e-quant-models-80-5e5645ab", theirs):
+        left.cloud.done(c.networkEndpointGroups().delete(project="test-project", zone="us-central1-a", networkEndpointGroup=name).execute())
+    for name in ("k8s-fw-a222", "database", "gke-dev-0712d06d-all", theirs):
+        left.cloud.done(c.firewalls().delete(project="test-project", firewall=name).execute())
+    ground.destroy()
+
+
+def test_a_network_with_another_cluster_keeps_its_rules(ground):
+    """The hash in a tag is not known any more: of two clusters, it may be either's."""
+    ground.apply(small(GENERAL))
+    left = Leftovers(ground)
+    left.firewall("gke-dev-0712d06d-mcsd")
+    clusters = ground.cloud.client("container").projects().locations().clusters()
+    clusters.create(parent="projects/test-project/locations/us-central1-a", body={"cluster": {
+        "name": "dev", "network": BASE, "subnetwork": BASE, "initialNodeCount": 1, "ipAllocationPolicy": {"useIpAliases": True}}}).execute()
+    failed = ground.core.destroy()
+    assert failed.status == 1 and "global/firewalls/gke-dev-0712d06d-mcsd, for gke-dev-0712d06d-node" in failed.text, failed.output
+    assert len(left.names("firewalls")) == 1
+    clusters.delete(name="projects/test-project/locations/us-central1-a/clusters/dev").execute()
+    until = time.monotonic() + 60
+    while ground.cloud.things("container") and time.monotonic() < until:
+        time.sleep(0.2)
+    ground.destroy()
+
+
+def test_a_destroy_that_failed_while_clearing_is_gone_on_with(ground):
+    """The cluster is gone, and with it the cause of what it has left: that must not be forgotten."""
+    ground.apply(small(GENERAL))
+    left = Leftovers(ground)
+    left.classic("a111", "platform/gateway")
+    ground.sim.control("permissions", {"denied": ["compute.targetPools.delete"]})
+    failed = ground.core.destroy()
+    assert failed.status == 1 and "compute.targetPools.delete" in failed.text, failed.output
+    assert ground.cloud.things("container") == {} and left.names("firewalls", "networks", "subnetworks") == {
+        left.network, left.subnetwork, "projects/test-project/global/firewalls/k8s-fw-a111"}
+    ground.sim.control("permissions", {"denied": []})
+    ground.destroy()
+    assert left.names(*LEFT) == set()
+
+
+def test_a_tainted_platform_takes_what_it_has_left(ground):
+    """The core hands over no records of one that is tainted: all is found by names, also what the cluster has left."""
+    ground.apply(small(GENERAL))
+    left = Leftovers(ground)
+    left.classic("a111", "platform/gateway")
+    ground.core.ok("taint", "-no-color", "llm_platform_cluster.p")
+    ground.core.apply_ok()
+    assert left.names(*LEFT) == set()
+    ground.core.no_difference()
+    ground.destroy()
+
+
+def test_disks_that_a_cluster_has_left(ground):
+    """Those of claims that are named go; others of the cluster are said, and others' are not looked at."""
+    ground.apply(small(GENERAL, more='leftovers = { volumes = ["quant/models"] }'))
+    ground.core.no_difference()
+    left = Leftovers(ground)
+    left.disk("pvc-gone", "quant/models")
+    left.disk("pvc-kept", "quant/data", size="20")
+    left.disk("pvc-theirs", "quant/models", cluster="another")
+    left.disk("pvc-elsewhere", "quant/models", location="europe-west4")
+    left.disk("boot", "")
+    result = ground.core.destroy()
+    assert result.status == 0 and "The cluster has left disks" in result.text, result.output
+    assert "zones/us-central1-a/disks/pvc-kept, 20 GB, of the claim quant/data Remove" in result.text
+    assert not [n for n in ("pvc-gone", "pvc-theirs", "pvc-elsewhere", "boot") if n in result.text]
+    assert {n.rsplit("/", 1)[1] for n in left.names("disks")} == {"pvc-kept", "pvc-theirs", "pvc-elsewhere", "boot"}
 
 
 def test_a_cluster_that_is_gone_is_made_again(ground):
@@ -567,6 +787,26 @@ def test_refused_at_plan(ground, setup, settings, says):
     assert refused.status == 1 and says in refused.text, refused.output
 
 
+def test_apis_of_registries(ground):
+    """Without the API that scans, nothing fails: a warning. The registries' own is looked for also when they come later."""
+    said = "Images are not scanned"
+    settings = lambda text: TWO_LINES.replace("\n}", f"\n  deletion_protection = false\n  {text}\n}}")
+    scanned, unscanned = 'registries = { names = ["a"] }', 'registries = { names = ["a"], scan_on_push = false }'
+    for text, warned in ((scanned, True), (unscanned, False), ("", False)):
+        ground.core.write(settings(text))
+        plan = ground.core.plan()
+        assert plan.status == 0 and (said in plan.text) == warned, plan.output
+        assert not warned or "gcloud services enable containerscanning.googleapis.com --project test-project" in plan.text
+    ground.apply(settings(""))
+    services = [f"{s}.googleapis.com" for s in ("compute", "iam", "container", "cloudresourcemanager", "logging", "monitoring", "serviceusage", "containerscanning")]
+    ground.sim.control("projects", {"test-project": {"services": services}})
+    ground.core.write(settings(scanned))
+    plan = ground.core.plan()
+    assert plan.status == 1 and "has not enabled: artifactregistry.googleapis.com." in plan.text and said not in plan.text, plan.output
+    ground.core.write(settings(""))
+    ground.destroy()
+
+
 INVALID = [
     ('network = { vpc_id = "n", private_subnet_ids = ["s"], public_subnet_ids = ["p"], pods_range_name = "a", services_range_name = "b" }', "need no subnetwork of their own"),
     ('network = { vpc_id = "n", private_subnet_ids = ["s"] }', "name the subnetwork's secondary range for pods"),
@@ -585,6 +825,8 @@ INVALID = [
     ('node_pools = { a = { machine_types = ["n1-standard-8+nvidia-tesla-t4:x"], gpu = true } }', "is no machine type"),
     ('node_pools = { a = { machine_types = ["e2-standard-4"], gpu = true } }', "has none"),
     ('node_pools = { a = { machine_types = ["g2-standard-9"], gpu = true } }', "does not know which GPUs g2-standard-9 has"),
+    ('namespaces = { gmp-system = {} }', "The namespace is the cloud's own"),
+    ('namespaces = { kube-node-lease = {} }', "The namespace is Kubernetes' own"),
     ('namespaces = { a = { labels = { "app.kubernetes.io/managed-by" = "me" } } }', "is set by this provider"),
     ('node_pools = { "1st" = {} }', "starts with a letter"),
     ('node_pools = { a = { max_unavailable = 20 } }', "set at most 19"),

@@ -2,6 +2,7 @@
 import os
 import pathlib
 import re
+import shlex
 import shutil
 import subprocess
 
@@ -106,6 +107,20 @@ def test_environment_needs_no_preparation(checkout, ground):
     region = {"aws": "us-west-2", "gcp": "us-central1"}[ground.name]
     result = checkout.ok("platform:plan", "ENV=dev", "--", "-no-color", "-var", f"cloud={ground.name}", "-var", f"region={region}")
     assert "module.platform.llm_platform_cluster.this will be created" in result.text and " init" in result.output
+
+
+def readme_commands():
+    """What examples/platform/README.md shows, as plans; the reader's own ranges are somebody's."""
+    text = (ROOT / "examples/platform/README.md").read_text().replace("YOUR-RANGE", "8.8.8.0/24")
+    return [shlex.split(line.split(" #")[0].replace(":apply", ":plan"))[1:] for line in re.findall(r"^task platform:(?:plan|apply) .*$", text, re.M)]
+
+
+@pytest.mark.parametrize("command", readme_commands(), ids=" ".join)
+def test_commands_of_the_readme(one_checkout, command):
+    """They name what has no default."""
+    separator = [] if "--" in command else ["--"]
+    result = one_checkout.ok(*command, *separator, "-no-color", "-input=false")
+    assert "module.platform.llm_platform_cluster.this will be created" in result.text
 
 
 def test_script_refuses_them_too(one_checkout):

@@ -130,23 +130,30 @@ def create_chain(calls):
     return best
 
 
-def apply_chain(calls):
-    """(seconds, what) of the longest chain of an apply's calls: for the plan and for the plan repeated by the apply,
-    who we are and the slowest of the checks, which need only that; then the slowest read of what is there; then what
-    the objects need of each other."""
-    calls = sorted((c for c in calls if c.get("end")), key=lambda c: c["start"])
+def chain_before_changes(calls):
+    """(seconds, what, index of the first change): of an apply's calls, for the plan and for the plan repeated by the apply,
+    who we are and the slowest of the checks, which need only that; then a read of what is there."""
     first = next(i for i, c in enumerate(calls) if not c["operation"].startswith(READS))
+    starts = [i for i, c in enumerate(calls[:first]) if c["operation"] == "GetCallerIdentity"]
+    ends = [*starts[1:], first]
+    checks = {c["operation"] for c in calls[starts[0] + 1:ends[0]]}  # the apply's own calls go on with the reads of what is there
     seconds, what = 0.0, []
-    for i, call in enumerate(calls[:first]):
-        if call["operation"] != "GetCallerIdentity":
-            continue
-        end = next((k for k in range(i + 1, first) if calls[k]["operation"] == "GetCallerIdentity"), first)
-        slowest = max(calls[i + 1:end], key=lambda c: c["end"] - c["start"], default=None)
+    for i, end in zip(starts, ends):
+        call = calls[i]
+        slowest = max((c for c in calls[i + 1:end] if c["operation"] in checks), key=lambda c: c["end"] - c["start"], default=None)
         for c in filter(None, (call, slowest)):
             seconds, what = seconds + c["end"] - c["start"], [*what, c["operation"]]
     reads = statistics.median(c["end"] - c["start"] for c in calls[:first]) if first else 0
+    return seconds + reads, [*what, "a read of what is there"], first
+
+
+def apply_chain(calls):
+    """(seconds, what) of the longest chain of an apply's calls: what comes before the changes, and what the objects need of
+    each other; and the seconds of the changes, as they were and of their chain."""
+    calls = sorted((c for c in calls if c.get("end")), key=lambda c: c["start"])
+    seconds, what, first = chain_before_changes(calls)
     chain = create_chain(calls[first:])
-    return seconds + reads + chain[0], [*what, "a read of what is there", *chain[1]], calls[-1]["end"] - calls[first]["start"], chain[0]
+    return seconds + chain[0], [*what, *chain[1]], calls[-1]["end"] - calls[first]["start"], chain[0]
 
 
 # On Google Cloud what an object needs is in the calls' paths, not in ids: the chain of a node's objects, each until its operation is done.

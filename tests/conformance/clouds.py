@@ -7,6 +7,7 @@ import random
 import string
 
 from tests.acceptance.conftest import aws_settings, gcp_settings
+from tests.kube.linked import Linked
 from tests.sim.cloud import Cloud as AwsClient
 from tests.sim.gcp.client import Cloud as GcpClient
 
@@ -92,6 +93,10 @@ class Subject:
         del rng, config, existing
         return other
 
+    def identity(self, config):
+        """What an import calls it."""
+        return f"{self.name}/{config.get('region', self.region)}/{config['name']}"
+
     def outside(self):
         """A context with what has to be beside the simulator while configurations live; prepare() gets what it gives."""
         return contextlib.nullcontext()
@@ -132,3 +137,25 @@ class Gcp(Subject):
     def provider(self, rng):
         labels = {word(rng, most=4): rng.choice(["", "usual"]) for _ in range(rng.randint(0, 2))}
         return {"gcp": {"default_labels": labels}} if labels else {}
+
+
+class InCluster:
+    """Before a subject's cloud: with an API server behind its clusters. existing(sim, client) is what prepare() is elsewhere."""
+    kube = None
+
+    @contextlib.contextmanager
+    def outside(self):
+        with Linked(self.name) as self.kube, self.kube.controllers():
+            yield
+
+    def settings(self, endpoint):
+        return {**super().settings(endpoint), **self.kube.settings}
+
+    def left(self, sim, client):
+        return super().left(sim, client) + self.kube.objects()
+
+    def prepare(self, sim, client):
+        """An account with the objects that configurations may name."""
+        self.kube.clean()
+        self.kube.link(sim)
+        return self.existing(sim, client)

@@ -2,8 +2,8 @@
 imported into a fresh state, destroyed; the simulator is empty afterwards. Several nodes share a root, so that the core's own
 time is spent once; one that fails is tried alone and made smaller until nothing can be left out.
 
-Usage: python -m tests.conformance.lifecycle [--resource gpu_node|platform_cluster] [--cloud aws|gcp] [--core tofu|terraform] [--seed N] [--count N]
-       [--size N]
+Usage: python -m tests.conformance.lifecycle [--resource endpoint|endpoint_in_cluster|gpu_node|platform_cluster] [--cloud aws|gcp] [--core tofu|terraform]
+       [--seed N] [--count N] [--size N]
 """
 import argparse
 import copy
@@ -80,7 +80,7 @@ class Ground:
         core.write(second)
         check("apply of the change", core.apply())
         check("plan after the change", core.plan("-detailed-exitcode"))
-        imports = "".join(f'import {{\n  to = {self.subject.type}.n{i}\n  id = "{self.subject.name}/{other.get("region", self.subject.region)}/{other["name"]}"\n}}\n'
+        imports = "".join(f'import {{\n  to = {self.subject.type}.n{i}\n  id = "{self.subject.identity(other)}"\n}}\n'
                           for i, (_, other, _) in enumerate(pairs))
         fresh.write(plain + imports)
         imported = fresh.apply()

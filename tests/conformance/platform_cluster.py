@@ -1,10 +1,8 @@
 """Generated configurations of llm_platform_cluster: what there is on each cloud, what goes together, what exists beforehand."""
-import contextlib
 import copy
 
 from tests.conformance import clouds
 from tests.conformance.clouds import Existing, drop, get, put, word
-from tests.kube.linked import Linked
 
 NAMESPACES = ["platform", "quant", "finetune-1", "eval", "n" * 52]
 POOLS = ["general", "gpu", "batch-2", "p" * 24]
@@ -71,35 +69,18 @@ def common(e):
     return values
 
 
-class Platform:
+class Platform(clouds.InCluster):
     """What holds for a platform on any cloud."""
     resource = "platform_cluster"
     likely = {"node_pools": 0.6, "namespaces": 0.7, "workloads": 0.5, "network": 0.5, "registries": 0.4, "observability": 0.4, "network.vpc_id": 0.15}
     needs = {"namespaces.*.rbac.roles.*.rules.*": RULE}
 
     together, sample = 1, 2  # the clusters of a simulator have one API server
-    kube, newer = None, {"1.32": "1.33", "1.33": "1.34"}
+    newer = {"1.32": "1.33", "1.33": "1.34"}
 
     @property
     def base(self):
         return {"name": "n", "cloud": self.name, "region": self.region}
-
-    @contextlib.contextmanager
-    def outside(self):
-        with Linked(self.name) as self.kube, self.kube.controllers():
-            yield
-
-    def settings(self, endpoint):
-        return {**super().settings(endpoint), **self.kube.settings}
-
-    def left(self, sim, client):
-        return super().left(sim, client) + self.kube.objects()
-
-    def prepare(self, sim, client):
-        """An account with the objects that configurations may name."""
-        self.kube.clean()
-        self.kube.link(sim)
-        return self.existing(sim, client)
 
     def member(self, a, path, text):
         inner = {n: "x" for n in ("namespace", "key", "effect", "subjects") if n in a.get("attributes", {})} if "nesting" in a else text
@@ -292,6 +273,7 @@ class Aws(Platform, clouds.Aws):
             "node_pools.*.machine_types": lambda r: ["m6i.large"], "node_pools.*.image_type": lambda r: "AL2023_x86_64_STANDARD",
             "network.zone_names": lambda r: some(r, [f"us-east-1{z}" for z in "abc"], 2), "network.public_subnet_ids": lambda r: e.public_subnets,
             "network.services_cidr": lambda r: r.choice(["172.20.0.0/16", "10.100.0.0/20"]),
+            "leftovers.volumes": lambda r: some(r, ["quant/models", "eval/a.b-1"]),
             "access.groups": lambda r: {g: some(r, e.people, 0, 2) for g in some(r, ["team-ml", "oidc:größe", "quant leads"])},
             "tags": lambda r: {word(r): r.choice(["", word(r), "ä ö", "a=b/c"]) for _ in range(r.randint(0, 3))},
         }
@@ -323,6 +305,8 @@ class Aws(Platform, clouds.Aws):
         for private in ("10.0.0.0/8", "172.16.9.0/24", "192.168.1.1/32", "100.64.0.0/10", "169.254.169.254/32", "127.0.0.1/32", "198.19.0.0/16", "203.0.113.7/32",
                         "198.51.100.0/24", "192.0.2.0/25", "0.0.0.0/8"):
             yield f"reserved range {private}", "endpoint.public_cidrs", {**base, "endpoint": {"public_cidrs": ["8.8.8.8/32", private]}}
+        for image in ("AL2023_x86_64_STANDARD", "AL2023_x86_64_NEURON", "BOTTLEROCKET_x86_64_FIPS", "AL2_x86_64"):
+            yield f"no drivers in {image}", "node_pools.*.image_type", {**base, "node_pools": {"p": {}, "q": {"image_type": image, "gpu": True}}}
         for image, machines in (("AL2023_ARM_64_STANDARD", ["m6i.large"]), ("BOTTLEROCKET_ARM_64", None), ("AL2023_x86_64_STANDARD", ["m6g.large"]),
                                 ("BOTTLEROCKET_x86_64_NVIDIA", ["g5g.xlarge"])):
             pool = {"image_type": image, "machine_types": machines, "gpu": "NVIDIA" in image}
@@ -370,6 +354,7 @@ class Gcp(Platform, clouds.Gcp):
     def domain(self, e):
         return {
             **common(e), "cloud": lambda r: "gcp", "region": lambda r: self.region, "kubernetes_version": lambda r: r.choice(["1.33", "1.34"]),
+            "leftovers.volumes": lambda r: some(r, ["quant/models", "eval/a.b-1"]),
             "node_pools.*.machine_types": lambda r: ["e2-standard-2"], "node_pools.*.image_type": lambda r: "COS_CONTAINERD",
             "network.zone_names": lambda r: some(r, [f"us-central1-{z}" for z in "abc"], 1),
             "network.pods_cidr": lambda r: r.choice(["10.128.0.0/14", "10.64.0.0/16"]), "network.services_cidr": lambda r: r.choice(["10.112.0.0/20", "10.113.0.0/22"]),

@@ -1,7 +1,8 @@
 """Generated configurations over the plugin protocol itself, each answer held against what the cores demand (oracle.py): thousands of cases in the
 time of a few runs of a core.
 
-Usage: python -m tests.conformance.raw [--resource gpu_node|platform_cluster] [--cloud aws|gcp] [--plans N] [--asked N] [--lives N] [--seed S]
+Usage: python -m tests.conformance.raw [--resource endpoint|endpoint_in_cluster|gpu_node|platform_cluster] [--cloud aws|gcp]
+       [--plans N] [--asked N] [--lives N] [--seed S]
   --plans   plans without a cloud, with and without unknown values
   --asked   the same, with the simulator to ask
   --lives   whole lives against the simulator: made, read, changed, read, destroyed
@@ -236,7 +237,7 @@ def main():
     options = parser.parse_args()
     os.environ["LLM_PROVIDER_BIN"] = str(pathlib.Path(options.provider).resolve())
     failures = 0
-    for name in options.cloud or ("aws", "gcp"):
+    for name in options.cloud or sorted(SUBJECTS[options.resource]):
         subject = SUBJECTS[options.resource][name]
         for what, run, count in (("plans", run_plans, options.plans), ("asked plans", run_asked, options.asked), ("lives", run_lives, options.lives)):
             if not count:

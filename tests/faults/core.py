@@ -1,5 +1,5 @@
-"""What a core does to carry out an apply or a destroy of one llm_gpu_node, over the plugin protocol: it upgrades the state, refreshes, plans,
-applies, and keeps what it is given. A real core's own starts would make most of the time; tests/faults/real.py has those.
+"""What a core does to carry out an apply or a destroy of one resource, over the plugin protocol: it validates, upgrades the state, refreshes,
+plans, applies, and keeps what it is given. A real core's own starts would make most of the time; tests/faults/real.py has those.
 
 A create that failed with a state is tainted; its next plan is that of a new resource, without private state, and its apply destroys first.
 """
@@ -7,9 +7,9 @@ import json
 
 import grpc
 
+from tests.conformance import oracle
 from tests.protocol import plugin as p
 
-NODE = "llm_gpu_node"
 TIMEOUT_S = 180
 
 
@@ -18,21 +18,21 @@ class Failed(Exception):
 
 
 class Core:
-    def __init__(self, settings, state=None, private=b"", tainted=False, log=None):
+    def __init__(self, ground, state=None, private=b"", tainted=False, log=None):
         """log: a function that opens the file for the provider's log."""
-        self.settings, self.log = settings, log
+        self.ground, self.log = ground, log
         self.state, self.private, self.tainted = state, private, tainted
         self.plugin = self.block = None
         self.before_apply = lambda: None  # called once, when the plan is there
 
     def successor(self):
         """Another core in the same directory: it has what was written."""
-        return Core(self.settings, self.state, self.private, self.tainted)
+        return Core(self.ground, self.state, self.private, self.tainted)
 
     def start(self):
-        self.plugin = p.Plugin(env={**self.settings, **({"TF_LOG": "TRACE"} if self.log else {})}, stderr=self.log and self.log())
+        self.plugin = p.Plugin(env={**self.ground.settings, **({"TF_LOG": "TRACE"} if self.log else {})}, stderr=self.log and self.log())
         schema = self.plugin.schema()
-        self.block = schema.resource_schemas[NODE].block
+        self.block = schema.resource_schemas[self.ground.type].block
         self.plugin.call("ConfigureProvider", {"terraform_version": "1.12.6", "config": p.dynamic(p.null_block(schema.provider.block))})
 
     def stop(self):
@@ -48,7 +48,7 @@ class Core:
 
     def call(self, name, **request):
         try:
-            answer = self.plugin.call(name, {"type_name": NODE, **request}, timeout=TIMEOUT_S)
+            answer = self.plugin.call(name, {"type_name": self.ground.type, **request}, timeout=TIMEOUT_S)
         except grpc.RpcError as error:
             raise Failed(f"{name}: no answer ({error.code().name}: {error.details()})") from error
         return answer, [f"{d.summary}: {d.detail}" for d in answer.diagnostics if d.severity == 1]
@@ -71,14 +71,7 @@ class Core:
             self.private, self.tainted = b"", False
 
     def proposed(self, config, prior):
-        """Computed attributes that are not configured keep their prior value; write-only ones are null."""
-        computed = {a.name for a in self.block.attributes if a.computed}
-        value = {k: prior[k] if prior and v is None and k in computed else v for k, v in config.items()}
-        for a in self.block.attributes:
-            hidden = [n.name for n in a.nested_type.attributes if n.write_only] if a.HasField("nested_type") else []
-            if hidden and value[a.name] is not None:
-                value[a.name] = {k: None if k in hidden else v for k, v in value[a.name].items()}
-        return value
+        return oracle.proposed(self.block, prior, config)
 
     def plan(self, config):
         """(planned, whether it takes another resource)."""
@@ -103,8 +96,9 @@ class Core:
         self.tainted = False
 
     def apply(self, given):
-        """Makes the node as `given`, as `apply` does."""
+        """Makes the resource as `given`, as `apply` does."""
         config = p.filled(self.block, given)
+        self.must("ValidateResourceConfig", config=p.dynamic(config))
         self.refresh()
         planned, anew = self.plan(config)
         self.before_apply()
@@ -113,7 +107,7 @@ class Core:
             planned, _ = self.plan(config)
         self.step(config, self.state, planned.planned_state, planned.planned_private)
 
-    def import_node(self, identity):
+    def take_in(self, identity):
         answer = self.must("ImportResourceState", id=identity)
         [found] = answer.imported_resources
         self.state, self.private, self.tainted = p.value_of(found.state), found.private, False

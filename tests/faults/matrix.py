@@ -1,11 +1,11 @@
-"""The fault matrix of llm_gpu_node: each operation once per (call x fault), with the fault at exactly that call.
+"""The fault matrix of a resource: each operation once per (call x fault), with the fault at exactly that call.
 
 After each fault the operation runs again in a new provider, with the state that the first run gave back, or with the one before it when the
 provider was killed. Then the simulator, asked by its own client, must have exactly what was asked for; a plan must show no difference; and
 after a destroy nothing may be left.
 
-Usage: python -m tests.faults.matrix [--cloud C] [--operation O] [--fault F] [--call NAME] [--every N] [--sample N --seed S] [--jobs N]
-Prints a table; exits with 1 when anything is lost. "by import": the provider had given the node over to a state, and was killed before that
+Usage: python -m tests.faults.matrix [--resource R] [--cloud C] [--operation O] [--fault F] [--call NAME] [--every N] [--sample N --seed S] [--jobs N]
+Prints a table; exits with 1 when anything is lost. "by import": the provider had given the resource over to a state, and was killed before that
 was written; the second run says so, and with which id to import it, and the third converges.
 """
 import argparse
@@ -13,6 +13,7 @@ import collections
 import concurrent.futures
 import contextlib
 import hashlib
+import itertools
 import os
 import pathlib
 import queue
@@ -27,7 +28,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from tests.faults.cases import BY_NAME, FAULTS, SHORT  # noqa: E402
+from tests.faults.cases import BY_NAME, FAULTS, inside  # noqa: E402
 from tests.faults.core import Core, Failed  # noqa: E402
 from tests.faults.grounds import GROUNDS, OPERATIONS  # noqa: E402
 
@@ -61,26 +62,23 @@ class Case:
             self.fault.before(self)
         rules = [{"operation": self.call, "skip": self.occurrence, "times": 1, **rule} for rule in self.fault.rules(self)]
         if rules:
-            self.ground.sim.control("rules", rules)
+            self.ground.rules(rules)
         if self.fault.meanwhile:
             self.watcher = threading.Thread(target=self.watch, daemon=True)
             self.watcher.start()
 
-    def hits(self):
-        return sum(r.get("hits", 0) for r in self.ground.sim.control("rules"))
-
     def watch(self):
         until = time.monotonic() + REACH_S
-        while not self.done and not self.hits() and time.monotonic() < until:
+        while not self.done and not self.ground.hits() and time.monotonic() < until:
             time.sleep(0.01)
         try:
-            if not self.done and self.hits():
+            if not self.done and self.ground.hits():
                 self.fault.meanwhile(self)
                 self.reached = True
         except Exception as error:  # pylint: disable=broad-except
             self.broken = error
         finally:
-            self.ground.sim.clear_rules()
+            self.ground.clear_rules()
 
     def kill_later(self, seconds):
         """The provider, `seconds` after the held call goes on."""
@@ -91,7 +89,7 @@ class Case:
         """The run with the fault. Returns the core that goes on from it."""
         self.core, self.done, self.reached, self.watcher, self.broken = core, False, False, None, None
         if self.fault.short and after is not None:
-            after = {**after, "timeouts": SHORT}
+            after = {**after, "timeouts": self.ground.short}
         core.before_apply = lambda: (setattr(core, "before_apply", lambda: None), self.prepare())
         self.error = None
         try:
@@ -103,10 +101,9 @@ class Case:
             self.watcher.join()
         if self.broken:
             raise self.broken
-        self.reached = self.reached or bool(self.fault.before) or self.hits() > 0
+        self.reached = self.reached or bool(self.fault.before) or self.ground.hits() > 0
         core.stop()
-        sim = self.ground.sim
-        sim.clear_rules()
+        self.ground.clear_rules()
         self.calm()
         return core.successor()
 
@@ -118,8 +115,9 @@ class Case:
         if self.cloud == "aws":
             sim.control("settle", {})
             sim.control("visible", {})
+            sim.control("failures", [])
         sim.control("finish", {})
-        while time.monotonic() < until and any("end" not in c for c in sim.calls()[-40:]):
+        while time.monotonic() < until and any("end" not in c for c in self.ground.calls()[-40:]):
             time.sleep(0.01)
 
     def run(self, expected):
@@ -127,9 +125,9 @@ class Case:
         ground, (before, after) = self.ground, self.ground.configurations(self.operation)
         if self.fault.short and self.operation in ("recreate", "destroy"):
             # What is destroyed has the time that its own state says.
-            before = {**before, "timeouts": {"delete": SHORT["delete"]}}
+            before = {**before, "timeouts": {"delete": ground.short["delete"]}}
         ground.reset()
-        core = Core(ground.settings, log=self.fault.log)
+        core = Core(ground, log=self.fault.log)
         core.start()
         try:
             if before is not None:
@@ -153,7 +151,7 @@ class Case:
             way_out = re.search(r"or import it: (\S+/\S+/\S+)\.", str(error))
             if not way_out or core.state is not None or not self.fault.kills:
                 raise
-            core.import_node(way_out[1])
+            core.take_in(way_out[1])
             core.apply(after)
             self.imported = True
 
@@ -184,18 +182,37 @@ def measure(ground):
     for operation in OPERATIONS:
         before, after = ground.configurations(operation)
         ground.reset()
-        with Core(ground.settings) as core:
+        with Core(ground) as core:
             at = []
             if before is not None:
                 core.apply(before)
-            core.before_apply = lambda: at.append(len(ground.sim.calls()))
+            core.before_apply = lambda: at.append(len(ground.calls()))
             carry_out(core, before, after)
             counts, calls[operation] = collections.Counter(), []
-            for name in [c["operation"] for c in ground.sim.calls()[at[0]:]]:
+            for name in [c["operation"] for c in ground.calls()[at[0]:]]:
                 calls[operation].append((name, counts[name]))
                 counts[name] += 1
             expected[operation] = ground.exists()
     return calls, expected
+
+
+def in_turn(cases, kind):
+    """One of each kind, then another of each, and so on."""
+    groups = collections.OrderedDict()
+    for case in cases:
+        groups.setdefault(kind(case), []).append(case)
+    return [case for turn in itertools.zip_longest(*groups.values()) for case in turn if case]
+
+
+def drawn(cases, seed):
+    """In an order that the seed says, in which each fault comes soon; each fault first at other operations, clouds and servers."""
+    cases = list(cases)
+    random.Random(seed).shuffle(cases)
+    faults = collections.OrderedDict()
+    for case in cases:
+        faults.setdefault(case[2].name, []).append(case)
+    spread = [in_turn(own, lambda c: (c[0], c[1], inside(c[3]))) for own in faults.values()]
+    return in_turn([c for own in spread for c in own], lambda c: c[2].name)
 
 
 class Row:
@@ -209,16 +226,23 @@ class Matrix:
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="llm-faults-"))
         self.rows, self.lost, self.lock = collections.OrderedDict(), [], threading.Lock()
         self.pools, self.grounds, self.facts = {}, [], {}
+        # These threads stay: servers end with the thread that has started them.
+        self.starters, self.openers = concurrent.futures.ThreadPoolExecutor(), concurrent.futures.ThreadPoolExecutor()
 
-    def open(self, cloud):
-        """The cloud's simulators, one for each worker, and what its operations do."""
-        self.pools[cloud] = queue.Queue()
-        with concurrent.futures.ThreadPoolExecutor() as starters:
-            for ground in starters.map(lambda i: GROUNDS[cloud](self.directory / f"{cloud}-{i}"), range(self.options.jobs)):
-                self.grounds.append(ground)
-                self.pools[cloud].put(ground)
-        self.facts[cloud] = measure(self.grounds[-1])
-        self.grounds[-1].reset()
+    def open(self, *clouds):
+        """The clouds' simulators, for each worker one of each, and what their operations do."""
+        list(self.openers.map(self.open_one, clouds))
+
+    def open_one(self, cloud):
+        made = list(self.starters.map(lambda i: GROUNDS[self.options.resource][cloud](self.directory / f"{cloud}-{i}"), range(self.options.jobs)))
+        with self.lock:
+            self.grounds += made
+        facts, pool = measure(made[-1]), queue.Queue()
+        made[-1].reset()
+        for ground in made:
+            pool.put(ground)
+        with self.lock:
+            self.pools[cloud], self.facts[cloud] = pool, facts
 
     @contextlib.contextmanager
     def borrowed(self, cloud):
@@ -234,7 +258,7 @@ class Matrix:
         found = []
         for operation in [o.operation] if o.operation else OPERATIONS:
             for fault in [BY_NAME[o.fault]] if o.fault else FAULTS:
-                fitting = [c for c in calls[operation] if fault.applies(cloud, operation, c[0]) and o.call in (None, c[0])][:1 if fault.once else None]
+                fitting = [c for c in calls[operation] if fault.applies(GROUNDS[o.resource][cloud].name, operation, c[0]) and o.call in (None, c[0])][:1 if fault.once else None]
                 offset = int.from_bytes(hashlib.sha256(f"{o.seed}{operation}{fault.name}".encode()).digest()[:2], "big") % o.every
                 found += [(cloud, operation, fault, *c) for c in fitting[min(offset, len(fitting) - 1) if fitting else 0::o.every]]
         return found
@@ -267,43 +291,48 @@ class Matrix:
                       file=sys.stderr, flush=True)
 
     def run(self):
-        cases = []
-        for cloud in [self.options.cloud] if self.options.cloud else GROUNDS:
-            if cloud not in self.pools:
-                self.open(cloud)
+        cases, always = [], 0
+        clouds = [self.options.cloud] if self.options.cloud else list(GROUNDS[self.options.resource])
+        self.open(*(c for c in clouds if c not in self.pools))
+        for cloud in clouds:
             cases += self.cases(cloud)
         if self.options.sample:
-            cases = random.Random(self.options.seed).sample(cases, min(self.options.sample, len(cases)))
+            always = len({fault.name for _, _, fault, *_ in cases}) if self.options.at_least is None else self.options.at_least
+            cases = drawn(cases, self.options.seed)[:self.options.sample]
         until = time.monotonic() + self.options.seconds if self.options.seconds else None
         workers = self.options.jobs * len(self.pools)
         with concurrent.futures.ThreadPoolExecutor(workers) as pool:
-            list(pool.map(lambda c: self.one(c) if until is None or time.monotonic() < until else None, cases))
+            list(pool.map(lambda c: self.one(c[1]) if c[0] < always or until is None or time.monotonic() < until else None, enumerate(cases)))
 
     def table(self):
-        lines = ["| resource | cloud | operation | fault | tried | converged | by import | orphans | duplicates |", "|---|---|---|---|---|---|---|---|---|"]
+        lines = ["| resource | where | operation | fault | tried | converged | by import | orphans | duplicates |", "|---|---|---|---|---|---|---|---|---|"]
         for (cloud, operation, fault), r in sorted(self.rows.items(), key=lambda kv: (kv[0][0], OPERATIONS.index(kv[0][1]))):
             note = f" ({r.missed} not reached)" if r.missed else ""
-            lines.append(f"| llm_gpu_node | {cloud} | {operation} | {fault} | {r.tried}{note} | {r.converged} | {r.imported} | {r.orphans} | {r.duplicates} |")
+            lines.append(f"| llm_{self.options.resource} | {cloud} | {operation} | {fault} | {r.tried}{note} | {r.converged} | {r.imported} | {r.orphans} | {r.duplicates} |")
         rows = self.rows.values()
-        lines.append(f"| llm_gpu_node | | | all | {sum(r.tried for r in rows)} | {sum(r.converged for r in rows)} "
+        lines.append(f"| llm_{self.options.resource} | | | all | {sum(r.tried for r in rows)} | {sum(r.converged for r in rows)} "
                      f"| {sum(r.imported for r in rows)} | {sum(r.orphans for r in rows)} | {sum(r.duplicates for r in rows)} |")
         return "\n".join(lines)
 
     def close(self):
         for ground in self.grounds:
-            ground.sim.stop()
+            ground.stop()
+        self.openers.shutdown()
+        self.starters.shutdown()
 
 
 def arguments(given=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--cloud", choices=sorted(GROUNDS))
+    parser.add_argument("--resource", choices=sorted(GROUNDS), default="gpu_node")
+    parser.add_argument("--cloud", choices=sorted({c for clouds in GROUNDS.values() for c in clouds}), help="or a cloud's clusters: eks, gke")
     parser.add_argument("--operation", choices=OPERATIONS)
     parser.add_argument("--fault", choices=sorted(BY_NAME))
     parser.add_argument("--call", help="only at calls of this name")
     parser.add_argument("--every", type=int, default=1, help="only each Nth call of an operation; which, the seed says")
-    parser.add_argument("--sample", type=int, help="so many cases of all, drawn by the seed")
+    parser.add_argument("--sample", type=int, help="so many cases of all, drawn by the seed: of each fault some")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--seconds", type=float, help="no case is begun after so long")
+    parser.add_argument("--seconds", type=float, help="no case is begun after so long, but the first of a sample")
+    parser.add_argument("--at-least", type=int, help="how many cases of a sample are begun whatever the time; each fault once, when it is not said")
     parser.add_argument("--jobs", type=int, default=3, help="cases side by side, for each cloud")
     parser.add_argument("--verbose", action="store_true")
     parser.add_argument("--provider", default=os.environ.get("LLM_PROVIDER_BIN", str(ROOT / "build/provider/terraform-provider-llm")))

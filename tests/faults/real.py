@@ -22,12 +22,13 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from tests.acceptance.conftest import CORES, Core, node  # noqa: E402
-from tests.faults.grounds import GROUNDS  # noqa: E402
+from tests.faults.grounds import GROUNDS as OF_RESOURCES  # noqa: E402
 from tests.faults.matrix import Lost  # noqa: E402
 
 # (signal, seconds after the one before). The CI's times are a tenth of the real ones: 7.5 s and 2.5 s.
 FAULTS = {"core killed": [(signal.SIGKILL, 0)], "SIGINT": [(signal.SIGINT, 0)], "SIGINT twice": [(signal.SIGINT, 0), (signal.SIGINT, 0.3)],
           "SIGINT, SIGTERM, SIGKILL": [(signal.SIGINT, 0), (signal.SIGTERM, 0.75), (signal.SIGKILL, 0.25)]}
+GROUNDS = OF_RESOURCES["gpu_node"]
 ZONES = {"aws": 'zones = ["us-east-1a", "us-east-1b"]', "gcp": 'zones = ["us-central1-a", "us-central1-b"]'}
 LINGER_S = 30
 

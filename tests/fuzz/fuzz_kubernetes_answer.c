@@ -15,7 +15,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                            .body = slice_from(body, len)};
     if (response.status != 200) {
         struct cloud_error err = {.class_ = CLOUD_ERROR_NONE};
-        kubernetes_error_decode(a, &response, first & 8, &err);
+        kubernetes_error_decode(a, &response, NULL, first & 8, &err);
         must(err.class_ != CLOUD_ERROR_NONE && err.message);
         return 0;
     }

@@ -10,6 +10,7 @@ import base64
 import contextlib
 import ctypes
 import datetime
+import http.client
 import http.server
 import ipaddress
 import json
@@ -25,8 +26,6 @@ import sys
 import tempfile
 import threading
 import time
-import urllib.error
-import urllib.request
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -40,8 +39,9 @@ START_S = 120
 ATTEMPTS = 3
 
 # What a namespace can hold here.
-CONTENTS = (*(f"/api/v1/{kind}" for kind in ("resourcequotas", "limitranges", "configmaps", "serviceaccounts")), "/apis/networking.k8s.io/v1/networkpolicies",
-            *(f"/apis/rbac.authorization.k8s.io/v1/{kind}" for kind in ("rolebindings", "roles")), "/apis/apps/v1/daemonsets")
+CONTENTS = (*(f"/api/v1/{kind}" for kind in ("resourcequotas", "limitranges", "configmaps", "serviceaccounts", "services", "secrets", "persistentvolumeclaims")),
+            "/apis/networking.k8s.io/v1/networkpolicies", *(f"/apis/rbac.authorization.k8s.io/v1/{kind}" for kind in ("rolebindings", "roles")),
+            "/apis/apps/v1/daemonsets", "/apis/apps/v1/deployments", "/apis/policy/v1/poddisruptionbudgets", "/apis/autoscaling/v2/horizontalpodautoscalers")
 
 # Debian's etcd is older than what the server's cache needs for lists that are up to date.
 FEATURES = "SizeBasedListCostEstimate=false,WatchList=false"
@@ -175,6 +175,7 @@ class Cluster:
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="llm-kube-", dir=shm))
         self.admin, self.nobody = secrets.token_hex(16), secrets.token_hex(16)
         self.processes = []
+        self.mine = threading.local()
 
     def __enter__(self):
         try:
@@ -269,7 +270,7 @@ class Cluster:
             try:
                 if self.request("GET", "/readyz", raw=True) == b"ok" and self.get("/api/v1/namespaces/default"):
                     return
-            except (OSError, Refused):
+            except (OSError, http.client.HTTPException, Refused):
                 pass
             time.sleep(0.2)
         raise RuntimeError(f"the API server was not ready within {START_S} s:\n{self.log('kube-apiserver')}")
@@ -286,15 +287,31 @@ class Cluster:
     # ---- another client's requests ----
 
     def request(self, method, path, body=None, content_type="application/json", token=None, raw=False):
-        headers = {"Authorization": f"Bearer {token or self.admin}", "Content-Type": content_type}
-        data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(self.endpoint + path, data=data, method=method, headers=headers)
-        try:
-            with urllib.request.urlopen(request, context=ssl.create_default_context(cadata=self.ca_pem), timeout=30) as answer:
-                content = answer.read()
-        except urllib.error.HTTPError as error:
-            raise (Gone if error.code in (404, 409) else Refused)(error.code, error.read().decode(errors="replace")) from None
+        # The server calls the manager of what is made after the client that has made it.
+        headers = {"Authorization": f"Bearer {token or self.admin}", "Content-Type": content_type, "User-Agent": "console"}
+        status, content = self.exchange(method, path, None if body is None else json.dumps(body).encode(), headers)
+        if status >= 300:
+            raise (Gone if status in (404, 409) else Refused)(status, content.decode(errors="replace"))
         return content if raw else json.loads(content)
+
+    def exchange(self, method, path, data, headers):
+        """(status, body), on the thread's own connection, which stays: handshakes cost both sides more than the calls."""
+        place = self.endpoint, self.ca_pem
+        reused = getattr(self.mine, "place", None) == place
+        if not reused:
+            self.mine.place = place
+            self.mine.connection = http.client.HTTPSConnection(self.endpoint.partition("//")[2], timeout=30,
+                                                               context=ssl.create_default_context(cadata=self.ca_pem))
+        try:
+            self.mine.connection.request(method, path, data, headers)
+            answer = self.mine.connection.getresponse()
+            return answer.status, answer.read()
+        except (OSError, http.client.HTTPException):
+            self.mine.connection.close()
+            self.mine.place = None
+            if not reused:
+                raise
+        return self.exchange(method, path, data, headers)  # the server had closed it meanwhile
 
     def get(self, path):
         return self.request("GET", path)
@@ -309,13 +326,32 @@ class Cluster:
     # ---- what controllers do elsewhere ----
 
     def finish_namespace(self, name):
-        """What the namespace controller does with one that is deleted: it takes away what is in it, and then its finalizer."""
+        """What the namespace controller does with one that is deleted: it takes away what is in it, and then its finalizer. What finalizers of others
+        keep, it says in conditions."""
+        kept = {}
         for path in CONTENTS:
             place, _, kind = path.rpartition("/")
-            self.request("DELETE", f"{place}/namespaces/{name}/{kind}")
+            for item in self.request("DELETE", f"{place}/namespaces/{name}/{kind}").get("items", ()):
+                for finalizer in item["metadata"].get("finalizers", ()):
+                    if "/" in finalizer and not finalizer.startswith("kubernetes.io/"):
+                        kept[kind, finalizer] = kept.get((kind, finalizer), 0) + 1
+        if kept:
+            self.say_kept(name, kept)
+            return
         namespace = self.get(f"/api/v1/namespaces/{name}")
         namespace["spec"]["finalizers"] = []
         self.request("PUT", f"/api/v1/namespaces/{name}/finalize", namespace)
+
+    def say_kept(self, name, kept):
+        """The words of the namespace controller's conditions updater, for {(kind, finalizer): count}."""
+        content = ", ".join(f"{kind}. has {n} resource instances" for (kind, _), n in kept.items())
+        finalizers = ", ".join(f"{finalizer} in {n} resource instances" for (_, finalizer), n in kept.items())
+        said = (("NamespaceDeletionDiscoveryFailure", "False", "ResourcesDiscovered", "All resources successfully discovered"),
+                ("NamespaceContentRemaining", "True", "SomeResourcesRemain", f"Some resources are remaining: {content}"),
+                ("NamespaceFinalizersRemaining", "True", "SomeFinalizersRemain", f"Some content in the namespace has finalizers remaining: {finalizers}"))
+        now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        self.set_status(f"/api/v1/namespaces/{name}", {"conditions": [
+            {"type": t, "status": s, "reason": r, "message": m, "lastTransitionTime": now} for t, s, r, m in said]})
 
     def finish_deletions(self):
         """What namespace controller and garbage collector do, once."""

@@ -195,6 +195,7 @@ def nat_gateway_starts(request, output):
     elif others:
         STATE.nat_failures[gateway.id] = ("Resource.AlreadyAssociated", "Elastic IP address is already associated")
     gateway.state = "pending"
+    gateway._eni.description, gateway._eni.interface_type = f"Interface for NAT Gateway {gateway.id}", "nat_gateway"
 
     def ready():
         if gateway.state == "pending":

@@ -276,6 +276,13 @@ def list_clusters(request):
     return {"clusters": sorted(clusters(request))}
 
 
+@own("eks", "ListFargateProfiles")
+def list_fargate_profiles(request):
+    """Nobody can make one here."""
+    cluster_of(request, "clusterName")
+    return {"fargateProfileNames": []}
+
+
 @own("eks", "DeleteCluster")
 def delete_cluster(request):
     cluster = cluster_of(request, "name")

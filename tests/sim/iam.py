@@ -48,6 +48,8 @@ def role_has_no_policies(request):
     role = next((r for r in backend(request).roles.values() if r.name == request.params["RoleName"]), None)
     if role and role.managed_policies:
         raise Refused("DeleteConflict", "Cannot delete entity, must detach all policies first.")
+    if role and role.policies:
+        raise Refused("DeleteConflict", "Cannot delete entity, must delete policies first.")
 
 
 @check("iam", "CreatePolicyVersion")

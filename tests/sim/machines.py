@@ -14,9 +14,10 @@ QUOTAS = {
     "L-417A185B": ("Running On-Demand P instances", 768.0),
     "L-7212CCBC": ("All P4, P3 and P2 Spot Instance Requests", 768.0),
     "L-C4BD4855": ("All P5 Spot Instance Requests", 768.0),
+    "L-0263D0A3": ("EC2-VPC Elastic IPs", 20.0),
 }
 # What a new account has: no GPUs.
-DEFAULTS = {code: 5.0 if "Standard" in name else 0.0 for code, (name, _) in QUOTAS.items()}
+DEFAULTS = {code: 5.0 if "Standard" in name or "Elastic IPs" in name else 0.0 for code, (name, _) in QUOTAS.items()}
 
 
 def _v100(kind, vcpus, memory_mib, gpus):

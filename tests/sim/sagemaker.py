@@ -388,6 +388,17 @@ def kept(request, old, new_variants, params):
                 variant[member] = variant[current] = before[variant["VariantName"]][member]
 
 
+def check_scaled(request, endpoint, config):
+    """What is scaled is neither removed nor put on other machines."""
+    from tests.sim import appautoscaling
+    types = {v["VariantName"]: v.get("InstanceType") for v in config["ProductionVariants"]}
+    names = [v["VariantName"] for v in endpoint["_config"]["ProductionVariants"] if types.get(v["VariantName"]) != v.get("InstanceType")]
+    held = [n for n in names if any(i == f"endpoint/{endpoint['EndpointName']}/variant/{n}" for i, _ in appautoscaling.targets(request))]
+    if held:
+        raise bad(f"The variant(s) {json.dumps(held)} must be deregistered as scalable targets with AWS Auto Scaling before they can be removed or have "
+                  "their instance type updated.")
+
+
 def roll_back(endpoint, reason):
     endpoint.update(EndpointStatus="RollingBack")
 
@@ -404,6 +415,7 @@ def update_endpoint(request):
     config = copy.deepcopy(known(request, "endpoint-config", params["EndpointConfigName"]))
     deployment = params.get("DeploymentConfig") or (endpoint.get("LastDeploymentConfig") if params.get("RetainDeploymentConfig") else None)
     check_deployment(request, deployment)
+    check_scaled(request, endpoint, config)
     check_quota(request, config)
     variants = [variant_now(request, v) for v in config["ProductionVariants"]]
     kept(request, endpoint.get("ProductionVariants", []), variants, params)

@@ -92,7 +92,7 @@ def test_an_operation_that_never_ends(clean):
     clean.control("settings", {"wait_s": 0.2})
     before = time.monotonic()
     assert compute.globalOperations().wait(project=P, operation=started["name"]).execute()["status"] == "RUNNING"
-    assert 0.2 <= time.monotonic() - before < 5
+    assert 0.2 <= time.monotonic() - before < 60
     clean.control("finish", {})
     assert compute.globalOperations().get(project=P, operation=started["name"]).execute()["status"] == "DONE"
 

@@ -151,7 +151,7 @@ def test_the_simulator_can_die(front):
     front.rule(operation="compute.networks.insert", kill=True)
     with pytest.raises((urllib.error.URLError, ConnectionError, http.client.HTTPException)):
         front.rest("POST", NETWORKS, NETWORK)
-    assert front.process.wait(5) == 9
+    assert front.process.wait(60) == 9
     front.start()
     assert front.rest("GET", NETWORKS)[0] == 200
 

@@ -80,7 +80,7 @@ def test_a_jwt_must_be_signed_by_a_living_key_now(clean):
     now = int(time.time())
     claims = {"iss": CI, "scope": SCOPE[0], "aud": f"{clean.url}/token", "iat": now, "exp": now + 3600}
     forged = identity.signed_jwt(claims, signed, file["private_key_id"])
-    answer = requests.post(f"{clean.url}/token", data={"grant_type": identity.JWT_BEARER, "assertion": forged}, timeout=5)
+    answer = requests.post(f"{clean.url}/token", data={"grant_type": identity.JWT_BEARER, "assertion": forged}, timeout=60)
     assert answer.status_code == 400 and answer.json() == {"error": "invalid_grant", "error_description": "Invalid JWT Signature."}
     for credentials, text in ((stranger, "account not found"), (unscoped, "scope")):
         with pytest.raises(google.auth.exceptions.RefreshError, match=text):
@@ -298,7 +298,7 @@ def test_an_aws_request_must_be_the_one_that_google_sends(clean, own_key, change
     change(request)
     form = {"grant_type": identity.EXCHANGE, "audience": AUDIENCE, "scope": SCOPE[0], "requested_token_type": "urn:ietf:params:oauth:token-type:access_token",
             "subject_token_type": "urn:ietf:params:aws:token-type:aws4_request", "subject_token": urllib.parse.quote(json.dumps(request))}
-    assert requests.post(f"{clean.url}/v1/token", data=form, timeout=5).json()["error"] == "invalid_grant"
+    assert requests.post(f"{clean.url}/v1/token", data=form, timeout=60).json()["error"] == "invalid_grant"
 
 
 # --- the metadata server ---
@@ -317,17 +317,17 @@ def test_the_metadata_server_by_google_s_library(clean, tmp_path):
 def test_the_metadata_server(clean):
     root = f"{clean.url}/computeMetadata/v1"
     flavor = {"Metadata-Flavor": "Google"}
-    assert requests.get(f"{root}/project/project-id", timeout=5).status_code == 403
-    answer = requests.get(f"{root}/project/project-id", headers=flavor, timeout=5)
+    assert requests.get(f"{root}/project/project-id", timeout=60).status_code == 403
+    answer = requests.get(f"{root}/project/project-id", headers=flavor, timeout=60)
     assert answer.text == P and answer.headers["Metadata-Flavor"] == "Google"
-    token = requests.get(f"{root}/instance/service-accounts/default/token", headers=flavor, timeout=5).json()
+    token = requests.get(f"{root}/instance/service-accounts/default/token", headers=flavor, timeout=60).json()
     assert token["token_type"] == "Bearer" and who(clean, token["access_token"]) == f"{NUMBER}-compute@developer.gserviceaccount.com"
     clean.control("metadata", {"email": TARGET})
-    assert requests.get(f"{root}/instance/service-accounts/default/email", headers=flavor, timeout=5).text == TARGET
-    whole = requests.get(f"{root}/instance/service-accounts/default/?recursive=true", headers=flavor, timeout=5).json()
+    assert requests.get(f"{root}/instance/service-accounts/default/email", headers=flavor, timeout=60).text == TARGET
+    whole = requests.get(f"{root}/instance/service-accounts/default/?recursive=true", headers=flavor, timeout=60).json()
     assert whole["email"] == TARGET and whole["aliases"] == ["default"]
-    claims = requests.get(f"{root}/instance/service-accounts/default/identity?audience=me", headers=flavor, timeout=5).text.split(".")[1]
+    claims = requests.get(f"{root}/instance/service-accounts/default/identity?audience=me", headers=flavor, timeout=60).text.split(".")[1]
     assert json.loads(base64.urlsafe_b64decode(claims + "=="))["aud"] == "me"
-    assert requests.get(f"{root}/instance/none", headers=flavor, timeout=5).status_code == 404
+    assert requests.get(f"{root}/instance/none", headers=flavor, timeout=60).status_code == 404
     clean.rule(operation="GET /computeMetadata/v1/project/project-id", raw={"status": 503, "body": "busy"})
-    assert requests.get(f"{root}/project/project-id", headers=flavor, timeout=5).status_code == 503
+    assert requests.get(f"{root}/project/project-id", headers=flavor, timeout=60).status_code == 503

@@ -46,7 +46,7 @@ class Ground:
 
     def end(self):
         self.program.stdin.close()
-        self.program.wait(20)
+        self.program.wait(60)
         self.simulator.kill()
         self.simulator.wait()
         self.directory.cleanup()

@@ -1,3 +1,4 @@
+llm_unit_test(plain room_cloud)
 foreach(test error retry template thumbprint)
   llm_unit_test(cloud_${test} room_cloud m)
 endforeach()

@@ -167,7 +167,7 @@ def main():
         finally:
             ground.end()
             program.process.stdin.close()
-        assert program.process.wait(20) == 0
+        assert program.process.wait(60) == 0
     print(f"{count} tokens are as botocore makes them")
 
 

@@ -254,8 +254,9 @@ def test_a_vertex_model(g):
 def test_a_vertex_endpoint(g):
     endpoint = Life(g, "vertex_endpoint", **ENDPOINT).make()
     assert endpoint.attrs["dns"] == f"quant.{REGION}-{NUMBER}.prediction.vertexai.goog" and endpoint.found()["differs"] == ["location"]
-    logging = {"enabled": True, "samplingRate": 0.1, "bigqueryDestination": {"outputUri": "bq://p.d.t"}}
-    endpoint.change(display_name="other", description="words", labels={}, request_logging=logging)
+    endpoint.change(display_name="other", description="words", labels={},
+                    _more={"logging_enabled": True, "logging_rate": 0.1, "logging_table": "bq://p.d.t"})
+    endpoint.change(logging_enabled=False)
     endpoint.end()
     Life(g, "network", name="n").make()
     private = Life(g, "vertex_endpoint", **{**ENDPOINT, "dedicated": False, "network": f"projects/{NUMBER}/global/networks/n", "inference_timeout": "120s"}).make()

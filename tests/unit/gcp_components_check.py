@@ -74,6 +74,11 @@ def request_members(template, service, schema, at, problems):
         problems.append(f"{at}: {template!r} is none of {schema['enum']}")
 
 
+def is_link(path, wanted):
+    """Whether a path that is "{+x}" alone, the relative link of an object, may be the wanted one: of a thing in a collection."""
+    return re.fullmatch(r"\{\+\w+\}", path) is not None and re.fullmatch(r"projects/\{\}(/[\w{}]+)*/\{\}", wanted) is not None
+
+
 def check_call(service, call, at, problems):
     name = call["op"]
     if MEMBERS.search(name):
@@ -94,7 +99,7 @@ def check_call(service, call, at, problems):
     path = path[len(base):].lstrip("/") if base else path
     wanted = shape(method.get("flatPath", method["path"]))
     own = shape(path.replace("{accountId}@{project}.iam.gserviceaccount.com", "{email}"))
-    if own != wanted and own != shape(method["path"]):
+    if own != wanted and own != shape(method["path"]) and not is_link(path, wanted):
         problems.append(f"{at}: the path is {own}, Google's {wanted}")
     for q in query:
         if method.get("parameters", {}).get(q, {}).get("location") != "query":

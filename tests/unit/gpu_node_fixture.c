@@ -270,7 +270,7 @@ static void starve(void (*set_up)(struct fixture *f), int (*run)(struct fixture 
 {
     bool done = false;
     whole = alloc_table;
-    for (long n = 0; n < 5000 && !done; n++) {
+    for (long n = 0; n < 20000 && !done; n++) {
         struct fixture *f = fixture_new();
         assert_non_null(f);
         set_up(f);

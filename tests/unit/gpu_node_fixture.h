@@ -28,7 +28,7 @@ struct fixture {
     struct records records;
     struct work work;
     void *looked_up; /* reset by fixture_set() and fixture_answer(), as a new operation does */
-    struct fixture_answer answers[16];
+    struct fixture_answer answers[32];
     size_t answer_count;
     const char *calls[64]; /* names of the operations, in order */
     const struct value *requests[64];

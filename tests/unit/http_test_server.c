@@ -113,10 +113,19 @@ static bool read_request(struct connection *c)
 
 /* ---- behaviour ---- */
 
+static int64_t now_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* By the clock: on a busy machine a sleep of 20 ms takes what it takes. */
 static void wait_ms(struct http_test_server *s, long ms)
 {
-    for (long waited = 0; waited < ms && !atomic_load(&s->stopping); waited += 5) {
-        struct timespec t = {0, 5000000};
+    int64_t end = now_ms() + ms;
+    for (int64_t left = ms; left > 0 && !atomic_load(&s->stopping); left = end - now_ms()) {
+        struct timespec t = {0, (left < 20 ? left : 20) * 1000000};
         nanosleep(&t, NULL);
     }
 }

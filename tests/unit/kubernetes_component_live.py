@@ -27,7 +27,7 @@ class Ground:
 
     def end(self):
         self.program.stdin.close()
-        assert self.program.wait(20) == 0
+        assert self.program.wait(60) == 0
 
     def allow(self):
         """For each kind, a token that is allowed what its table names."""
@@ -295,6 +295,33 @@ def test_a_deployment_that_does_not_come(g):
         g.good("destroy", "deployment", inputs, made["records"])
 
 
+def test_a_change_that_fails_leaves_the_old_pods_and_takes_another(g):
+    inputs = serving(g.namespace())
+    where, ended = path("deployment", inputs), []
+    with g.cluster.controllers():
+        made = g.good("apply", "deployment", inputs)
+    count = inputs["replicas"]
+    other = {**inputs, "pod_annotations": {"try": "2"}}
+    thread = threading.Thread(target=lambda: ended.append(g.send("apply", "deployment", other, made["records"])))
+    thread.start()
+    time.sleep(1)
+    late = {"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded", "message": "late"}
+    generation = g.cluster.get(where)["metadata"]["generation"]
+    g.cluster.set_status(where, {"observedGeneration": generation, "replicas": count + 1, "updatedReplicas": 1, "readyReplicas": count, "availableReplicas": count,
+                                 "conditions": [late]})
+    thread.join(20)
+    assert '"RolloutFailed": late' in ended[0]["errors"][0], ended
+    uid = g.cluster.get(where)["metadata"]["uid"]
+    read = g.good("refresh", "deployment", other, ended[0]["records"])
+    with g.cluster.controllers():
+        made = g.good("apply", "deployment", {**inputs, "pod_annotations": {"try": "3"}}, read["records"])
+        there = g.cluster.get(where)
+        assert there["metadata"]["uid"] == uid and there["spec"]["template"]["metadata"]["annotations"] == {"try": "3"}
+        read = g.good("refresh", "deployment", inputs, made["records"])
+        assert (attributes(read)["ready_replicas"], attributes(read)["desired_replicas"]) == (count, count), read
+        g.good("destroy", "deployment", inputs, made["records"])
+
+
 def test_service(g):
     port = {"name": "http", "port": 80, "targetPort": "http", "protocol": "TCP"}
     inputs = {"namespace": g.namespace(), "name": "vllm", "type": "ClusterIP", "selector": SERVE, "ports": [port]}
@@ -399,9 +426,10 @@ def test_objects_of_others_are_not_taken(g):
         inputs = {"namespace": namespace, "name": name, "data": {"a": "1"}, "annotations": {"a": "b"}}
         theirs = g.cluster.request("POST", f"/api/v1/namespaces/{namespace}/configmaps", {"metadata": {"name": name, "labels": labels}, "data": {"b": "2"}})
         assert attributes(g.good("find", "config_map", inputs)) is None
-        answer = g.refused("apply", "config_map", inputs, says=["already exists", f'"{name}"'])
+        answer = g.refused("apply", "config_map", inputs, says=["The name is taken", f'"{name}" in "{namespace}" was made by "console"',
+                                                               *(f'{k} is "{v}"' for k, v in labels.items())])
         assert attributes(answer) is None and g.cluster.get(path("config_map", inputs)) == theirs
-    g.refused("apply", "namespace", {"name": namespace}, says=["already exists"])
+    g.refused("apply", "namespace", {"name": namespace}, says=[f'the Namespace "{namespace}" was made by "console"'])
     assert g.cluster.get(f"/api/v1/namespaces/{namespace}")["metadata"]["labels"] == {"kubernetes.io/metadata.name": namespace}
 
 
@@ -412,7 +440,7 @@ def test_what_took_an_object_s_place_is_not_it(g):
     theirs = g.cluster.request("POST", where.rsplit("/", 1)[0], {"metadata": {"name": "c"}, "data": {"a": "1"}})
     seen = g.good("refresh", "config_map", inputs, made["records"])
     assert "it" in seen["changes"], seen
-    g.refused("apply", "config_map", inputs, seen["records"], says=["already exists"])
+    g.refused("apply", "config_map", inputs, seen["records"], says=["The name is taken"])
     assert attributes(g.good("destroy", "config_map", inputs, made["records"])) is None
     assert g.cluster.get(where) == theirs
 

@@ -217,6 +217,9 @@ static void images_that_serve(void **state)
          "us-docker.pkg.dev/vertex-ai/vertex-vision-model-garden-dockers/"
          "pytorch-vllm-serve:20251205_0916_RC01"},
         {"sagemaker", "vllm", NULL, "us-iso-east-1", NULL},
+        {"cluster", "vllm", NULL, "us-west-2", "docker.io/vllm/vllm-openai:v0.27.1"},
+        {"cluster", "tgi", "3.3.5", "us-west-2",
+         "ghcr.io/huggingface/text-generation-inference:3.3.5"},
     };
     struct arena *a _cleanup_arena_ = arena_new();
     (void)state;

@@ -117,7 +117,8 @@ static void refuses_with_the_place(void **state)
         {"machines-aws.json", "0.8", "-1", "\"usd_per_hour\": a number in range"},
         {"machines-aws.json", "\"gpu_count\":1", "\"gpu_count\":17", "\"gpu_count\""},
         {"machines-aws.json", "\"vcpus\":4", "\"vcpus\":null", "\"vcpus\""},
-        {"serving.json", "\"sagemaker\"", "\"azure\"", "\"target\" is sagemaker or vertex"},
+        {"serving.json", "\"sagemaker\"", "\"azure\"",
+         "\"target\" is sagemaker, vertex or cluster"},
         {"serving.json", "\"tag\":\"t\",", "", "serving.json: images[0]: \"tag\" is missing"},
         {"serving.json", "\"machine\":\"g6.xlarge\"", "\"machine\":\"g9.xlarge\"",
          "serving.json: endpoint_types[0]: there is no machine \"g9.xlarge\""},
@@ -173,7 +174,7 @@ static int tear_down(void **state)
 {
     (void)state;
     static const char *const names[] = {"models.json", "machines-aws.json", "machines-gcp.json",
-                                        "out.c"};
+                                        "serving.json", "out.c"};
     char path[128];
     for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
         snprintf(path, sizeof(path), "%s/%s", dir, names[i]);

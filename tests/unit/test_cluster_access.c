@@ -6,7 +6,10 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -57,7 +60,7 @@ static struct cloud_client *client_new(const struct cloud_cluster *cluster,
     (void)transport, (void)clock;
     assert_string_equal(user_agent, "agent/1");
     made_with = *cluster;
-    if (cluster->endpoint && cluster->ca_pem)
+    if (cluster->endpoint && (cluster->ca_pem || cluster->system_trust))
         return (struct cloud_client *)&made_with;
     diags_error(diags, NULL, "refused", "refused");
     return NULL;
@@ -187,6 +190,47 @@ static void errors_are_the_cloud_s(void **state)
     cluster_access_free(x);
 }
 
+/* Of a cluster that is no cloud's own: a text, a file as it is now, or the variable. */
+static void a_token_of_the_user_s(void **state)
+{
+    struct bench *b = *state;
+    char path[] = "/tmp/llm-token-XXXXXX";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, " file-1 \n", 9), 9);
+    close(fd);
+    b->place.own_token = true;
+    b->place.ca = NULL;
+    unsetenv("KUBE_TOKEN");
+    struct cluster_access *x = cluster_access_new(b->provider, &b->place, &b->diags);
+    assert_true(made_with.system_trust);
+    assert_null(made_with.ca_pem);
+    assert_non_null(strstr(token(b, false), "set `token_file`, or the variable KUBE_TOKEN"));
+    setenv("KUBE_TOKEN", "variable", 1);
+    assert_string_equal(token(b, false), "variable");
+    assert_non_null(strstr(token(b, true), "refused the token"));
+    cluster_access_free(x);
+    b->place.token_file = path;
+    b->place.ca = "-----BEGIN CERTIFICATE-----\nx";
+    x = cluster_access_new(b->provider, &b->place, &b->diags);
+    assert_false(made_with.system_trust);
+    assert_string_equal(token(b, false), "file-1");
+    FILE *f = fopen(path, "w");
+    fputs("file-2", f);
+    fclose(f);
+    assert_string_equal(token(b, false), "file-1");
+    assert_string_equal(token(b, true), "file-2");
+    unlink(path);
+    assert_non_null(strstr(token(b, true), "cannot be read"));
+    cluster_access_free(x);
+    b->place.token = "text";
+    x = cluster_access_new(b->provider, &b->place, &b->diags);
+    assert_string_equal(token(b, false), "text");
+    cluster_access_free(x);
+    unsetenv("KUBE_TOKEN");
+    assert_int_equal(cloud.made, 0);
+}
+
 static void what_is_missing_is_refused(void **state)
 {
     struct bench *b = *state;
@@ -226,6 +270,7 @@ int main(void)
         T(a_token_is_kept_while_it_is_good),
         T(what_ends_soon_is_asked_for_each_time),
         T(errors_are_the_cloud_s),
+        T(a_token_of_the_user_s),
         T(what_is_missing_is_refused),
         T(what_clouds_say_of_clusters),
     };

@@ -29,13 +29,14 @@ struct fake {
     pthread_mutex_t lock;
     struct object objects[OBJECTS_MOST];
     size_t count;
-    int running, running_most, calls, creates;
+    int running, running_most, to_meet, calls, creates;
     const char *fail_type; /* creates of this type fail */
     const char *fail_code;
     int fail_times;
     int delay_ms;
     int pending_reads;            /* describes answer "pending" this often */
     char broken[32];              /* the object that is described as "broken" */
+    bool keeps_broken;            /* a delete leaves that one there */
     bool lose_answer;             /* of the next create */
     enum cloud_error_class fails; /* every call; CLOUD_ERROR_NONE: none does */
     char order[OBJECTS_MOST][40];
@@ -77,15 +78,17 @@ static const struct value *describe(struct fake *f, struct arena *a, const struc
     const struct value_member pair[] = {{SLICE_LIT("claim"), value_str(a, o->claim)},
                                         {SLICE_LIT("owner"), value_str(a, o->name)}};
     const struct value *tags = value_object(a, *o->claim ? pair : pair + 1, *o->claim ? 2 : 1);
+    const char *dash = strrchr(o->name, '-');
     const struct value_member m[] = {
         {SLICE_LIT("id"), value_str(a, o->id)},
         {SLICE_LIT("parent"), value_str(a, o->parent)},
         {SLICE_LIT("size"), value_str(a, o->size)},
         {SLICE_LIT("tags"), tags},
+        {SLICE_LIT("key"), value_str(a, dash ? dash + 1 : "")},
         {SLICE_LIT("state"), value_str(a, strcmp(o->id, f->broken) == 0 ? "broken"
                                           : f->pending_reads > 0        ? "pending"
                                                                         : "ready")}};
-    return value_object(a, m, 5);
+    return value_object(a, m, 6);
 }
 
 static int do_create(struct fake *f, struct arena *a, const struct value *rq,
@@ -125,7 +128,7 @@ static int do_delete(struct fake *f, const char *id, struct cloud_error *err)
     for (size_t i = 0; i < f->count; i++)
         if (f->objects[i].exists && strcmp(f->objects[i].parent, id) == 0)
             return refuse(err, CLOUD_ERROR_DEPENDENCY, "InUse");
-    o->exists = false;
+    o->exists = f->keeps_broken && strcmp(o->id, f->broken) == 0;
     note(f, "delete", o->type);
     return 0;
 }
@@ -176,6 +179,19 @@ static int call_locked(struct fake *f, struct arena *a, const struct cloud_opera
     return 0;
 }
 
+/* A call takes as long as it is told, or until as many run beside each other as are to meet. */
+static void wait_for_others(struct fake *f)
+{
+    for (int ms = 0; ms < f->delay_ms; ms++) {
+        pthread_mutex_lock(&f->lock);
+        bool met = f->to_meet && f->running_most >= f->to_meet;
+        pthread_mutex_unlock(&f->lock);
+        if (met)
+            return;
+        usleep(1000);
+    }
+}
+
 static int fake_call(struct cloud_client *c, const struct work *w, struct arena *a,
                      const char *region, const struct cloud_operation *op,
                      const struct value *request, const struct value **ret, struct cloud_error *err)
@@ -187,8 +203,7 @@ static int fake_call(struct cloud_client *c, const struct work *w, struct arena 
     if (++f->running > f->running_most)
         f->running_most = f->running;
     pthread_mutex_unlock(&f->lock);
-    if (f->delay_ms)
-        usleep((useconds_t)f->delay_ms * 1000);
+    wait_for_others(f);
     pthread_mutex_lock(&f->lock);
     int rc = call_locked(f, a, op, request, ret, err);
     f->running--;
@@ -402,6 +417,17 @@ static int teardown(void **state)
     return 0;
 }
 
+/* What a user would have written: {key: {big: …}}, a map. */
+static const struct value *sizes_of(struct bench *b, const struct value *leaves)
+{
+    const struct value_member big = {SLICE_LIT("big"), value_str(b->a, "1")};
+    const struct value *one = value_object(b->a, &big, 1);
+    struct value_member m[32];
+    for (size_t i = 0; i < value_count(leaves); i++)
+        m[i] = (struct value_member){leaves->members[i].key, one};
+    return value_map(b->a, one->type, m, value_count(leaves));
+}
+
 static struct graph *graph_of(struct bench *b)
 {
     const struct value *leaves = NULL;
@@ -410,9 +436,10 @@ static struct graph *graph_of(struct bench *b)
     assert_int_equal(value_json_parse(b->a, slice_str(b->leaves), &leaves, &b->diags), 0);
     const struct value_member config[] = {{SLICE_LIT("root_size"), value_str(b->a, b->root_size)},
                                           {SLICE_LIT("top_size"), value_str(b->a, b->top_size)},
-                                          {SLICE_LIT("top"), value_bool(b->a, b->top)}};
+                                          {SLICE_LIT("top"), value_bool(b->a, b->top)},
+                                          {SLICE_LIT("sizes"), sizes_of(b, leaves)}};
     const struct value_member derived[] = {{SLICE_LIT("leaves"), leaves}};
-    assert_int_equal(graph_expand(b->a, b->table, value_object(b->a, config, 3),
+    assert_int_equal(graph_expand(b->a, b->table, value_object(b->a, config, 4),
                                   value_object(b->a, derived, 1), NULL, &g, &partial, &b->diags),
                      0);
     assert_false(partial);
@@ -490,7 +517,8 @@ static bool says(const struct bench *b, const char *text)
 static void creates_in_order_and_in_parallel(void **state)
 {
     struct bench *b = *state;
-    b->fake.delay_ms = 20;
+    b->fake.delay_ms = 500;
+    b->fake.to_meet = 3;
     assert_int_equal(apply(b), 0);
     assert_int_equal(existing(b), 5);
     assert_int_equal(b->records.count, 5);
@@ -511,11 +539,27 @@ static void partial_failure_keeps_what_exists(void **state)
     assert_int_equal(apply(b), -1);
     assert_int_equal(existing(b), 4);
     assert_int_equal(b->records.count, 4);
-    assert_true(says(b, "What exists is in the state: leaf-a, leaf-b, leaf-c, root"));
-    assert_true(says(b, "Not made: top"));
+    assert_true(says(b, "What exists is in the state: 4 of 5 components. Not made: top.\n"));
     assert_int_equal(apply(b), 0);
     assert_int_equal(existing(b), 5);
     assert_int_equal(b->fake.creates, 5);
+}
+
+static void what_was_not_made_is_said_shortly(void **state)
+{
+    struct bench *b = *state;
+    struct buf leaves = BUF_INIT(4096);
+    for (int i = 10; i < 30; i++)
+        buf_printf(&leaves, "%s\"%d\":{\"size\":\"1\"}", i > 10 ? "," : "{", i);
+    buf_append_char(&leaves, '}');
+    b->leaves = arena_buf(b->a, &leaves);
+    buf_clean_up(&leaves);
+    b->fake.fail_type = "root";
+    b->fake.fail_code = "Bad";
+    b->fake.fail_times = 1;
+    assert_int_equal(apply(b), -1);
+    assert_true(says(b, "0 of 22 components. Not made: root, leaf-10, leaf-11, leaf-12, leaf-13, "
+                        "leaf-14, leaf-15, leaf-16 and 14 more.\n"));
 }
 
 static void drift_is_seen_and_only_it_is_repaired(void **state)
@@ -566,6 +610,38 @@ static void update_in_place(void **state)
     assert_int_equal(apply(b), 0);
     assert_string_equal(of_type(b, "root")->id, id);
     assert_string_equal(of_type(b, "root")->size, "2");
+}
+
+static const struct value *root_stays(void *self, struct arena *a, const char *name,
+                                      const struct value *actual, const struct value *inputs)
+{
+    (void)self;
+    return strcmp(name, "root") == 0 ? value_with(a, inputs, "size", value_get(actual, "size"))
+                                     : NULL;
+}
+
+/* What takes away the ground of others is set when they are done; not at all when they failed. */
+static void some_inputs_are_set_at_last(void **state)
+{
+    struct bench *b = *state;
+    const struct engine_hooks hooks = {.first_inputs = root_stays};
+    assert_int_equal(apply(b), 0);
+    b->engine.hooks = &hooks;
+    b->root_size = b->top_size = "2";
+    b->leaves = "{\"a\":{\"size\":\"1\"},\"b\":{\"size\":\"1\"},\"d\":{\"size\":\"1\"}}";
+    b->fake.fail_type = "leaf";
+    b->fake.fail_code = "Bad";
+    b->fake.fail_times = 1;
+    assert_int_equal(apply(b), -1);
+    assert_string_equal(of_type(b, "root")->size, "1");
+    assert_int_equal(action(b, "root"), ENGINE_UPDATE);
+    b->fake.ordered = 0;
+    assert_int_equal(apply(b), 0);
+    assert_string_equal(of_type(b, "root")->size, "2");
+    assert_string_equal(of_type(b, "top")->size, "2");
+    assert_string_equal(b->fake.order[b->fake.ordered - 1], "resize root");
+    assert_int_equal(b->fake.ordered, 4); /* a leaf comes, one goes, two are resized */
+    assert_int_equal(action(b, "root"), ENGINE_NONE);
 }
 
 static void a_missing_root_replaces_what_stands_on_it(void **state)
@@ -1058,6 +1134,46 @@ static void members_have_conditions_of_their_own(void **state)
     assert_int_equal(destroy(b), 0);
 }
 
+static const char *path_of_error(const struct bench *b, const char *text)
+{
+    for (const struct diag *d = b->diags.first; d; d = d->next)
+        if (strstr(d->detail, text) || strstr(d->summary, text))
+            return path_string(b->a, d->path);
+    return "no such error";
+}
+
+/* Errors stand at the attribute that a component is made for, as far as the configuration has it.
+ */
+static void errors_have_the_path_of_their_attribute(void **state)
+{
+    struct bench *b = *state;
+    static const struct {
+        const char *inner, *path;
+    } cases[] = {{"big", "sizes[\"a\"].big"}, {"small", "sizes[\"a\"]"}};
+    b->leaves = "{\"a\":{\"size\":\"1\"}}";
+    for (size_t i = 0; i < 2; i++) {
+        struct resource_component own[3] = {entries[0], entries[1], entries[2]};
+        const struct resource_cloud with = {"fake", own, 3};
+        const struct template outer = {.kind = TEMPLATE_LITERAL,
+                                       .literal = value_str(b->a, "sizes")},
+                              inner = {.kind = TEMPLATE_LITERAL,
+                                       .literal = value_str(b->a, cases[i].inner)};
+        const struct template_member steps[] = {
+            {NULL, &outer}, {NULL, REF("each", "key")}, {NULL, &inner}};
+        const struct template attribute = {
+            .kind = TEMPLATE_TUPLE, .members = steps, .member_count = 3};
+        own[1].attribute = &attribute;
+        b->table = &with;
+        b->fake.fail_type = "leaf";
+        b->fake.fail_code = "Bad";
+        b->fake.fail_times = 1;
+        diags_init(&b->diags, b->a);
+        assert_int_equal(apply(b), -1);
+        assert_string_equal(path_of_error(b, "Bad"), cases[i].path);
+        assert_string_equal(path_of_error(b, "is not complete"), "");
+    }
+}
+
 /* Records of several applies may contradict each other: nothing waits for itself. */
 static void a_circle_of_records_is_destroyed(void **state)
 {
@@ -1094,6 +1210,260 @@ static void what_could_not_be_made_is_made_anew(void **state)
     snprintf(b->fake.broken, sizeof(b->fake.broken), "leaf-3");
     assert_int_equal(apply(b), 0);
     assert_string_equal(of_type(b, "leaf")->id, "leaf-3");
+    assert_int_equal(destroy(b), 0);
+}
+
+/* What cannot be deleted is not waited for until the time is up; it stays in the records. */
+static void what_could_not_be_deleted_is_not_waited_for(void **state)
+{
+    static const char *const broken[] = {"broken"};
+    const struct component_step steps[] = {leaf.destroy[0], {.wait_gone = true}};
+    struct bench *b = *state;
+    struct component stubborn = leaf;
+    struct resource_component own[3] = {entries[0], entries[1], entries[2]};
+    const struct resource_cloud with = {"fake", own, 3};
+    stubborn.states.failed = stubborn.states.undeleted = broken;
+    stubborn.states.failed_count = stubborn.states.undeleted_count = 1;
+    stubborn.destroy = steps;
+    stubborn.destroy_count = 2;
+    own[1].component = &stubborn;
+    b->table = &with;
+    b->leaves = "{\"a\":{\"size\":\"1\"}}";
+    assert_int_equal(apply(b), 0);
+    snprintf(b->fake.broken, sizeof(b->fake.broken), "%s", of_type(b, "leaf")->id);
+    b->fake.keeps_broken = true;
+    assert_int_equal(destroy(b), -1);
+    assert_true(says(b, "broken"));
+    assert_false(says(b, "last state"));
+    assert_non_null(records_find(&b->records, "leaf-a"));
+    b->fake.keeps_broken = false;
+    assert_int_equal(destroy(b), 0);
+    assert_int_equal(existing(b), 0);
+}
+
+/* Objects that one list has are read with one call; each is compared, or missed, for itself. */
+static void one_list_is_read_once(void **state)
+{
+    struct bench *b = *state;
+    struct component listed = leaf;
+    struct resource_component own[3] = {entries[0], entries[1], entries[2]};
+    const struct resource_cloud with = {"fake", own, 3};
+    listed.read.batch = false;
+    listed.read.request = OBJECT({"of", REF("", "parent")});
+    own[1].component = &listed;
+    b->table = &with;
+    assert_int_equal(apply(b), 0);
+    b->fake.calls = 0;
+    assert_int_equal(refresh(b), 0);
+    assert_int_equal(b->fake.calls, 3);
+    const char *b_id = value_cstr(records_attr(&b->records, "leaf-b", "id"), "");
+    const char *c_id = value_cstr(records_attr(&b->records, "leaf-c", "id"), "");
+    snprintf(find(&b->fake, b_id)->size, sizeof(b->fake.objects[0].size), "9");
+    find(&b->fake, c_id)->exists = false;
+    assert_int_equal(refresh(b), 0);
+    assert_int_equal(action(b, "leaf-a"), ENGINE_NONE);
+    assert_int_equal(action(b, "leaf-b"), ENGINE_UPDATE);
+    assert_int_equal(action(b, "leaf-c"), ENGINE_CREATE);
+    /* Another parent has another list. */
+    struct record *r = records_find(&b->records, "leaf-a");
+    r->attrs = value_with(b->a, r->attrs, "parent", value_str(b->a, "other"));
+    b->fake.calls = 0;
+    assert_int_equal(refresh(b), 0);
+    assert_int_equal(b->fake.calls, 4);
+}
+
+/* What others have built on an object keeps it. They are named when they have had their time to
+ * go, or when the time is up; who cannot be asked for is waited for. */
+static void what_others_have_put_in_the_way_is_named(void **state)
+{
+    const struct component_extra_read by[] = {{"thing",
+                                               {.op = &op_list,
+                                                .request = OBJECT({"of", REF("", "id")}),
+                                                .items = "items.*",
+                                                .match = "parent"}}};
+    struct bench *b = *state;
+    struct component held = root;
+    struct resource_component own[3] = {entries[0], entries[1], entries[2]};
+    const struct resource_cloud with = {"fake", own, 3};
+    const struct {
+        int64_t patience_ms, ms;
+        const char *code;
+        bool named;
+    } cases[] = {{500, 60000, "InUse", true},
+                 {60000, 2000, "InUse", true},
+                 {0, 2000, "InUse", true},
+                 {0, 2000, "Other", false}};
+    held.held = (struct component_held){.by = by, .by_count = 1, .advice = "Take it away."};
+    own[0].component = &held;
+    b->table = &with;
+    assert_int_equal(apply(b), 0);
+    struct object *foreign = &b->fake.objects[b->fake.count++];
+    *foreign = (struct object){"leaf-9", "leaf", "", "1", "theirs", "", true};
+    snprintf(foreign->parent, sizeof(foreign->parent), "%s", of_type(b, "root")->id);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        int64_t began = clock_system()->monotonic_ms(NULL);
+        held.held.codes = &cases[i].code;
+        held.held.code_count = 1;
+        held.held.patience_ms = cases[i].patience_ms;
+        b->work.deadline_ms = began + cases[i].ms;
+        diags_init(&b->diags, b->a);
+        assert_int_equal(destroy(b), -1);
+        assert_int_equal(says(b, "simulated. In the way: thing root-1. Take it away."),
+                         cases[i].named);
+        assert_true(clock_system()->monotonic_ms(NULL) - began < 5000);
+        assert_non_null(records_find(&b->records, "root"));
+    }
+    foreign->exists = false;
+    assert_int_equal(destroy(b), 0);
+}
+
+/* Settings of a create that failed have made leaves that those of the next one do not want. */
+static void what_other_settings_have_made_is_found(void **state)
+{
+    struct bench *b = *state;
+    struct component listed = leaf;
+    struct resource_component own[3] = {entries[0], entries[1], entries[2]};
+    const struct resource_cloud with = {"fake", own, 3};
+    listed.list = (struct component_read){.op = &op_list,
+                                          .request = OBJECT({"of", REF("", "parent")}),
+                                          .items = "items.*",
+                                          .match = "key"};
+    own[1].component = &listed;
+    b->table = &with;
+    assert_int_equal(apply(b), 0);
+    struct object *foreign = &b->fake.objects[b->fake.count++];
+    *foreign = (struct object){"leaf-9", "leaf", "", "1", "thing/y/leaf-d", "", true};
+    b->records = (struct records){NULL, 0};
+    b->leaves = "{\"a\":{\"size\":\"1\"}}";
+    assert_int_equal(adopt(b), 0);
+    assert_int_equal(b->records.count, 5);
+    assert_int_equal(action(b, "leaf-a"), ENGINE_UPDATE);
+    assert_int_equal(action(b, "leaf-c"), ENGINE_DESTROY);
+    assert_int_equal(apply(b), 0);
+    assert_int_equal(existing(b), 4);
+    assert_true(foreign->exists);
+    assert_int_equal(destroy(b), 0);
+    assert_int_equal(existing(b), 1);
+}
+
+/* The keys of objects with names are what follows the beginning that all names of the entry have.
+ */
+static void keys_are_found_in_names(void **state)
+{
+    struct bench *b = *state;
+    struct component listed = leaf;
+    struct resource_component own[3] = {entries[0], entries[1], entries[2]};
+    const struct resource_cloud with = {"fake", own, 3};
+    const struct template_member words[] = {{NULL, TEXT("n-")}, {NULL, REF("each", "key")}};
+    const struct template join = {.kind = TEMPLATE_JOIN, .members = words, .member_count = 2};
+    const struct template_member inputs[] = {{"parent", REF("root", "id")}, {"size", &join}};
+    const struct template named = {.kind = TEMPLATE_OBJECT, .members = inputs, .member_count = 2};
+    listed.id_attr = listed.read.match = "size";
+    listed.list = (struct component_read){.op = &op_list, .request = OBJECT(), .items = "items.*"};
+    own[1].component = &listed;
+    own[1].inputs = &named;
+    b->table = &with;
+    b->root_size = "other-b";
+    b->top = false;
+    assert_int_equal(apply(b), 0);
+    struct object *foreign = &b->fake.objects[b->fake.count++];
+    *foreign = (struct object){"leaf-9", "leaf", "", "n-z", "thing/y/leaf-z", "", true};
+    b->records = (struct records){NULL, 0};
+    b->leaves = "{\"a\":{\"size\":\"1\"}}";
+    b->fake.calls = 0;
+    assert_int_equal(adopt(b), 0);
+    /* The two that are wanted, the list, b and c, and z, which is another's. */
+    assert_int_equal(b->fake.calls, 6);
+    assert_int_equal(b->records.count, 4);
+    assert_int_equal(action(b, "leaf-b"), ENGINE_DESTROY);
+    assert_int_equal(apply(b), 0);
+    assert_int_equal(existing(b), 3);
+    assert_true(foreign->exists);
+}
+
+/* Of a key that is still wanted, other settings may have made more than these do. */
+static void what_a_key_has_besides_is_found(void **state)
+{
+    struct bench *b = *state;
+    struct resource_component own[4] = {entries[0], entries[1], entries[1], entries[2]};
+    const struct resource_cloud with = {"fake", own, 4};
+    own[2].name = "twin-{key}";
+    own[2].when = REF("each", "twin");
+    b->table = &with;
+    b->leaves = "{\"a\":{\"size\":\"1\",\"twin\":true},\"b\":{\"size\":\"1\"}}";
+    assert_int_equal(apply(b), 0);
+    assert_int_equal(existing(b), 5);
+    b->records = (struct records){NULL, 0};
+    b->leaves = "{\"a\":{\"size\":\"1\"},\"b\":{\"size\":\"1\",\"twin\":true}}";
+    b->fake.calls = 0;
+    assert_int_equal(adopt(b), 0);
+    /* The five that are wanted, and the twin of a. */
+    assert_int_equal(b->fake.calls, 6);
+    assert_int_equal(action(b, "twin-a"), ENGINE_DESTROY);
+    assert_int_equal(action(b, "twin-b"), ENGINE_CREATE);
+    assert_int_equal(apply(b), 0);
+    assert_int_equal(existing(b), 5);
+    /* What the state has is not looked for each time. */
+    b->fake.calls = 0;
+    assert_int_equal(adopt(b), 0);
+    assert_int_equal(b->fake.calls, 0);
+}
+
+/* Those that no state knows are found from what it knows, with what they stand on. */
+static void what_an_update_has_left_is_found_for_a_destroy(void **state)
+{
+    struct bench *b = *state;
+    struct component listed = leaf;
+    struct resource_component own[3] = {entries[0], entries[1], entries[2]};
+    const struct resource_cloud with = {"fake", own, 3};
+    struct records old, others;
+    listed.list = (struct component_read){.op = &op_list,
+                                          .request = OBJECT({"of", REF("", "parent")}),
+                                          .items = "items.*",
+                                          .match = "key"};
+    own[1].component = &listed;
+    b->table = &with;
+    b->leaves = "{\"a\":{\"size\":\"1\"}}";
+    b->top = false;
+    assert_int_equal(apply(b), 0);
+    old = b->records;
+    b->leaves = "{\"b\":{\"size\":\"2\"},\"c\":{\"size\":\"2\"}}";
+    assert_int_equal(apply(b), 0);
+    assert_int_equal(engine_find_others(b->a, &b->engine, &b->work, &with, NULL, &old, &others), 0);
+    assert_int_equal(others.count, 2);
+    assert_string_equal(others.items[0].name, "leaf-b");
+    assert_int_equal(others.items[0].need_count, 1);
+    assert_string_equal(others.items[0].needs[0], "root");
+    old = (struct records){NULL, 0};
+    b->fake.calls = 0;
+    assert_int_equal(engine_find_others(b->a, &b->engine, &b->work, &with, NULL, &old, &others), 0);
+    assert_int_equal(others.count + (size_t)b->fake.calls, 0);
+}
+
+/* Waiting for what has failed is of no use: another change is made at once, and in place. */
+static void what_has_failed_takes_another_change(void **state)
+{
+    static const char *const broken[] = {"broken"};
+    struct bench *b = *state;
+    struct component fragile = leaf;
+    struct resource_component own[3] = {entries[0], entries[1], entries[2]};
+    const struct resource_cloud with = {"fake", own, 3};
+    fragile.states.failed = broken;
+    fragile.states.failed_count = 1;
+    own[1].component = &fragile;
+    b->table = &with;
+    b->leaves = "{\"a\":{\"size\":\"1\"}}";
+    snprintf(b->fake.broken, sizeof(b->fake.broken), "leaf-2");
+    assert_int_equal(apply(b), -1);
+    diags_init(&b->diags, b->a);
+    assert_int_equal(apply(b), -1); /* nothing else is wanted: it has failed still */
+    assert_true(says(b, "broken"));
+    diags_init(&b->diags, b->a);
+    b->leaves = "{\"a\":{\"size\":\"2\"}}";
+    assert_int_equal(apply(b), 0);
+    assert_string_equal(of_type(b, "leaf")->id, "leaf-2");
+    assert_string_equal(of_type(b, "leaf")->size, "2");
+    assert_false(records_find(&b->records, "leaf-a")->incomplete);
     assert_int_equal(destroy(b), 0);
 }
 
@@ -1152,9 +1522,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(creates_in_order_and_in_parallel),
         T(partial_failure_keeps_what_exists),
+        T(what_was_not_made_is_said_shortly),
         T(drift_is_seen_and_only_it_is_repaired),
         T(drift_that_is_as_wanted_is_recorded),
         T(update_in_place),
+        T(some_inputs_are_set_at_last),
         T(a_missing_root_replaces_what_stands_on_it),
         T(what_is_no_longer_asked_for_goes),
         T(destroys_dependants_first),
@@ -1178,8 +1550,17 @@ int main(void)
         T(a_hook_gives_up_silently),
         T(records_survive_their_json),
         T(members_have_conditions_of_their_own),
+        T(errors_have_the_path_of_their_attribute),
         T(a_circle_of_records_is_destroyed),
         T(what_could_not_be_made_is_made_anew),
+        T(what_could_not_be_deleted_is_not_waited_for),
+        T(one_list_is_read_once),
+        T(what_others_have_put_in_the_way_is_named),
+        T(what_other_settings_have_made_is_found),
+        T(keys_are_found_in_names),
+        T(what_a_key_has_besides_is_found),
+        T(what_an_update_has_left_is_found_for_a_destroy),
+        T(what_has_failed_takes_another_change),
         T(code_destroys_in_its_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

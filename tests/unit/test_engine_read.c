@@ -116,8 +116,8 @@ static int next_step(struct cloud_client *c, const struct work *w, struct arena 
     return 0;
 }
 
-/* The end of a wait for the config "new": NULL, or what the error says. */
-static const char *ends(struct arena *a, const struct step *script)
+/* The end of a wait of at most that long for the config "new": NULL, or what the error says. */
+static const char *ends_within(struct arena *a, const struct step *script, int64_t ms)
 {
     static const struct cloud_operation get = {.name = "Get"};
     static const char *const busy[] = {"busy"}, *const ready[] = {"ready"},
@@ -141,7 +141,7 @@ static const char *ends(struct arena *a, const struct step *script)
                                                    .expect_count = 1};
     static const struct cloud_driver driver = {.cloud = "fake", .call = next_step};
     const struct engine e = {.driver = &driver};
-    const struct work w = {clock_system(), NULL, clock_system()->monotonic_ms(NULL) + 10000};
+    const struct work w = {clock_system(), NULL, clock_system()->monotonic_ms(NULL) + ms};
     const struct value_member m = {SLICE_LIT("config"), value_str(a, "new")};
     struct object o = {.engine = &e,
                        .work = &w,
@@ -151,6 +151,11 @@ static const char *ends(struct arena *a, const struct step *script)
                        .attrs = value_object(a, &m, 1)};
     steps = script;
     return object_wait(&o, &states, false) < 0 ? o.error.message : NULL;
+}
+
+static const char *ends(struct arena *a, const struct step *script)
+{
+    return ends_within(a, script, 10000);
 }
 
 static void a_change_that_is_undone_is_an_error(void **state)
@@ -172,11 +177,27 @@ static void a_change_that_is_undone_is_an_error(void **state)
     assert_non_null(strstr(ends(a, at_once), "no capacity"));
 }
 
+/* What the cloud says of it while the time passes, once. */
+static void what_is_in_the_way_is_said(void **state)
+{
+    static const struct step held[] = {{"busy", "old", "pods are left"}, {0}},
+                             same[] = {{"busy", "old", "busy"}, {0}},
+                             silent[] = {{"busy", "old", ""}, {0}};
+    static const char said[] = "the time was up while the thing \"it\" was waited for; its last "
+                               "state was busy";
+    struct arena *a _cleanup_arena_ = arena_new();
+    (void)state;
+    assert_string_equal(ends_within(a, held, 20), arena_printf(a, "%s: pods are left", said));
+    assert_string_equal(ends_within(a, same, 20), said);
+    assert_string_equal(ends_within(a, silent, 20), said);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(what_an_answer_lacks_has_its_meaning),
                                        cmocka_unit_test(an_answer_of_another_object_is_none),
                                        cmocka_unit_test(a_message_may_say_that_it_does_not_exist),
-                                       cmocka_unit_test(a_change_that_is_undone_is_an_error)};
+                                       cmocka_unit_test(a_change_that_is_undone_is_an_error),
+                                       cmocka_unit_test(what_is_in_the_way_is_said)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -289,6 +289,14 @@ static void test_trust_is_the_clusters(void **state)
     SCRIPT({"GET", "/version", 200, "{}"});
     assert_non_null(call("GET", "/version", "{}"));
     assert_true(requests[0].pinned && !requests[0].insecure);
+    /* Where none is given on purpose, it is the system's. */
+    kubernetes_driver.free(client);
+    c.system_trust = true;
+    c.ca_pem = NULL;
+    client = kubernetes_client_new(&c, &transport, &fake_clock_.clock, NULL, &d);
+    SCRIPT({"GET", "/version", 200, "{}"});
+    assert_non_null(call("GET", "/version", "{}"));
+    assert_true(!requests[0].pinned && !requests[0].insecure);
 }
 
 static void test_driver_without_a_cluster(void **state)

@@ -10,7 +10,7 @@ static struct cloud_error decoded(int status, const char *body, bool conditional
     const struct http_response r = {
         .status = status, .headers = headers, .header_count = 1, .body = slice_str(quoted(body))};
     struct cloud_error err = {.retry_after_ms = -1};
-    kubernetes_error_decode(arena, &r, conditional, &err);
+    kubernetes_error_decode(arena, &r, "ConfigMap \"c\" in \"n\"", conditional, &err);
     assert_string_equal(err.request_id, "7f3c");
     assert_int_equal(err.http_status, status);
     assert_non_null(err.message);
@@ -117,6 +117,9 @@ static void test_conflict_names_managers_and_fields(void **state)
         decoded(409, status_of("Conflict", "Apply failed with 3 conflicts", causes), false);
     assert_int_equal(err.class_, CLOUD_ERROR_CONFLICT);
     assert_string_equal(err.code, "FieldManagerConflict");
+    assert_true(err.advised);
+    assert_says(err.message, "has set fields of ConfigMap \"c\" in \"n\" to other values: ");
+    assert_says(err.message, "Have that manager give the fields up, take them out of the");
     assert_says(err.message,
                 "\"kubectl-edit\" using v1 at 2026-11-21T10:00:00Z has .data.a, .data.c;"
                 " \"helm\" has .data.b. Nothing was changed");
@@ -179,7 +182,7 @@ static void test_retry_after(void **state)
             .header_count = table[i].header ? 1 : 0,
             .body = slice_str(quoted(status_of("TooManyRequests", "m", table[i].details)))};
         struct cloud_error err = {.retry_after_ms = -1};
-        kubernetes_error_decode(arena, &r, false, &err);
+        kubernetes_error_decode(arena, &r, NULL, false, &err);
         assert_int_equal(err.retry_after_ms, table[i].ms);
         assert_null(err.request_id);
     }

@@ -154,9 +154,10 @@ static void test_ids(void **state)
 static void test_nothing_applied(void **state)
 {
     (void)state;
-    assert_json(marked("{'metadata':{'name':'n','managedFields':[{'manager':'kubectl'},{},3]},"
-                       "'applied':'forged'}"),
-                "{'metadata':{'name':'n'}}");
+    assert_json(marked("{'metadata':{'name':'n','managedFields':[{'manager':'kubectl'},{},3,"
+                       "{'manager':'helm'},{'manager':'kubectl'}]},'applied':'forged',"
+                       "'managers':['forged']}"),
+                "{'metadata':{'name':'n'},'managers':['kubectl','helm']}");
     static const char *const same[] = {"{}",
                                        "{'kind':'Status','metadata':{}}",
                                        "{'metadata':3}",

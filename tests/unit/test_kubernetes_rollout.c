@@ -1,4 +1,4 @@
-/* How far a Deployment is, in the words of its status. */
+/* How far a Deployment, a Service or a Namespace is, in the words of its status. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -40,6 +40,10 @@ static const struct {
          "{\"type\":\"Progressing\",\"reason\":\"ProgressDeadlineExceeded\",\"message\":\"late\"}"
          "]"),
      "ProgressDeadlineExceeded", "quota"},
+    {DEPLOYMENT "\"spec\":{\"replicas\":1}," STATUS(
+         "\"replicas\":2,\"updatedReplicas\":1,\"availableReplicas\":1,\"conditions\":[{\"type\":"
+         "\"Progressing\",\"reason\":\"ProgressDeadlineExceeded\",\"message\":\"late\"}]"),
+     "RolloutFailed", "late"},
     {"{\"apiVersion\":\"v1\",\"kind\":\"Service\",\"spec\":{\"type\":\"ClusterIP\"}}", "Complete",
      ""},
     {"{\"apiVersion\":\"v1\",\"kind\":\"Service\",\"spec\":{\"type\":\"LoadBalancer\"},"
@@ -50,6 +54,15 @@ static const struct {
      "Complete", ""},
     {"{\"apiVersion\":\"example.com/v1\",\"kind\":\"Deployment\",\"spec\":{}}", NULL, NULL},
     {"{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\"}", NULL, NULL},
+    {"{\"apiVersion\":\"v1\",\"kind\":\"Namespace\",\"status\":{\"phase\":\"Active\"}}", "Active",
+     ""},
+    {"{\"apiVersion\":\"v1\",\"kind\":\"Namespace\",\"status\":{\"phase\":\"Terminating\","
+     "\"conditions\":["
+     "{\"type\":\"NamespaceDeletionDiscoveryFailure\",\"status\":\"False\",\"message\":\"all "
+     "found\"},"
+     "{\"type\":\"NamespaceContentRemaining\",\"status\":\"True\",\"message\":\"pods. has 1\"},"
+     "{\"type\":\"NamespaceFinalizersRemaining\",\"status\":\"True\",\"message\":\"x/y in 1\"}]}}",
+     "Terminating", "pods. has 1; x/y in 1"},
 };
 
 static void test_states(void **state)

@@ -25,6 +25,8 @@
     "[{\"clusterVersion\":\"1.34\",\"defaultVersion\":false}]},"                                   \
     "{\"addonVersion\":\"v1\",\"compatibilities\":[{\"clusterVersion\":\"1.33\","                  \
     "\"defaultVersion\":false},{\"clusterVersion\":\"1.34\",\"defaultVersion\":true}]}]}]}"
+#define OFFERED                                                                                    \
+    "{\"clusterVersions\":[{\"clusterVersion\":\"1.35\"},{\"clusterVersion\":\"1.34\"}]}"
 #define CONFIG(more) "{\"name\":\"dev\",\"cloud\":\"aws\",\"region\":\"us-east-1\"" more "}"
 #define POOLS(pools) CONFIG(",\"node_pools\":{" pools "}")
 
@@ -94,6 +96,14 @@ static const char *member(const struct value *v, const char *path)
 static const char *pool(const struct value *v, const char *path)
 {
     return member(value_at(value_get(v, "node_pools"), 0), path);
+}
+
+static void answer_quotas(struct fixture *x)
+{
+    static const char *const calls[] = {"GetServiceQuota", "DescribeVpcs", "DescribeAddresses",
+                                        "DescribeNatGateways"};
+    for (size_t i = 0; i < 4; i++)
+        fixture_answer(x, calls[i], "{}");
 }
 
 static size_t calls_of(const char *op)
@@ -221,9 +231,10 @@ static void test_a_version_without_addons(void **state)
     fixture_refuse(f, "DescribeAddonVersions", CLOUD_ERROR_INVALID, "InvalidParameterException",
                    "no such version", 0);
     fixture_answer(f, "DescribeAvailabilityZones", ZONES);
+    fixture_answer(f, "DescribeClusterVersions", OFFERED);
     fixture_set(f, CONFIG(",\"kubernetes_version\":\"1.99\""));
     assert_int_equal(derive_rc(f), -1);
-    fixture_expect(f, DIAG_ERROR, "does not offer Kubernetes 1.99");
+    fixture_expect(f, DIAG_ERROR, "does not offer Kubernetes 1.99; it offers: 1.35, 1.34.");
 }
 
 /* What is read, imported or planned without credentials asks nothing. */
@@ -358,7 +369,8 @@ static void test_workloads(void **state)
     const struct value *v = derive_of(WORKLOAD(""));
     assert_string_equal(member(v, "workloads.api.policy"), "\"\"");
     assert_string_equal(member(v, "workloads.api.subject"), "\"system:serviceaccount:q:q-sa\"");
-    assert_string_equal(member(v, "workloads.api.role"), "\"llm-k8s-dev-us-east-1-w-api\"");
+    assert_string_equal(member(v, "workloads.api.identity"),
+                        "\"arn:aws:iam::123456789012:role/llm-k8s-dev-us-east-1-w-api\"");
     v = derive_of(WORKLOAD(",\"invoke_endpoints\":[\"Quant-*\"],\"policies\":"
                            "[\"arn:aws:iam::aws:policy/A\",\"arn:aws:iam::aws:policy/B\"]"));
     const char *policy = value_cstr(value_path(v, "workloads.api.policy"), "");
@@ -399,6 +411,8 @@ static void test_access(void **state)
         bool ops = slice_has_prefix(all->members[i].key, "ops-");
         assert_non_null(strstr(json_of(value_at(all, i)),
                                ops ? "AmazonEKSClusterAdminPolicy" : "AmazonEKSViewPolicy"));
+        assert_string_equal(json_of(value_get(value_at(all, i), "attribute")),
+                            ops ? "[\"access\",\"admins\"]" : "[\"access\",\"viewers\"]");
     }
 }
 
@@ -432,13 +446,14 @@ static void test_versions(void **state)
     static const struct {
         const char *to, *says;
     } changes[] = {{"1.33", NULL}, {"1.34", NULL}, {"1.35", "skipped"}, {"1.32", "goes back"}};
+    fixture_answer(f, "DescribeCluster", "{}");
+    fixture_answer(f, "DescribeClusterVersions", OFFERED);
+    fixture_answer(f, "DescribeInstanceTypeOfferings", "{}");
+    answer_quotas(f);
     f->c.planning = true;
     for (size_t i = 0; i < 4; i++) {
         fixture_set(f, arena_printf(f->a, CONFIG(",\"kubernetes_version\":\"%s\""), changes[i].to));
         f->c.prior = fixture_config(f, CONFIG(",\"kubernetes_version\":\"1.33\""));
-        fixture_answer(f, "DescribeCluster", "{}");
-        fixture_answer(f, "DescribeClusterVersions", "{}");
-        fixture_answer(f, "DescribeInstanceTypeOfferings", "{}");
         assert_int_equal(derive_rc(f), changes[i].says ? -1 : 0);
         if (changes[i].says)
             fixture_expect(f, DIAG_ERROR,
@@ -466,6 +481,7 @@ static void test_keys(void **state)
     fixture_answer(f, "DescribeCluster", "{}");
     fixture_answer(f, "DescribeClusterVersions", "{}");
     fixture_answer(f, "DescribeInstanceTypeOfferings", "{}");
+    answer_quotas(f);
     for (size_t i = 0; i < 5; i++) {
         fixture_set(f, arena_printf(f->a, CONFIG("%s"), changes[i][1]));
         f->c.prior = fixture_config(f, arena_printf(f->a, CONFIG("%s"), changes[i][0]));

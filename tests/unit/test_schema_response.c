@@ -250,22 +250,29 @@ static void test_metadata_response(void **state)
     assert_int_equal(count(m, 5), n);
 }
 
-static void test_identity_response(void **state)
+static void check_identity(struct message entry, const char *name, const struct schema_identity *id)
 {
-    struct message m = {identity_response, identity_response + identity_response_len};
-    struct message entry = nth(m, 1, 0), schema = get(entry, 2).bytes;
-    const struct type *t = identity_llm_gpu_node.type;
-    (void)state;
-    assert_text(entry, 1, "llm_gpu_node");
-    assert_int_equal(get(schema, 1).varint, identity_llm_gpu_node.version);
-    assert_int_equal(count(schema, 2), t->attr_count);
-    for (size_t i = 0; i < t->attr_count; i++) {
+    struct message schema = get(entry, 2).bytes;
+    assert_text(entry, 1, name);
+    assert_int_equal(get(schema, 1).varint, id->version);
+    assert_int_equal(count(schema, 2), id->type->attr_count);
+    for (size_t i = 0; i < id->type->attr_count; i++) {
         struct message a = nth(schema, 2, i);
-        assert_text(a, 1, t->attrs[i].name);
+        assert_text(a, 1, id->type->attrs[i].name);
         assert_text(a, 2, "\"string\"");
         assert_int_equal(get(a, 3).varint, 1);
         assert_true(get(a, 5).varint > 0);
     }
+}
+
+static void test_identity_response(void **state)
+{
+    struct message m = {identity_response, identity_response + identity_response_len};
+    (void)state;
+    assert_int_equal(count(m, 1), 3);
+    check_identity(nth(m, 1, 0), "llm_endpoint", &identity_llm_endpoint);
+    check_identity(nth(m, 1, 1), "llm_gpu_node", &identity_llm_gpu_node);
+    check_identity(nth(m, 1, 2), "llm_platform_cluster", &identity_llm_platform_cluster);
 }
 
 static void test_functions_response(void **state)

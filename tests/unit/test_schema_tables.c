@@ -197,6 +197,7 @@ static void test_resource(void **state)
     assert_string_equal(value_cstr(member(cloud->components[3].inputs, "zone")->literal, ""),
                         "$literal");
     assert_string_equal(cloud->components[3].hook, "placement");
+    assert_int_equal(cloud->components[3].attribute->member_count, 2);
 }
 
 static void test_permissions(void **state)

@@ -26,6 +26,7 @@ Control, JSON over HTTP below /_sim/:
                                 documents are oauth2.token, sts.token and "GET /computeMetadata/v1/…"
     POST quotas {"NVIDIA_L4_GPUS": 0, "us-central1/NVIDIA_L4_GPUS": 8, "GPUS_ALL_REGIONS": 0,
                 "us-central1/custom_model_serving_nvidia_l4_gpus": 0}
+    POST images ["us-central1-docker.pkg.dev/test-project/models/vllm:1"]     that Artifact Registry has
     POST stock {"us-central1-a": {"nvidia-l4": 0, "g2-standard-4": 2, "spot:nvidia-l4": 0}}     what is left there; absent: enough
     POST offers {"nvidia-l4": ["us-central1-a"]}    the zones that have it; {"image versions": ["20261115"]}: newer public images
     POST cluster_endpoint {"endpoint": "127.0.0.1:N", "clusterCaCertificate": base64 PEM, "cluster": name or absent: all}  where clusters say they are
@@ -116,6 +117,9 @@ def answered(request):
 def hide(body, reads):
     """What this call has made is not found by the next reads."""
     name = body.get("targetLink", "").split("/v1/")[-1] or body.get("name", "")
+    about, _, _ = name.partition("/operations/")
+    if len(about.split("/")) > 4:  # an operation on an object of a location, which has its name before its own
+        name = about
     with STATE.lock:
         STATE.hidden[name] = reads
 
@@ -173,6 +177,10 @@ class Controls:
     def delete_rules(self, _):
         STATE.rules, STATE.hidden = [], {}
         return {}
+
+    def images(self, given):
+        STATE.images.update(given)
+        return sorted(STATE.images)
 
     def quotas(self, given):
         STATE.quotas.update(given)

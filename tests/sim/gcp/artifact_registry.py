@@ -1,5 +1,6 @@
 """Artifact Registry: repositories with cleanup policies, tags that stay, keys of the customer."""
 import re
+import urllib.parse
 
 from tests.sim.gcp import aip, catalog, compute, filters
 from tests.sim.gcp.errors import GoogleError
@@ -90,3 +91,13 @@ def patch(request):
         raise GoogleError(400, "the repository is being created or deleted", status="FAILED_PRECONDITION")
     thing.body = {**aip.masked(request, thing.body, body, mask, aip.schema(request)), "name": thing.name, "updateTime": aip.timestamp()}
     return spare(thing.body)
+
+
+@own(f"{REPOSITORIES}.packages.tags.get", f"{REPOSITORIES}.packages.versions.get")
+def get_image(request):
+    """What a tag or a digest of a package names: a test says which images there are."""
+    match = re.fullmatch(r"projects/([^/]+)/locations/([^/]+)/repositories/([^/]+)/packages/(.+)/(tags|versions)/([^/]+)", request.path_values["name"])
+    project, place, repository, package, kind, mark = (urllib.parse.unquote(g) for g in match.groups())
+    if f"{place}-docker.pkg.dev/{project}/{repository}/{package}{':' if kind == 'tags' else '@'}{mark}" not in STATE.images:
+        raise GoogleError(404, f"{kind[:-1]} \"{mark}\" of \"{package}\" was not found", status="NOT_FOUND")
+    return {"name": request.path_values["name"]}

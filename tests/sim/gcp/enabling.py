@@ -1,7 +1,7 @@
 """Service Usage: which APIs a project may call."""
 import re
 
-from tests.sim.gcp import aip
+from tests.sim.gcp import aip, catalog, vertex
 from tests.sim.gcp.errors import GoogleError, error_info
 from tests.sim.gcp.state import SERVICES, STATE, own
 
@@ -55,6 +55,26 @@ def list_services(request):
 @own("serviceusage.services.batchGet")
 def batch_get(request):
     return {"services": [service(*project_of(n)) for n in request.params.get("names", [])]}
+
+
+METRIC = re.compile(r"(projects/[^/]+/services/aiplatform\.googleapis\.com)/consumerQuotaMetrics/aiplatform\.googleapis\.com%2F(custom_model_serving_\w+)")
+
+
+@own("serviceusage.services.consumerQuotaMetrics.get")
+def quota_metric(request):
+    """Limits by region, as "Managing service quota" shows them; of Vertex AI's GPUs alone."""
+    match = METRIC.fullmatch(request.path_values["name"])
+    if not match:
+        raise GoogleError(404, f"Quota metric {request.path_values['name']} not found.", status="NOT_FOUND")
+    project, _ = project_of(match[1])
+    name, metric = f"projects/{project.number}/services/aiplatform.googleapis.com/consumerQuotaMetrics/aiplatform.googleapis.com%2F{match[2]}", match[2]
+    places = [r for r in sorted(catalog.REGIONS) if f"{r}/{metric}" in STATE.quotas]
+    buckets = [{"effectiveLimit": str(vertex.limit(metric)), "defaultLimit": str(vertex.QUOTA)},
+               *({"effectiveLimit": str(vertex.limit(metric, r)), "defaultLimit": str(vertex.QUOTA), "dimensions": {"region": r}} for r in places)]
+    full = f"aiplatform.googleapis.com/{metric}"
+    return {"name": name, "metric": full, "unit": "1", "displayName": metric.replace("_", " "), "consumerQuotaLimits": [
+        {"name": f"{name}/limits/%2Fproject%2Fregion", "metric": full, "unit": "1/{project}/{region}", "allowsAdminOverrides": True,
+         "quotaBuckets": buckets}]}
 
 
 @own("serviceusage.services.enable")

@@ -13,7 +13,7 @@ import googleapiclient
 DOCUMENTS = os.path.join(os.path.dirname(googleapiclient.__file__), "discovery_cache", "documents")
 # In this order a path is looked up when neither prefix nor Host names the service.
 VERSIONS = {"compute": ["v1"], "iam": ["v1"], "secretmanager": ["v1"], "cloudresourcemanager": ["v1", "v3"], "logging": ["v2"],
-            "serviceusage": ["v1"], "iamcredentials": ["v1"], "storage": ["v1"], "sts": ["v1"], "oauth2": ["v2"], "artifactregistry": ["v1"],
+            "serviceusage": ["v1", "v1beta1"], "iamcredentials": ["v1"], "storage": ["v1"], "sts": ["v1"], "oauth2": ["v2"], "artifactregistry": ["v1"],
             "container": ["v1"], "aiplatform": ["v1"], "monitoring": ["v3", "v1"]}
 # Parameters of every method, besides those that a document lists.
 COMMON = {"$alt", "$callback", "$prettyPrint", "$fields", "$key", "$quotaUser", "$userProject"}
@@ -88,8 +88,13 @@ class Document:
             for method in self.routes.get((http, depth), ()):
                 match = method.regex.fullmatch(path)
                 if match:
-                    found.append((method, {k: urllib.parse.unquote(v) for k, v in match.groupdict().items()}))
+                    found.append((method, {k: decoded(v, depth is None) for k, v in match.groupdict().items()}))
         return max(found, key=lambda f: f[0].literals, default=None)
+
+
+def decoded(text, several):
+    """A part of a path; where it may be several segments, an encoded slash stays one (google/api/http.proto, "Path template syntax")."""
+    return "%2F".join(urllib.parse.unquote(p) for p in re.split("%2F", text, flags=re.I)) if several else urllib.parse.unquote(text)
 
 
 @functools.lru_cache(None)

@@ -10,7 +10,7 @@ VERBS = {"insert": "create", "aggregatedList": "list", "patch": "update", "creat
 # Services whose permissions have another first word, and collections with another name in permissions.
 SERVICES = {"cloudresourcemanager": "resourcemanager"}
 COLLECTIONS = {"globalAddresses": "globalAddresses", "keys": "serviceAccountKeys", "workloadIdentityPools": "workloadIdentityPools",
-               "providers": "workloadIdentityPoolProviders", "regionDisks": "disks"}
+               "providers": "workloadIdentityPoolProviders", "regionDisks": "disks", "consumerQuotaMetrics": "quotas"}
 POLICY = "compute.networks.updatePolicy"
 ALSO = {f"compute.{c}.{v}": [POLICY] for c in ("firewalls", "subnetworks", "routers", "routes") for v in ("insert", "delete")} | {
     "compute.firewalls.patch": [POLICY], "compute.firewalls.update": [POLICY], "compute.routers.patch": [POLICY], "compute.routers.update": [POLICY],

@@ -55,6 +55,7 @@ class State:
         self.things = {}  # (service, name) -> Thing
         self.operations = {}  # (service, name) -> operation
         self.requests = {}  # requestId and what it came with -> operation
+        self.images = set()  # in Artifact Registry: "us-docker.pkg.dev/p/r/vllm:1"
         self.quotas = {}  # "METRIC" or "region/METRIC" -> limit
         self.stock = {}  # zone -> {machine type or accelerator: what is left}
         self.offers = {}  # machine type or accelerator -> zones, when a test has set them

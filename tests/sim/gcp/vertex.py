@@ -32,9 +32,9 @@ def not_now(text):
 
 
 def spare(value):
-    """Without what has its default value, as the JSON form of protocol buffers has it."""
+    """Without what has its default value, as the JSON form of protocol buffers has it; of labels, which are a map, each one is there."""
     if isinstance(value, dict):
-        return {k: spare(v) for k, v in value.items() if v not in (False, 0, "", None, [], {})}
+        return {k: v if k == "labels" else spare(v) for k, v in value.items() if v not in (False, 0, "", None, [], {})}
     return [spare(v) for v in value] if isinstance(value, list) else value
 
 
@@ -109,6 +109,8 @@ def upload(request):
     host = model["containerSpec"]["imageUri"].split("/")[0]
     if not host.endswith(("-docker.pkg.dev", "gcr.io")):
         raise bad(f"The image must be in Artifact Registry or Container Registry: {model['containerSpec']['imageUri']}")
+    if "sharedMemorySizeMb" in model["containerSpec"]:  # 64 bits: a text
+        model["containerSpec"] = {**model["containerSpec"], "sharedMemorySizeMb": str(model["containerSpec"]["sharedMemorySizeMb"])}
     if model.get("artifactUri") and not model["artifactUri"].startswith("gs://"):
         raise bad("artifact_uri must be a directory in Cloud Storage.")
     if body.get("parentModel"):
@@ -248,17 +250,21 @@ def check_resources(given):
     return {**given, "maxReplicaCount": most}
 
 
+def limit(metric, place=None):
+    return STATE.quotas.get(f"{place}/{metric}", STATE.quotas.get(metric, QUOTA))
+
+
 def quota(place, resources):
-    """Charged for all replicas that there may be: what would be too much."""
-    machine = resources["machineSpec"]
-    metric = f"custom_model_serving_nvidia_{QUOTAS.get(machine.get('acceleratorType'))}_gpus"
+    """Charged for all replicas that there may be: what would be too much. Spot machines have a quota of their own."""
+    machine, spot = resources["machineSpec"], bool(resources.get("spot"))
+    metric = f"custom_model_serving_{'preemptible_' if spot else ''}nvidia_{QUOTAS.get(machine.get('acceleratorType'))}_gpus"
     if machine.get("acceleratorType") not in QUOTAS:
         return None
     used = sum(one["dedicatedResources"]["machineSpec"].get("acceleratorCount", 0) * one["dedicatedResources"]["maxReplicaCount"]
                for endpoint, one in deployments() if endpoint.name.split("/")[3] == place
-               and one["dedicatedResources"]["machineSpec"].get("acceleratorType") == machine["acceleratorType"])
-    limit = STATE.quotas.get(f"{place}/{metric}", STATE.quotas.get(metric, QUOTA))
-    if used + machine["acceleratorCount"] * resources["maxReplicaCount"] <= limit:
+               and one["dedicatedResources"]["machineSpec"].get("acceleratorType") == machine["acceleratorType"]
+               and bool(one["dedicatedResources"].get("spot")) == spot)
+    if used + machine["acceleratorCount"] * resources["maxReplicaCount"] <= limit(metric, place):
         return None
     return OperationError(8, f"The following quota metrics exceed quota limits: aiplatform.googleapis.com/{metric}")
 
@@ -314,9 +320,11 @@ def undeploy(request):
     if body.get("trafficSplit"):
         check_traffic(endpoint, split)
 
-    def effect():
-        endpoint.body["deployedModels"] = rest
-        endpoint.body["trafficSplit"] = {k: v for k, v in split.items() if k != one["id"]} if rest else {}
+    def effect():  # of what is there by then: others may have come and gone
+        left = [o for o in endpoint.body["deployedModels"] if o["id"] != one["id"]]
+        now = body.get("trafficSplit") or endpoint.body.get("trafficSplit") or {}
+        endpoint.body["deployedModels"] = left
+        endpoint.body["trafficSplit"] = {k: v for k, v in now.items() if k != one["id"]} if left else {}
         return {}
     return aip.operate(request, endpoint.name, effect, name=operation_name(endpoint), metadata=metadata("UndeployModel"), response_type=TYPES + "UndeployModelResponse")
 
