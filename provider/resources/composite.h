@@ -1,5 +1,5 @@
-/* A composite resource: a table of components plus the few hooks that data cannot say. composite.c
- * implements every operation of struct resource_type over the engine; a new composite is a resource
+/* A composite resource: a table of components plus the few hooks that data cannot say. composite*.c
+ * implement every operation of struct resource_type over the engine; a new composite is a resource
  * file and one `const struct composite`. */
 #ifndef LLM_RESOURCES_COMPOSITE_H
 #define LLM_RESOURCES_COMPOSITE_H

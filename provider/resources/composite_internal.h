@@ -1,4 +1,4 @@
-/* One operation of a composite at work; shared by composite.c and composite_state.c. */
+/* One operation of a composite at work; shared by the files composite*.c. */
 #ifndef LLM_RESOURCES_COMPOSITE_INTERNAL_H
 #define LLM_RESOURCES_COMPOSITE_INTERNAL_H
 
@@ -33,10 +33,25 @@ int composite_begin(struct composite_run *r, const struct resource_type *t, stru
 void composite_work(struct composite_run *r, const char *operation, const struct value *config);
 /* Credentials and account, or an error: for everything but a plan. */
 int composite_online(struct composite_run *r, const char *doing);
+/* The same for a plan: without credentials it goes on, and of a new resource it says which checks
+ * are skipped. */
+int composite_plan_online(struct composite_run *r, bool is_new, bool changes);
+/* -1 with a diagnostic: neither the configuration nor the provider has a region. */
+int composite_no_region(struct composite_run *r);
 /* 0 or -1 with a diagnostic. */
 int composite_engine(struct composite_run *r, const struct value *config);
 const struct value *composite_identity(struct composite_run *r, const struct value *state);
 const char *composite_new_nonce(struct arena *a);
+
+/* A resource that replaces another is worked out like a new one: nothing of the old one is its own.
+ */
+void composite_forget_records(struct composite_run *r);
+
+/* ---- composite_read.c ---- */
+
+/* Finds the objects of `config` by their owner tags, as an import does. 0 or -1 with a diagnostic.
+ */
+int composite_discover(struct composite_run *r, const struct value *config);
 
 /* ---- composite_state.c ---- */
 
