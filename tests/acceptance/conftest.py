@@ -127,13 +127,14 @@ def gcp_cloud(gcp_sim):
 
 
 def find_cores():
-    cores = {}
+    """The cores by name. LLM_CORES names those that are to take part; without it all that are there."""
+    cores, wanted = {}, os.environ.get("LLM_CORES", "tofu,terraform").split(",")
     tofu = shutil.which("tofu") or str(ROOT / ".cache/bin/tofu")
     if os.access(tofu, os.X_OK):
         cores["tofu"] = tofu
     if shutil.which("terraform"):
         cores["terraform"] = shutil.which("terraform")
-    return cores
+    return {name: binary for name, binary in cores.items() if name in wanted}
 
 
 CORES = find_cores()
@@ -182,8 +183,8 @@ class Core:
             f'    "registry.opentofu.org/llm-infra/llm" = "{provider}"\n    "registry.terraform.io/llm-infra/llm" = "{provider}"\n'
             "  }\n  direct {}\n}\n")
         keep = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "TF_", "GOOGLE_", "CLOUDSDK_"))}
-        self.env = {
-            **keep, "TF_CLI_CONFIG_FILE": str(directory / "cli.tfrc"), "CHECKPOINT_DISABLE": "1", "TF_IN_AUTOMATION": "1",
+        self.env = {  # a core lives for a second or two: it need not collect its garbage as often as it does
+            "GOGC": "400", **keep, "TF_CLI_CONFIG_FILE": str(directory / "cli.tfrc"), "CHECKPOINT_DISABLE": "1", "TF_IN_AUTOMATION": "1",
             "HOME": str(directory), **settings}
 
     def write(self, text, head=HEAD):

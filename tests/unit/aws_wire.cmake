@@ -5,7 +5,7 @@ set(test_python ${CMAKE_SOURCE_DIR}/.cache/venv/bin/python)
 if(EXISTS ${test_python})
   add_test(NAME unit.aws_sign_compare
     COMMAND ${test_python} ${CMAKE_CURRENT_SOURCE_DIR}/sign_compare.py $<TARGET_FILE:sign_lines>)
-  set_tests_properties(unit.aws_sign_compare PROPERTIES TIMEOUT 300)
+  set_tests_properties(unit.aws_sign_compare PROPERTIES TIMEOUT 900)
 endif()
 
 foreach(test decode encode errors xml)
@@ -18,7 +18,7 @@ target_link_libraries(aws_component_lines PRIVATE room_engine room_aws tables_co
 if(EXISTS ${test_python})
   add_test(NAME unit.aws_component_live
     COMMAND ${test_python} ${CMAKE_CURRENT_SOURCE_DIR}/aws_component_live.py $<TARGET_FILE:aws_component_lines>)
-  set_tests_properties(unit.aws_component_live PROPERTIES TIMEOUT 300)
+  set_tests_properties(unit.aws_component_live PROPERTIES TIMEOUT 900)
 endif()
 
 # Endpoints against botocore's rules.
@@ -27,5 +27,5 @@ target_link_libraries(endpoint_lines PRIVATE room_aws)
 if(EXISTS ${test_python})
   add_test(NAME unit.aws_endpoint_compare
     COMMAND ${test_python} ${CMAKE_CURRENT_SOURCE_DIR}/endpoint_compare.py $<TARGET_FILE:endpoint_lines>)
-  set_tests_properties(unit.aws_endpoint_compare PROPERTIES TIMEOUT 300)
+  set_tests_properties(unit.aws_endpoint_compare PROPERTIES TIMEOUT 900)
 endif()

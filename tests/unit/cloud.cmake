@@ -11,5 +11,5 @@ set(test_python ${CMAKE_SOURCE_DIR}/.cache/venv/bin/python)
 if(EXISTS ${test_python})
   add_test(NAME unit.cloud_retry_compare
     COMMAND ${test_python} ${CMAKE_CURRENT_SOURCE_DIR}/retry_compare.py $<TARGET_FILE:retry_lines>)
-  set_tests_properties(unit.cloud_retry_compare PROPERTIES TIMEOUT 300)
+  set_tests_properties(unit.cloud_retry_compare PROPERTIES TIMEOUT 900)
 endif()

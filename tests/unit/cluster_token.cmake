@@ -5,5 +5,5 @@ if(EXISTS ${test_python})
   add_test(NAME unit.cluster_token_compare
     COMMAND ${test_python} ${CMAKE_CURRENT_SOURCE_DIR}/cluster_token_compare.py
       $<TARGET_FILE:cluster_token_lines>)
-  set_tests_properties(unit.cluster_token_compare PROPERTIES TIMEOUT 300)
+  set_tests_properties(unit.cluster_token_compare PROPERTIES TIMEOUT 900)
 endif()

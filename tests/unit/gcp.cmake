@@ -17,7 +17,7 @@ if(EXISTS ${test_python})
     add_test(NAME unit.gcp_token_${script}
       COMMAND ${test_python} ${CMAKE_CURRENT_SOURCE_DIR}/gcp_token_${script}.py
         $<TARGET_FILE:gcp_token_lines>)
-    set_tests_properties(unit.gcp_token_${script} PROPERTIES TIMEOUT 300)
+    set_tests_properties(unit.gcp_token_${script} PROPERTIES TIMEOUT 900)
   endforeach()
 endif()
 
@@ -27,7 +27,7 @@ target_link_libraries(gcp_call_lines PRIVATE room_gcp)
 if(EXISTS ${test_python})
   add_test(NAME unit.gcp_call_live
     COMMAND ${test_python} ${CMAKE_CURRENT_SOURCE_DIR}/gcp_call_live.py $<TARGET_FILE:gcp_call_lines>)
-  set_tests_properties(unit.gcp_call_live PROPERTIES TIMEOUT 300)
+  set_tests_properties(unit.gcp_call_live PROPERTIES TIMEOUT 900)
 endif()
 
 # The tables of single objects, by the engine and the driver, against the simulator.
@@ -37,7 +37,7 @@ if(EXISTS ${test_python})
   add_test(NAME unit.gcp_component_live
     COMMAND ${test_python} ${CMAKE_CURRENT_SOURCE_DIR}/gcp_component_live.py
       $<TARGET_FILE:gcp_component_lines>)
-  set_tests_properties(unit.gcp_component_live PROPERTIES TIMEOUT 300)
+  set_tests_properties(unit.gcp_component_live PROPERTIES TIMEOUT 900)
 endif()
 
 # The component tables against Google's discovery documents.

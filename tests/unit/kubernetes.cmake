@@ -11,7 +11,7 @@ if(EXISTS ${test_python})
   add_test(NAME unit.kubernetes_call_live
     COMMAND ${test_python} ${CMAKE_CURRENT_SOURCE_DIR}/kubernetes_call_live.py
       $<TARGET_FILE:kubernetes_call_lines>)
-  set_tests_properties(unit.kubernetes_call_live PROPERTIES TIMEOUT 300)
+  set_tests_properties(unit.kubernetes_call_live PROPERTIES TIMEOUT 900)
 endif()
 
 # The tables of objects in a cluster, by the engine and the driver, against a real API server.
@@ -21,5 +21,5 @@ if(EXISTS ${test_python})
   add_test(NAME unit.kubernetes_component_live
     COMMAND ${test_python} ${CMAKE_CURRENT_SOURCE_DIR}/kubernetes_component_live.py
       $<TARGET_FILE:kubernetes_component_lines>)
-  set_tests_properties(unit.kubernetes_component_live PROPERTIES TIMEOUT 300)
+  set_tests_properties(unit.kubernetes_component_live PROPERTIES TIMEOUT 900)
 endif()
