@@ -14,6 +14,8 @@ import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
+# Helpers whose comparisons are shown as those of a test, when they fail.
+pytest.register_assert_rewrite("endpoint_cluster", "platform_aws")
 
 from tests.sim.cloud import Cloud  # noqa: E402
 from tests.sim.gcp.client import Cloud as GcpCloud  # noqa: E402

@@ -10,7 +10,7 @@ import pytest
 from cryptography.hazmat.primitives import hashes
 
 from conftest import HEAD
-from test_platform_aws import NAME, ground, kube, platform  # noqa: F401
+from platform_aws import NAME, ground, kube, platform  # noqa: F401
 from test_transport import Authority
 
 

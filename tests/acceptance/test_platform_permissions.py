@@ -8,8 +8,8 @@ import re
 import pytest
 
 from conftest import CORES, ROOT, Core, aws_settings, destroy_in_spite_of_others, policy_in_role
+from platform_aws import NAME, OURS, Leftovers, changed, clear, platform, volume, workload
 from test_permissions import allows
-from test_platform_aws import NAME, OURS, Leftovers, changed, clear, platform, volume, workload
 from test_platform_gcp import BASE, REGISTRIES, STEPS, Ground, dev
 from tests.kube.cluster import Cluster
 
