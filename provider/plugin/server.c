@@ -32,6 +32,7 @@ enum {
     MESSAGE_LARGE = 4 << 20,
     REQUESTS_AHEAD = 8,
     END_S = 1,
+    CLOSE_S = 5,
     STOP_MS = 30000
 };
 
@@ -497,7 +498,7 @@ static struct timespec in_seconds(int seconds)
 /* Waits until no call is at work, or until no client is connected any more. */
 static bool wait_for(struct server *s, bool closed)
 {
-    const struct timespec until = in_seconds(END_S);
+    const struct timespec until = in_seconds(closed ? CLOSE_S : END_S);
     int rc = 0;
     pthread_mutex_lock(&s->lock);
     while ((closed ? !s->closed : s->at_work > 0) && rc == 0)

@@ -23,9 +23,9 @@ struct server *server_start(const struct server_options *o, const char **ret_why
  * that has no answer half a minute later is cut off. */
 void server_check_stopped(struct server *s);
 
-/* Cancels what runs (hard), lets it answer, and ends all calls; a few seconds at the most. False
- * when something still runs: then nothing may be freed, here or elsewhere, and only the process's
- * end is left. */
+/* Cancels what runs (hard), lets it answer, ends all calls, and waits until each client has read
+ * its answers; a few seconds at the most. False when something still runs: then nothing may be
+ * freed, here or elsewhere, and only the process's end is left. */
 bool server_end(struct server *s);
 
 /* After server_end() returned true. */
