@@ -213,7 +213,7 @@ struct resource_cloud {
     size_t component_count;
 };
 
-/* A composite resource: what resources/composite.c works from. */
+/* A composite resource: what resources/composite*.c work from. */
 struct resource_table {
     const char *type_name;
     const struct resource_cloud *clouds;

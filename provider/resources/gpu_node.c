@@ -35,7 +35,7 @@ static int describe(const struct composite_context *c, const struct records *fou
 /* Zones of the subnets and the machine follow from what the cloud offers. */
 static const char *const decisions[] = {"zones", "public", "machine_type", "zone", NULL};
 
-/* composite.c calls a hook only for a cloud of the table. */
+/* A composite's hook is called only for a cloud of the table. */
 const struct composite composite_gpu_node = {
     .table = &table_llm_gpu_node,
     .example = "chat",
