@@ -1,6 +1,8 @@
 /* Reading what the user has written. */
 #include "resources/config.h"
 
+#include <string.h>
+
 bool config_is_set(const struct value *v)
 {
     return v && !value_is_null(v);
@@ -34,6 +36,18 @@ int config_refuse(struct arena *a, const struct value *config, const char *cloud
             rc = diags_error(diags, path_parse(a, paths[i][0]), "Not on this cloud",
                              "%s has no such setting. %s", cloud, paths[i][1]);
     return rc;
+}
+
+int config_check_name_length(struct arena *a, const char *text, size_t most, const char *what,
+                             struct diags *diags)
+{
+    if (!text || strlen(text) <= most)
+        return text ? 0 : -1;
+    return diags_error(
+        diags, path_attribute(a, NULL, "name"), "The name is too long",
+        "The %s would be called \"%s\", which has %zu characters; at most %zu are allowed. "
+        "Shorten `name` by %zu.",
+        what, text, strlen(text), most, strlen(text) - most);
 }
 
 int config_check_zones(struct arena *a, const struct value *config, const char *dotted,

@@ -16,6 +16,10 @@ bool config_wholly_known(const struct value *config, const char *const *paths, s
 /* Errors for attributes that this cloud lacks: {path, what to do instead}. 0 or -1. */
 int config_refuse(struct arena *a, const struct value *config, const char *cloud,
                   const char *const (*paths)[2], size_t count, struct diags *diags);
+/* An error at `name` when the name of something that is made has over `most` characters. 0 or -1.
+ * `text` NULL: memory is out. */
+int config_check_name_length(struct arena *a, const char *text, size_t most, const char *what,
+                             struct diags *diags);
 
 /* Errors for the zones in the list at `dotted` that are not of the region (NULL: not known), and
  * for those named twice; `example` is what a zone's name has behind the region's. 0 or -1. */

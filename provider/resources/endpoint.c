@@ -40,32 +40,10 @@ const struct value *endpoint_unknown(struct endpoint_derivation *d)
     return derived_unknown(&d->out);
 }
 
-static const struct value *text_or_unknown(struct endpoint_derivation *d, const char *text)
+const struct value *endpoint_if_set(struct endpoint_derivation *d, const char *name, bool set)
 {
-    return text ? value_str(d->a, text) : endpoint_unknown(d);
-}
-
-struct value_member endpoint_choice(struct endpoint_derivation *d, const struct endpoint_variant *v,
-                                    const char *image, const char *machine_type)
-{
-    const struct value_member m[] = {{SLICE_LIT("image"), text_or_unknown(d, image)},
-                                     {SLICE_LIT("machine_type"), text_or_unknown(d, machine_type)}};
-    return (struct value_member){v->name, value_object(d->a, m, 2)};
-}
-
-const char *endpoint_decided(const struct composite_context *c, struct slice variant,
-                             const char *what)
-{
-    const struct value *decided =
-        value_get(value_get_slice(value_get(c->decided, "choices"), variant), what);
-    const struct value *was =
-        value_get(value_get_slice(value_get(c->prior, "variant_status"), variant), what);
-    /* An import has the state that it makes as its configuration. */
-    const struct value *found =
-        value_get(value_get_slice(value_get(c->config, "variant_status"), variant), what);
-    if (value_is_known(decided))
-        return value_cstr(decided, NULL);
-    return value_cstr(value_is_known(was) ? was : found, NULL);
+    const struct value *v = value_get(d->config, name);
+    return value_is_unknown(v) ? endpoint_unknown(d) : value_bool(d->a, config_is_set(v) == set);
 }
 
 /* What says which endpoint it is, and what the cloud itself says. */

@@ -74,6 +74,10 @@ enum endpoint_stack endpoint_stack_of(const struct value *config, const char *mo
                                       const char *image);
 /* Reads `variants`, or the one that is there without it. Texts are those of the configuration. */
 void endpoint_variants(struct arena *a, const struct value *config, struct endpoint_variants *ret);
+/* Whether what decides about all variants on SageMaker and Vertex AI is known. */
+bool endpoint_settled(const struct value *config);
+/* Whether what decides about a variant is known, with its own environment. */
+bool endpoint_variant_settled(const struct endpoint_variant *v);
 /* What the model of a variant is, and what it needs with this quantization and context. 0, or -1
  * with an error at `at` (`diags` may be NULL: none is added). */
 int endpoint_model(struct arena *a, const struct value *config, const struct endpoint_variant *v,
@@ -122,14 +126,8 @@ struct endpoint_derivation {
 /* Puts a member of `$derived`. */
 void endpoint_put(struct endpoint_derivation *d, const char *name, const struct value *v);
 const struct value *endpoint_unknown(struct endpoint_derivation *d);
-/* A member of `$derived.choices`; what is NULL is unknown. */
-struct value_member endpoint_choice(struct endpoint_derivation *d, const struct endpoint_variant *v,
-                                    const char *image, const char *machine_type);
-/* What an earlier apply has decided for a variant ("image", "machine_type"), which stays while it
- * still fits: from this operation's plan, or else the state. NULL: nothing. */
-const char *endpoint_decided(const struct composite_context *c, struct slice variant,
-                             const char *what);
-
+/* Whether an attribute is set (`set`), or is not; unknown while that is unknown. */
+const struct value *endpoint_if_set(struct endpoint_derivation *d, const char *name, bool set);
 struct endpoint_target {
     const char *cloud;        /* "aws"; NULL: any */
     const char *target;       /* "managed" */
@@ -164,6 +162,29 @@ struct endpoint_target {
                     struct outputs *o);
 };
 
+/* ---- endpoint_choose.c: image and machine of each variant ---- */
+
+/* A member of `$derived.choices`; what is NULL is unknown. */
+struct value_member endpoint_choice(struct endpoint_derivation *d, const struct endpoint_variant *v,
+                                    const char *image, const char *machine_type);
+/* What an earlier apply has decided for a variant ("image", "machine_type"), which stays while it
+ * still fits: from this operation's plan, or else the state. NULL: nothing. */
+const char *endpoint_decided(const struct composite_context *c, struct slice variant,
+                             const char *what);
+/* The user's image, the one that was decided before, or the catalogue's newest of the target's.
+ * NULL: the catalogue has none of this stack and version, or none for the region. */
+const char *endpoint_image(struct endpoint_derivation *d, const struct endpoint_variant *v,
+                           const struct endpoint_model *m, enum endpoint_stack stack,
+                           const char *region);
+/* One machine of a list, which is cheapest first; NULL: none of them can be had. */
+typedef const struct catalog_machine *
+endpoint_offered(void *self, const struct catalog_machine *const *list, size_t count);
+/* The machine type that was decided before while it still holds the model; else what `offered` says
+ * of those that do, or the cheapest. `gpus` as in endpoint_fits(). NULL: none is known. */
+const char *endpoint_pick_machine(struct endpoint_derivation *d, const struct endpoint_variant *v,
+                                  const struct endpoint_model *m, int gpus,
+                                  endpoint_offered *offered, void *self);
+
 extern const struct endpoint_target endpoint_aws;
 extern const struct endpoint_target endpoint_gcp;
 extern const struct endpoint_target endpoint_cluster;
@@ -178,11 +199,6 @@ const struct endpoint_target *endpoint_target_of(const struct value *config);
 int endpoint_validate(struct arena *a, const struct value *config, struct diags *diags);
 /* Whether it is known what the container is. */
 bool endpoint_container_known(const struct value *config);
-/* An error at `name` when the name of something that is made has over `most` characters. 0 or -1.
- * `text` NULL: memory is out. */
-int endpoint_check_length(struct arena *a, const char *text, size_t most, const char *what,
-                          struct diags *diags);
-
 /* ---- endpoint.c: the configuration as it is kept for an import ---- */
 
 /* `config` (with cloud, region, target and name) with what the text of `$derived.configuration`

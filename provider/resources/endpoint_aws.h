@@ -14,6 +14,11 @@ enum {
 
 #define ENDPOINT_AWS_TAG "llm:configuration"
 
+/* Names of what is made; each is NULL when memory is out. Owned by `a`. */
+struct endpoint_aws_names {
+    const char *role, *secret, *log_group, *base;
+};
+
 /* A variant as it is made. */
 struct endpoint_aws_variant {
     const struct endpoint_variant *v;
@@ -30,6 +35,7 @@ struct endpoint_aws_variant {
 struct endpoint_aws {
     struct endpoint_derivation *d;
     const char *region, *partition, *account; /* NULL: not known */
+    struct endpoint_aws_names names;          /* as soon as name and region are known */
     /* Whether the model is an inference component, which adapters and scaling to zero need. */
     bool components;
     bool known; /* whether it is known what is made */
@@ -39,10 +45,6 @@ struct endpoint_aws {
 
 /* ---- endpoint_aws_derive.c ---- */
 
-/* Names of what is made; each is NULL when memory is out. Owned by `a`. */
-struct endpoint_aws_names {
-    const char *role, *secret, *log_group, *base;
-};
 /* 0, or -1 with an error at `name` for one that is too long. */
 int endpoint_aws_names(struct arena *a, const char *name, const char *region,
                        struct endpoint_aws_names *ret, struct diags *diags);

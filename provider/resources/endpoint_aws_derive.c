@@ -15,20 +15,17 @@ int endpoint_aws_names(struct arena *a, const char *name, const char *region,
         .log_group = arena_printf(a, "/aws/sagemaker/Endpoints/%s", name),
         .base = arena_printf(a, "%s-base", name),
     };
-    return endpoint_check_length(a, ret->role, ENDPOINT_AWS_ROLE_MOST, "IAM role", diags);
+    return config_check_name_length(a, ret->role, ENDPOINT_AWS_ROLE_MOST, "IAM role", diags);
 }
 
 static void derive_names(struct endpoint_aws *e)
 {
     struct arena *a = e->d->a;
-    struct endpoint_aws_names n = {0};
     const struct value *unknown = endpoint_unknown(e->d);
     bool known = e->d->name && e->region;
-    if (known)
-        endpoint_aws_names(a, e->d->name, e->region, &n, e->d->c->diags);
     const struct value_member m[] = {
-        {SLICE_LIT("role"), known ? value_str(a, n.role) : unknown},
-        {SLICE_LIT("secret"), known ? value_str(a, n.secret) : unknown},
+        {SLICE_LIT("role"), known ? value_str(a, e->names.role) : unknown},
+        {SLICE_LIT("secret"), known ? value_str(a, e->names.secret) : unknown},
         {SLICE_LIT("description"),
          known ? value_printf(a, "LLM endpoint %s", e->d->name) : unknown}};
     endpoint_put(e->d, "names", value_object(a, m, sizeof(m) / sizeof(*m)));
@@ -61,21 +58,6 @@ bool endpoint_aws_is_ecr(const char *image)
     return ecr && domain && domain > ecr && strchr(image, '/') && domain < strchr(image, '/');
 }
 
-/* Whether an image is one of the catalogue's for this stack, in any version. */
-static bool is_of_stack(struct arena *a, const char *image, const char *stack, const char *region)
-{
-    for (size_t i = 0; i < catalog_serving_image_count; i++) {
-        const struct catalog_serving_image *s = &catalog_serving_image_table[i];
-        const char *uri = strcmp(s->target, "sagemaker") == 0 && strcmp(s->stack, stack) == 0
-                              ? catalog_serving_uri(a, s, region)
-                              : NULL;
-        size_t len = uri ? (size_t)(strrchr(uri, ':') - uri) + 1 : 0;
-        if (uri && strncmp(uri, image, len) == 0)
-            return true;
-    }
-    return false;
-}
-
 static int no_registry(struct endpoint_aws *e)
 {
     return diags_error(e->d->c->diags, path_attribute(e->d->a, NULL, "region"),
@@ -85,30 +67,13 @@ static int no_registry(struct endpoint_aws *e)
                        e->region);
 }
 
-/* The user's image, the one that was decided before, or the catalogue's newest. */
-static int choose_image(struct endpoint_aws *e, struct endpoint_aws_variant *x)
-{
-    struct arena *a = e->d->a;
-    const char *version = value_cstr(config_get(e->d->config, "container.version"), NULL),
-               *was = endpoint_decided(e->d->c, x->v->name, "image");
-    if (x->v->image || x->model.source == ENDPOINT_IMAGE) {
-        x->image = x->v->image ? x->v->image : x->model.id;
-        return 0;
-    }
-    if (!e->region)
-        return 0;
-    const char *stack = endpoint_stack_name(x->stack);
-    if (!version && was && is_of_stack(a, was, stack, e->region)) {
-        x->image = was;
-        return 0;
-    }
-    const struct catalog_serving_image *image =
-        catalog_serving_image("sagemaker", slice_str(stack), version);
-    x->image = image ? catalog_serving_uri(a, image, e->region) : NULL;
-    return x->image ? 0 : no_registry(e);
-}
-
 /* ---- machines ---- */
+
+/* A variant whose machine is picked. */
+struct choice {
+    const struct endpoint_aws *e;
+    const struct endpoint_aws_variant *x;
+};
 
 /* Whether the quota allows the instances; what cannot be asked is allowed. */
 static bool has_quota(const struct endpoint_aws *e, const struct endpoint_aws_variant *x,
@@ -118,30 +83,25 @@ static bool has_quota(const struct endpoint_aws *e, const struct endpoint_aws_va
     return quota < -1 || quota >= (double)x->v->instances;
 }
 
-/* The one that was decided before while it still holds the model; else the cheapest that does, and
- * that there is a quota for. */
-static const char *pick_machine(struct endpoint_aws *e, const struct endpoint_aws_variant *x,
-                                int gpus)
+/* The cheapest that there is a quota for. */
+static const struct catalog_machine *
+with_quota(void *self, const struct catalog_machine *const *list, size_t count)
 {
-    struct fit_result r;
-    size_t count = 0;
-    const char *was = endpoint_decided(e->d->c, x->v->name, "machine_type");
-    const struct catalog_machine *old = was ? catalog_endpoint_machine(slice_str(was)) : NULL;
-    if (old && endpoint_fits(&x->model, old, gpus, &r))
-        return was;
-    const struct catalog_machine **list =
-        x->model.sized ? endpoint_machines(e->d->a, e->d->target, &x->model, gpus, &count) : NULL;
-    for (size_t i = 0; list && i < count; i++)
-        if (has_quota(e, x, catalog_endpoint_type(list[i])))
-            return catalog_endpoint_type(list[i]);
-    return list && count ? catalog_endpoint_type(list[0]) : was;
+    const struct choice *c = self;
+    for (size_t i = 0; i < count; i++)
+        if (has_quota(c->e, c->x, catalog_endpoint_type(list[i])))
+            return list[i];
+    return NULL;
 }
 
 static void choose_machine(struct endpoint_aws *e, struct endpoint_aws_variant *x)
 {
     struct fit_result r = {0};
     int gpus = (int)value_int_or(config_get(e->d->config, "machine.gpus"), 0);
-    x->machine_type = x->v->machine_type ? x->v->machine_type : pick_machine(e, x, gpus);
+    struct choice c = {e, x};
+    x->machine_type = x->v->machine_type
+                          ? x->v->machine_type
+                          : endpoint_pick_machine(e->d, x->v, &x->model, gpus, with_quota, &c);
     x->machine = x->machine_type ? catalog_endpoint_machine(slice_str(x->machine_type)) : NULL;
     if (x->machine && endpoint_fits(&x->model, x->machine, gpus, &r))
         x->gpus = r.gpus_used;
@@ -164,86 +124,52 @@ static void put_choices(struct endpoint_aws *e)
                  e->known ? value_object(e->d->a, all, e->count) : endpoint_unknown(e->d));
 }
 
-/* What decides about all variants. */
-static bool is_settled(const struct value *config)
-{
-    static const char *const names[] = {"huggingface_token_secret",
-                                        "huggingface_token_wo_version",
-                                        "container",
-                                        "environment",
-                                        "adapters",
-                                        "machine",
-                                        "model_size",
-                                        "context_tokens",
-                                        "network",
-                                        "data_capture",
-                                        "kms_key",
-                                        "role",
-                                        "scaling",
-                                        "startup_timeout_s"};
-    return config_wholly_known(config, names, sizeof(names) / sizeof(*names));
-}
-
 static int read_variants(struct endpoint_aws *e)
 {
     struct endpoint_derivation *d = e->d;
-    e->known = d->variants.known && is_settled(d->config) && d->name && e->region;
+    e->known = d->variants.known && endpoint_settled(d->config) &&
+               value_is_wholly_known(config_get(d->config, "data_capture")) && d->name && e->region;
     e->components = endpoint_aws_has_components(d->config);
     for (size_t i = 0; i < d->variants.count; i++) {
         struct endpoint_aws_variant *x = &e->items[e->count++];
         x->v = &d->variants.items[i];
-        bool known = x->v->known &&
-                     (!x->v->more_environment || value_is_wholly_known(x->v->more_environment));
-        if (!known)
-            e->known = false;
-        if (!known || !e->known)
+        e->known &= endpoint_variant_settled(x->v);
+        if (!e->known)
             continue;
         if (endpoint_model(d->a, d->config, x->v,
                            endpoint_variant_path(d->a, x->v, "model", "model"), &x->model,
                            d->c->diags) < 0)
             return -1;
         x->stack = endpoint_stack_of(d->config, x->v->model, x->v->image);
-        if (choose_image(e, x) < 0)
-            return -1;
+        x->image = endpoint_image(d, x->v, &x->model, x->stack, e->region);
+        if (!x->image)
+            return no_registry(e);
         choose_machine(e, x);
         e->known &= x->image && x->machine_type;
     }
     return 0;
 }
 
-/* ---- identity, secret, logs ---- */
+/* ---- identity, logs ---- */
 
 static void derive_role(struct endpoint_aws *e)
 {
     struct endpoint_derivation *d = e->d;
-    const struct value *own = value_get(d->config, "role");
-    endpoint_put(d, "make_role",
-                 value_is_unknown(own) ? endpoint_unknown(d)
-                                       : value_bool(d->a, !config_is_set(own)));
+    endpoint_put(d, "make_role", endpoint_if_set(d, "role", false));
     endpoint_put(d, "trust", aws_trust_policy(d->a, "sagemaker.amazonaws.com"));
     endpoint_put(d, "role_policy", endpoint_aws_policy(e));
-}
-
-static void derive_secret(struct endpoint_aws *e)
-{
-    const struct value *version = value_get(e->d->config, "huggingface_token_wo_version");
-    endpoint_put(e->d, "secret",
-                 value_is_unknown(version) ? endpoint_unknown(e->d)
-                                           : value_bool(e->d->a, config_is_set(version)));
 }
 
 static void derive_logs(struct endpoint_aws *e)
 {
     struct arena *a = e->d->a;
-    struct endpoint_aws_names n;
     if (!e->d->name || !e->region) {
         endpoint_put(e->d, "log_groups", endpoint_unknown(e->d));
         return;
     }
-    endpoint_aws_names(a, e->d->name, e->region, &n, e->d->c->diags);
-    const struct value_member of_endpoint = {SLICE_LIT("name"), value_str(a, n.log_group)};
+    const struct value_member of_endpoint = {SLICE_LIT("name"), value_str(a, e->names.log_group)};
     const struct value_member of_component = {
-        SLICE_LIT("name"), value_printf(a, "/aws/sagemaker/InferenceComponents/%s", n.base)};
+        SLICE_LIT("name"), value_printf(a, "/aws/sagemaker/InferenceComponents/%s", e->names.base)};
     const struct value_member m[] = {{SLICE_LIT("endpoint"), value_object(a, &of_endpoint, 1)},
                                      {SLICE_LIT("component"), value_object(a, &of_component, 1)}};
     endpoint_put(e->d, "log_groups", value_object(a, m, e->components ? 2 : 1));
@@ -255,16 +181,14 @@ static const struct value *base_object(struct endpoint_aws *e)
 {
     struct arena *a = e->d->a;
     const struct endpoint_aws_variant *x = &e->items[0];
-    struct endpoint_aws_names n;
     const struct endpoint_scale *s = &x->v->scale;
-    endpoint_aws_names(a, e->d->name, e->region, &n, e->d->c->diags);
     int64_t memory = 4096, copies = x->v->instances > 0 ? x->v->instances : 1;
     int gpus = x->gpus ? x->gpus : 1;
     /* A quarter of the machine's memory is the system's. */
     if (x->machine)
         memory = (int64_t)x->machine->memory_gib * 1024 / 4 * 3 * gpus / x->machine->gpu_count;
     const struct value_member m[] = {
-        {SLICE_LIT("name"), value_str(a, n.base)},
+        {SLICE_LIT("name"), value_str(a, e->names.base)},
         {SLICE_LIT("variant_name"), value_string(a, x->v->name)},
         {SLICE_LIT("model_name"), value_str(a, x->model_name)},
         {SLICE_LIT("accelerators"), value_int(a, gpus)},
@@ -389,6 +313,8 @@ int endpoint_aws_derive(struct endpoint_derivation *d)
         .partition = c->region && c->driver ? c->driver->partition(c->region) : NULL,
         .account = *c->account ? c->account : NULL,
     };
+    if (d->name && e.region && endpoint_aws_names(d->a, d->name, e.region, &e.names, c->diags) < 0)
+        return -1;
     if (read_variants(&e) < 0 || check_components(&e) < 0)
         return -1;
     put_choices(&e);
@@ -397,7 +323,7 @@ int endpoint_aws_derive(struct endpoint_derivation *d)
     if (endpoint_aws_models(&e) < 0)
         return -1;
     derive_role(&e);
-    derive_secret(&e);
+    endpoint_put(d, "secret", endpoint_if_set(d, "huggingface_token_wo_version", true));
     derive_logs(&e);
     endpoint_aws_configs(&e);
     endpoint_aws_rollout(&e);

@@ -102,13 +102,10 @@ static void set_adapters(struct endpoint_aws *e, const struct endpoint_aws_varia
 static void set_token(struct endpoint_aws *e, struct environment *env)
 {
     const struct value *secret = config_get(e->d->config, "huggingface_token_secret");
-    struct endpoint_aws_names n;
     if (value_is_known(secret))
         set_value(env, "HF_TOKEN_SECRET_ID", secret);
-    if (!config_get(e->d->config, "huggingface_token_wo_version"))
-        return;
-    endpoint_aws_names(e->d->a, e->d->name, e->region, &n, e->d->c->diags);
-    set(env, "HF_TOKEN_SECRET_ID", n.secret);
+    if (config_get(e->d->config, "huggingface_token_wo_version"))
+        set(env, "HF_TOKEN_SECRET_ID", e->names.secret);
 }
 
 static void set_stack(struct endpoint_aws *e, const struct endpoint_aws_variant *x,
@@ -161,10 +158,8 @@ static const char *digest_of(struct arena *a, const struct value *v)
 /* Name or ARN of the role: what is made is known by its name before it has an ARN. */
 static const struct value *role_of(struct endpoint_aws *e)
 {
-    struct endpoint_aws_names n;
     const struct value *own = config_get(e->d->config, "role");
-    endpoint_aws_names(e->d->a, e->d->name, e->region, &n, e->d->c->diags);
-    return own ? own : value_str(e->d->a, n.role);
+    return own ? own : value_str(e->d->a, e->names.role);
 }
 
 static const struct value *or_none(struct arena *a, const struct value *v)

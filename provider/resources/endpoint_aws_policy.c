@@ -148,16 +148,15 @@ static void allow_network(struct endpoint_aws *e, struct buf *b)
 static void allow_secret(struct endpoint_aws *e, struct buf *b)
 {
     struct arena *a = e->d->a;
-    struct endpoint_aws_names n;
     const char *own = value_cstr(config_get(e->d->config, "huggingface_token_secret"), NULL);
     bool made = config_get(e->d->config, "huggingface_token_wo_version");
     if (!own && !made)
         return;
-    endpoint_aws_names(a, e->d->name, e->region, &n, e->d->c->diags);
-    const char *arn = own && strncmp(own, "arn:", 4) == 0
-                          ? arena_printf(a, "\"%s\"", own)
-                          : arena_printf(a, "\"arn:%s:secretsmanager:%s:%s:secret:%s-*\"",
-                                         e->partition, e->region, e->account, own ? own : n.secret);
+    const char *arn =
+        own && strncmp(own, "arn:", 4) == 0
+            ? arena_printf(a, "\"%s\"", own)
+            : arena_printf(a, "\"arn:%s:secretsmanager:%s:%s:secret:%s-*\"", e->partition,
+                           e->region, e->account, own ? own : e->names.secret);
     aws_policy_allow(b, "Token", "\"secretsmanager:GetSecretValue\"", arn, "");
 }
 

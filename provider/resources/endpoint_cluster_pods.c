@@ -516,28 +516,10 @@ const struct value *endpoint_cluster_deployment(struct endpoint_derivation *d,
 
 /* ---- the image ---- */
 
-/* An image that was decided on stays while it is one of the stack's, and no version is named. */
-static bool stays(const struct catalog_serving_image *newest, const char *decided,
-                  const char *version)
-{
-    size_t len = strlen(newest->repository);
-    return decided && !version && strncmp(decided, newest->repository, len) == 0 &&
-           decided[len] == ':';
-}
-
 const char *endpoint_cluster_image(struct endpoint_derivation *d, const struct endpoint_variant *v)
 {
-    const char *version = value_cstr(config_get(d->config, "container.version"), NULL);
-    const char *stack = endpoint_stack_name(endpoint_stack_of(d->config, v->model, v->image));
     struct endpoint_model m;
-    if (v->image)
-        return v->image;
-    if (endpoint_model(d->a, d->config, v, NULL, &m, NULL) == 0 && m.source == ENDPOINT_IMAGE)
-        return m.id;
-    const struct catalog_serving_image *found =
-        stack ? catalog_serving_image("cluster", slice_str(stack), version) : NULL;
-    const char *decided = endpoint_decided(d->c, v->name, "image");
-    if (!found || stays(found, decided, version))
-        return found ? decided : NULL;
-    return catalog_serving_uri(d->a, found, d->c->region);
+    if (endpoint_model(d->a, d->config, v, NULL, &m, NULL) < 0)
+        m = (struct endpoint_model){0};
+    return endpoint_image(d, v, &m, endpoint_stack_of(d->config, v->model, v->image), d->c->region);
 }

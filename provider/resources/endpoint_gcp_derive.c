@@ -48,67 +48,29 @@ void endpoint_gcp_replicas(const struct endpoint_variant *v, int64_t *ret_min, i
     *ret_max = v->scale.scales ? v->scale.max : v->instances;
 }
 
-/* ---- images ---- */
-
-/* Whether an image is one of the catalogue's for this stack, in any version. */
-static bool is_of_stack(const char *image, const char *stack)
-{
-    for (size_t i = 0; i < catalog_serving_image_count; i++) {
-        const struct catalog_serving_image *s = &catalog_serving_image_table[i];
-        size_t len = strlen(s->repository);
-        if (strcmp(s->target, "vertex") == 0 && strcmp(s->stack, stack) == 0 &&
-            strncmp(s->repository, image, len) == 0 && image[len] == ':')
-            return true;
-    }
-    return false;
-}
-
-/* The user's image, the one that was decided before, or the catalogue's newest. */
-static const char *choose_image(struct endpoint_gcp *e, const struct endpoint_gcp_variant *x)
-{
-    const char *version = value_cstr(config_get(e->d->config, "container.version"), NULL),
-               *was = endpoint_decided(e->d->c, x->v->name, "image");
-    if (x->v->image || x->model.source == ENDPOINT_IMAGE)
-        return x->v->image ? x->v->image : x->model.id;
-    const char *stack = endpoint_stack_name(x->stack);
-    if (!version && was && is_of_stack(was, stack))
-        return was;
-    const struct catalog_serving_image *image =
-        catalog_serving_image("vertex", slice_str(stack), version);
-    return image ? catalog_serving_uri(e->d->a, image, e->region) : NULL;
-}
-
 /* ---- machines ---- */
 
-static int gpus_wanted(const struct endpoint_gcp *e)
-{
-    return (int)value_int_or(config_get(e->d->config, "machine.gpus"), 0);
-}
+/* A variant whose machine is picked. */
+struct choice {
+    const struct endpoint_gcp *e;
+    const struct endpoint_gcp_variant *x;
+};
 
-/* The one that was decided before while it still holds the model; else the cheapest that does, and
- * that the region has and the quota allows. */
-static const char *pick_machine(struct endpoint_gcp *e, const struct endpoint_gcp_variant *x)
+static const struct catalog_machine *offered(void *self, const struct catalog_machine *const *list,
+                                             size_t count)
 {
-    struct fit_result r;
-    size_t count = 0;
-    const char *was = endpoint_decided(e->d->c, x->v->name, "machine_type");
-    const struct catalog_machine *old = was ? catalog_machine("gcp", slice_str(was)) : NULL;
-    if (old && endpoint_fits(&x->model, old, gpus_wanted(e), &r))
-        return was;
-    const struct catalog_machine **list =
-        x->model.sized ? endpoint_machines(e->d->a, e->d->target, &x->model, gpus_wanted(e), &count)
-                       : NULL;
-    if (!list || !count)
-        return was;
-    const struct catalog_machine *offered = endpoint_gcp_offered(e, x, list, count);
-    return offered ? offered->type : list[0]->type;
+    const struct choice *c = self;
+    return endpoint_gcp_offered(c->e, c->x, list, count);
 }
 
 static void choose_machine(struct endpoint_gcp *e, struct endpoint_gcp_variant *x)
 {
     struct fit_result r = {0};
-    int gpus = gpus_wanted(e);
-    x->machine_type = x->v->machine_type ? x->v->machine_type : pick_machine(e, x);
+    int gpus = (int)value_int_or(config_get(e->d->config, "machine.gpus"), 0);
+    struct choice c = {e, x};
+    x->machine_type = x->v->machine_type
+                          ? x->v->machine_type
+                          : endpoint_pick_machine(e->d, x->v, &x->model, gpus, offered, &c);
     if (!x->machine_type ||
         !platform_gcp_machine(e->d->a, slice_str(x->machine_type), &x->machine)) {
         x->machine_type = NULL;
@@ -124,25 +86,6 @@ static void choose_machine(struct endpoint_gcp *e, struct endpoint_gcp_variant *
 }
 
 /* ---- variants ---- */
-
-/* What decides about all variants. */
-static bool is_settled(const struct value *config)
-{
-    static const char *const names[] = {"container",
-                                        "environment",
-                                        "adapters",
-                                        "machine",
-                                        "model_size",
-                                        "context_tokens",
-                                        "network",
-                                        "kms_key",
-                                        "role",
-                                        "scaling",
-                                        "startup_timeout_s",
-                                        "huggingface_token_secret",
-                                        "huggingface_token_wo_version"};
-    return config_wholly_known(config, names, sizeof(names) / sizeof(*names));
-}
 
 static void put_choices(struct endpoint_gcp *e)
 {
@@ -162,7 +105,7 @@ static int read_variant(struct endpoint_gcp *e, struct endpoint_gcp_variant *x)
     if (endpoint_model(a, e->d->config, x->v, at, &x->model, e->d->c->diags) < 0)
         return -1;
     x->stack = endpoint_stack_of(e->d->config, x->v->model, x->v->image);
-    x->image = choose_image(e, x);
+    x->image = endpoint_image(e->d, x->v, &x->model, x->stack, e->region);
     x->googles = endpoint_gcp_is_googles(x->image);
     choose_machine(e, x);
     e->known &= x->image && x->machine_type;
@@ -172,12 +115,12 @@ static int read_variant(struct endpoint_gcp *e, struct endpoint_gcp_variant *x)
 static int read_variants(struct endpoint_gcp *e)
 {
     struct endpoint_derivation *d = e->d;
-    e->known = d->variants.known && is_settled(d->config) && d->name && e->region && e->project;
+    e->known =
+        d->variants.known && endpoint_settled(d->config) && d->name && e->region && e->project;
     for (size_t i = 0; i < d->variants.count; i++) {
         struct endpoint_gcp_variant *x = &e->items[e->count++];
         x->v = &d->variants.items[i];
-        e->known &= x->v->known &&
-                    (!x->v->more_environment || value_is_wholly_known(x->v->more_environment));
+        e->known &= endpoint_variant_settled(x->v);
     }
     for (size_t i = 0; e->known && i < e->count; i++)
         if (read_variant(e, &e->items[i]) < 0)
@@ -241,17 +184,10 @@ static const struct value *token_secret(struct endpoint_gcp *e)
     return value_object(e->d->a, &m, slash ? 1 : 0);
 }
 
-static const struct value *if_set(struct endpoint_gcp *e, const char *name, bool set)
-{
-    const struct value *v = value_get(e->d->config, name);
-    return value_is_unknown(v) ? endpoint_unknown(e->d)
-                               : value_bool(e->d->a, config_is_set(v) == set);
-}
-
 static void derive_identity(struct endpoint_gcp *e)
 {
-    endpoint_put(e->d, "make_account", if_set(e, "role", false));
-    endpoint_put(e->d, "make_secret", if_set(e, "huggingface_token_wo_version", true));
+    endpoint_put(e->d, "make_account", endpoint_if_set(e->d, "role", false));
+    endpoint_put(e->d, "make_secret", endpoint_if_set(e->d, "huggingface_token_wo_version", true));
     endpoint_put(e->d, "object_roles", e->known ? object_roles(e) : endpoint_unknown(e->d));
     endpoint_put(e->d, "token_secret", e->known ? token_secret(e) : endpoint_unknown(e->d));
 }

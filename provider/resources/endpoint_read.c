@@ -113,6 +113,29 @@ void endpoint_variants(struct arena *a, const struct value *config, struct endpo
     }
 }
 
+bool endpoint_settled(const struct value *config)
+{
+    static const char *const names[] = {"container",
+                                        "environment",
+                                        "adapters",
+                                        "machine",
+                                        "model_size",
+                                        "context_tokens",
+                                        "network",
+                                        "kms_key",
+                                        "role",
+                                        "scaling",
+                                        "startup_timeout_s",
+                                        "huggingface_token_secret",
+                                        "huggingface_token_wo_version"};
+    return config_wholly_known(config, names, sizeof(names) / sizeof(*names));
+}
+
+bool endpoint_variant_settled(const struct endpoint_variant *v)
+{
+    return v->known && (!v->more_environment || value_is_wholly_known(v->more_environment));
+}
+
 const struct path *endpoint_variant_path(struct arena *a, const struct endpoint_variant *v,
                                          const char *name, const char *otherwise)
 {

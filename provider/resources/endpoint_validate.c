@@ -3,18 +3,6 @@
 
 #include <string.h>
 
-int endpoint_check_length(struct arena *a, const char *text, size_t most, const char *what,
-                          struct diags *diags)
-{
-    if (!text || strlen(text) <= most)
-        return text ? 0 : -1;
-    return diags_error(
-        diags, path_attribute(a, NULL, "name"), "The name is too long",
-        "The %s would be called \"%s\", which has %zu characters; at most %zu are allowed. "
-        "Shorten `name` by %zu.",
-        what, text, strlen(text), most, strlen(text) - most);
-}
-
 /* Letters, digits and hyphens, as all that is named after a variant allows. */
 static bool is_name(struct slice s, size_t most)
 {

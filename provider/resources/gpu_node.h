@@ -149,11 +149,6 @@ struct gpu_node_markets {
     bool spot, on_demand;
 };
 struct gpu_node_markets gpu_node_markets(const struct value *config);
-/* An error at `name` when the name of something that is made has over `most` characters. 0 or -1.
- * `text` NULL: memory is out. */
-int gpu_node_check_length(struct arena *a, const char *text, size_t most, const char *what,
-                          struct diags *diags);
-
 /* ---- gpu_node_lookups.c: what a plan asks of a cloud, side by side ---- */
 
 enum gpu_node_lookup_kind {

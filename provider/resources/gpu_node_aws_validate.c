@@ -90,11 +90,11 @@ int gpu_node_aws_names(struct arena *a, const char *name, const char *region,
         .policy = "node",
         .instance_profile = arena_printf(a, "llm-node-%s-%s", name, region),
     };
-    int rc = gpu_node_check_length(a, ret->role, 64, "IAM role", diags);
-    if (gpu_node_check_length(a, ret->instance_profile, 128, "instance profile", diags) < 0 ||
-        gpu_node_check_length(a, ret->security_group, 255, "security group", diags) < 0 ||
-        gpu_node_check_length(a, ret->secret, 512, "secret", diags) < 0 ||
-        gpu_node_check_length(a, ret->log_group, 512, "log group", diags) < 0)
+    int rc = config_check_name_length(a, ret->role, 64, "IAM role", diags);
+    if (config_check_name_length(a, ret->instance_profile, 128, "instance profile", diags) < 0 ||
+        config_check_name_length(a, ret->security_group, 255, "security group", diags) < 0 ||
+        config_check_name_length(a, ret->secret, 512, "secret", diags) < 0 ||
+        config_check_name_length(a, ret->log_group, 512, "log group", diags) < 0)
         rc = -1;
     return rc;
 }

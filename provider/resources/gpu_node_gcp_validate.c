@@ -122,7 +122,7 @@ int gpu_node_gcp_names(struct arena *a, const char *name, const char *region,
     if (!ret->firewall_egress || !ret->firewall_ssh || !ret->firewall_api || !ret->secret ||
         !ret->account_id)
         return -1;
-    return gpu_node_check_length(a, ret->disk, NAME_MOST, "disk", diags);
+    return config_check_name_length(a, ret->disk, NAME_MOST, "disk", diags);
 }
 
 static int check_names(struct arena *a, const struct value *config, struct diags *diags)

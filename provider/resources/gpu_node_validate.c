@@ -10,18 +10,6 @@ struct gpu_node_markets gpu_node_markets(const struct value *config)
                                      .on_demand = strcmp(how, "spot") != 0};
 }
 
-int gpu_node_check_length(struct arena *a, const char *text, size_t most, const char *what,
-                          struct diags *diags)
-{
-    if (!text || strlen(text) <= most)
-        return text ? 0 : -1;
-    return diags_error(
-        diags, path_attribute(a, NULL, "name"), "The name is too long",
-        "The %s would be called \"%s\", which has %zu characters; at most %zu are allowed. "
-        "Shorten `name` by %zu.",
-        what, text, strlen(text), most, strlen(text) - most);
-}
-
 /* ---- models ---- */
 
 static int check_duplicates(struct arena *a, const struct gpu_node_models *m, struct diags *diags)

@@ -24,8 +24,8 @@ static int check_names(struct arena *a, const struct value *config, struct diags
 {
     const char *name = value_cstr(config_get(config, "name"), NULL),
                *region = value_cstr(config_get(config, "region"), NULL);
-    return name && region ? gpu_node_check_length(a, platform_gcp_base(a, name, region), NAME_MOST,
-                                                  "network", diags)
+    return name && region ? config_check_name_length(a, platform_gcp_base(a, name, region),
+                                                     NAME_MOST, "network", diags)
                           : 0;
 }
 
