@@ -244,6 +244,29 @@ void fixture_free(struct fixture *f)
     free(f);
 }
 
+const struct value *fixture_derive(struct fixture *f, const struct composite *kind,
+                                   const char *json)
+{
+    const struct value *v = NULL;
+    if (json)
+        fixture_set(f, json);
+    int rc = kind->derive(&f->c, &v);
+    fixture_expect_none(f);
+    assert_int_equal(rc, 0);
+    return v;
+}
+
+const char *fixture_text(struct fixture *f, const struct value *v)
+{
+    _cleanup_buf_ struct buf b = BUF_INIT(65536);
+    if (!v)
+        return "(none)";
+    if (value_is_unknown(v))
+        return "(unknown)";
+    assert_int_equal(value_json_write(&b, v, false), 0);
+    return arena_strdup(f->a, buf_cstr(&b));
+}
+
 /* ---- memory that runs out ---- */
 
 static struct alloc_table whole;

@@ -58,6 +58,13 @@ void fixture_expect(struct fixture *f, enum diag_severity severity, const char *
 /* Fails the test when there is an error. */
 void fixture_expect_none(struct fixture *f);
 
+/* What a composite derives from a configuration; JSON NULL: from the one that is set. A test that
+ * gets an error has failed. */
+const struct value *fixture_derive(struct fixture *f, const struct composite *kind,
+                                   const char *json);
+/* A value as JSON; "(none)" without one, "(unknown)" for one that is. */
+const char *fixture_text(struct fixture *f, const struct value *v);
+
 /* Calls `run` again and again, while each allocation in turn is the first one that fails, until
  * none does, and once more while each is the only one: `run` returns 0 or -1, and with -1 there has
  * to be an error. `set_up` gets a new fixture each time, before memory is short; c.arena is short

@@ -53,26 +53,12 @@ static int tear_down(void **state)
 
 static const struct value *derive_of(const char *config)
 {
-    const struct value *v = NULL;
-    fixture_set(f, config);
-    int rc = composite_endpoint.derive(&f->c, &v);
-    fixture_expect_none(f);
-    assert_int_equal(rc, 0);
-    return v;
-}
-
-static const char *json_of(const struct value *at)
-{
-    _cleanup_buf_ struct buf b = BUF_INIT(65536);
-    if (value_is_unknown(at))
-        return "(unknown)";
-    assert_int_equal(value_json_write(&b, at, false), 0);
-    return arena_strdup(f->a, buf_cstr(&b));
+    return fixture_derive(f, &composite_endpoint, config);
 }
 
 static const char *member(const struct value *v, const char *path)
 {
-    return json_of(value_path(v, path));
+    return fixture_text(f, value_path(v, path));
 }
 
 static const struct value *first(const struct value *v, const char *name)
@@ -184,7 +170,7 @@ static void test_ami_by_cuda(void **state)
         const struct value *variant = value_at(value_get(first(v, "configs"), "variants"), 0);
         const struct value *ami = value_get(variant, "InferenceAmiVersion");
         if (cases[i][1])
-            assert_string_equal(json_of(ami), cases[i][1]);
+            assert_string_equal(fixture_text(f, ami), cases[i][1]);
         else
             assert_null(ami);
     }

@@ -47,23 +47,12 @@ static int tear_down(void **state)
 
 static const struct value *derive(const char *config)
 {
-    const struct value *v = NULL;
-    fixture_set(f, config);
-    int rc = composite_endpoint.derive(&f->c, &v);
-    fixture_expect_none(f);
-    assert_int_equal(rc, 0);
-    return v;
+    return fixture_derive(f, &composite_endpoint, config);
 }
 
 static const char *json(const struct value *v)
 {
-    _cleanup_buf_ struct buf b = BUF_INIT(65536);
-    if (!v)
-        return "(none)";
-    if (value_is_unknown(v))
-        return "(unknown)";
-    assert_int_equal(value_json_write(&b, v, false), 0);
-    return arena_strdup(f->a, buf_cstr(&b));
+    return fixture_text(f, v);
 }
 
 static const char *member(const struct value *v, const char *path)

@@ -60,12 +60,7 @@ static int tear_down(void **state)
 
 static const struct value *derive(const char *json)
 {
-    const struct value *v = NULL;
-    fixture_set(f, json);
-    int rc = composite_endpoint.derive(&f->c, &v);
-    fixture_expect_none(f);
-    assert_int_equal(rc, 0);
-    return v;
+    return fixture_derive(f, &composite_endpoint, json);
 }
 
 static const char *json_of(const struct value *v)

@@ -60,11 +60,7 @@ static int tear_down(void **state)
 
 static const struct value *derive(void)
 {
-    const struct value *v = NULL;
-    int rc = composite_platform_cluster.derive(&f->c, &v);
-    fixture_expect_none(f);
-    assert_int_equal(rc, 0);
-    return v;
+    return fixture_derive(f, &composite_platform_cluster, NULL);
 }
 
 static int derive_rc(struct fixture *x)
@@ -75,22 +71,12 @@ static int derive_rc(struct fixture *x)
 
 static const struct value *derive_of(const char *config)
 {
-    fixture_set(f, config);
-    return derive();
-}
-
-static const char *json_of(const struct value *at)
-{
-    _cleanup_buf_ struct buf b = BUF_INIT(65536);
-    if (value_is_unknown(at))
-        return "(unknown)";
-    assert_int_equal(value_json_write(&b, at, false), 0);
-    return arena_strdup(f->a, buf_cstr(&b));
+    return fixture_derive(f, &composite_platform_cluster, config);
 }
 
 static const char *member(const struct value *v, const char *path)
 {
-    return json_of(value_path(v, path));
+    return fixture_text(f, value_path(v, path));
 }
 
 static const char *pool(const struct value *v, const char *path)
@@ -409,9 +395,9 @@ static void test_access(void **state)
     assert_int_equal(value_count(all), 2);
     for (size_t i = 0; i < 2; i++) {
         bool ops = slice_has_prefix(all->members[i].key, "ops-");
-        assert_non_null(strstr(json_of(value_at(all, i)),
+        assert_non_null(strstr(fixture_text(f, value_at(all, i)),
                                ops ? "AmazonEKSClusterAdminPolicy" : "AmazonEKSViewPolicy"));
-        assert_string_equal(json_of(value_get(value_at(all, i), "attribute")),
+        assert_string_equal(fixture_text(f, value_get(value_at(all, i), "attribute")),
                             ops ? "[\"access\",\"admins\"]" : "[\"access\",\"viewers\"]");
     }
 }
@@ -429,13 +415,13 @@ static void test_access_groups(void **state)
     for (size_t i = 0; i < 2; i++) {
         bool ops = slice_has_prefix(all->members[i].key, "ops-");
         const struct value *one = value_at(all, i);
-        assert_string_equal(json_of(value_get(one, "groups")),
+        assert_string_equal(fixture_text(f, value_get(one, "groups")),
                             ops ? "[\"eval\",\"quant\"]" : "[\"eval\"]");
         assert_int_equal(value_count(value_get(one, "policies")), ops ? 1 : 0);
     }
     v = derive_of(CONFIG(",\"access\":{\"admins\":[\"arn:aws:iam::1:role/ops\"]}"));
-    assert_string_equal(json_of(value_get(value_at(value_get(v, "access_entries"), 0), "groups")),
-                        "[]");
+    assert_string_equal(
+        fixture_text(f, value_get(value_at(value_get(v, "access_entries"), 0), "groups")), "[]");
 }
 
 /* ---- what may not change ---- */

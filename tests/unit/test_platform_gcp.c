@@ -55,11 +55,7 @@ static int tear_down(void **state)
 
 static const struct value *derive(void)
 {
-    const struct value *v = NULL;
-    int rc = composite_platform_cluster.derive(&f->c, &v);
-    fixture_expect_none(f);
-    assert_int_equal(rc, 0);
-    return v;
+    return fixture_derive(f, &composite_platform_cluster, NULL);
 }
 
 static int derive_rc(struct fixture *x)
@@ -71,12 +67,7 @@ static int derive_rc(struct fixture *x)
 /* A member of what is derived, as JSON; `path` from a pool's object when it starts with a slash. */
 static const char *member(const struct value *v, const char *path)
 {
-    _cleanup_buf_ struct buf b = BUF_INIT(65536);
-    const struct value *at = value_path(v, path);
-    if (value_is_unknown(at))
-        return "(unknown)";
-    assert_int_equal(value_json_write(&b, at, false), 0);
-    return arena_strdup(f->a, buf_cstr(&b));
+    return fixture_text(f, value_path(v, path));
 }
 
 /* Of the first pool. */
